@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: ISC
+# Sleeve. `make help` lists what there is to make. Needs nothing but gcc and make to start with:
+# the packages that are missing are installed (root or sudo) or named.
+
+VERSION := 0.1.0
+SOMAJOR := 0
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+LIBDIR  ?= $(PREFIX)/lib
+INCDIR  ?= $(PREFIX)/include
+MANDIR  ?= $(PREFIX)/share/man
+DOCDIR  ?= $(PREFIX)/share/doc/sleeve
+INSTALL ?= install
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+FUZZ_CC      ?= clang
+OBJCOPY      ?= objcopy
+FUZZ_SECONDS ?= 60
+TEST_TIMEOUT ?= 180
+JOBS         ?= $(shell nproc 2>/dev/null || echo 2)
+
+# ---- flags ----------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wundef -Wmissing-prototypes \
+        -Wimplicit-fallthrough -Werror
+CFLAGS ?= -O2 -g
+BASE := -std=c11 -D_GNU_SOURCE -I. -Isrc -Iinclude -fvisibility=hidden -fPIC -pthread $(WARN) \
+        -DSLEEVE_VERSION='"$(VERSION)"'
+LIBDIR_FLAG := -DSLEEVE_LIBDIR='"$(LIBDIR)"'
+ifeq ($(SAN),1)
+HARDEN := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all
+else
+HARDEN := -fstack-protector-strong $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+LINK   := -Wl,-z,relro,-z,now
+endif
+LINK += -Wl,--as-needed
+
+# Asked only once, and only when something is linked: pkg-config may arrive with the packages.
+LIBS = $(eval LIBS := $(or $(shell pkg-config --libs libcrypto libbsd inih 2>/dev/null),-lcrypto -lbsd -linih) -lpthread -ldl)$(LIBS)
+
+COMPILE = $(CC) $(BASE) $(EXTRA) $(CPPFLAGS) $(CFLAGS) $(HARDEN) -MMD -MP
+LD_PROG = $(CC) $(CFLAGS) $(HARDEN) $(LINK) $(LDFLAGS)
+
+ifeq ($(V),1)
+say = @:
+else
+Q   := @
+say = @printf '  %-8s %s\n'
+endif
+MAKEFLAGS += --no-print-directory
+
+# ---- files ----------------------------------------------------------------------------------
+
+OBJ := $(BUILD)/obj
+obj = $(patsubst %.c,$(OBJ)/%.o,$(1))
+
+SRC      := $(sort $(wildcard src/*.c src/*/*.c))
+SHIM     := $(sort $(wildcard shim/*.c))
+RULES    := $(sort $(wildcard preload/rules_*.c))
+PRELOAD  := $(sort $(wildcard preload/*.c))
+LAUNCHER := $(sort $(wildcard preload/launcher/*.c))
+EXAMPLES := $(sort $(wildcard examples/*.c))
+TESTLIB  := $(sort $(wildcard tests/lib/*.c))
+TESTS_C  := $(sort $(wildcard tests/*/test_*.c))
+TESTS_X  := $(sort $(wildcard tests/*/test_*.sh tests/*/test_*.py))
+FUZZERS  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+MANPAGES := $(sort $(wildcard shim/*.[1357] preload/*.[1357]))
+
+LIB_OBJS     := $(call obj,$(SRC) $(SHIM))
+TEST_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TESTS_C))
+FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZERS))
+EXAMPLE_BINS := $(patsubst examples/%.c,$(BUILD)/examples/%,$(EXAMPLES))
+# A few C programs under valgrind as well: it sees uninitialised reads, which the sanitizers do not.
+VALGRIND_TESTS ?= unit/test_bytes unit/test_der unit/test_rsa_pss handshake/test_loop handshake/test_split
+
+SO      := $(BUILD)/libsleeve.so.$(VERSION)
+OUTPUTS := $(BUILD)/libsleeve.a $(BUILD)/libsleeve.so $(BUILD)/sleeve.pc \
+           $(if $(PRELOAD),$(BUILD)/libsleeve-preload.so) $(if $(LAUNCHER),$(BUILD)/sleeve) $(EXAMPLE_BINS)
+
+# ---- packages -------------------------------------------------------------------------------
+
+PKG_BUILD := libbsd-dev libssl-dev libinih-dev pkg-config
+PKG_DEMO  := $(PKG_BUILD) redis-server redis-tools openssl
+PKG_TEST  := $(PKG_DEMO) libcmocka-dev socat redis curl gnutls-bin libnss3-tools python3 netcat-openbsd \
+             clang clang-format clang-tidy cppcheck libclang-rt-14-dev mandoc valgrind xxd \
+             libgnutls28-dev libwolfssl-dev memcached nginx wget perl tcl \
+             $(if $(shell command -v node 2>/dev/null),,nodejs)
+PKG_BENCH := $(PKG_TEST) gnuplot-nox
+STAMPS ?= $(BUILD)/.deps
+
+.PHONY: all demo check check-c check-san check-valgrind check-apps lint bench fuzz fuzzers tests install \
+        uninstall deps clean help FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(OUTPUTS)
+
+help:
+	@echo 'make             build everything into $(BUILD)/'
+	@echo 'make demo        two unmodified programs talk TLS 1.3; one screen'
+	@echo 'make check       all tests: lint, C, scripts, sanitizers, valgrind, a short fuzz run'
+	@echo 'make check-c | check-san | check-valgrind | check-apps    one part of it'
+	@echo 'make lint        style, warnings, static analysis, include directions, exported symbols'
+	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) each'
+	@echo 'make bench       Sleeve beside other TLS libraries'
+	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also: uninstall'
+	@echo 'make deps        install the Debian packages all of this needs'
+	@echo 'Variables: V=1 shows commands, SAN=1 BUILD=build/asan sanitizers, CC, CFLAGS, BUILD, JOBS'
+
+deps: $(STAMPS)/build $(STAMPS)/demo $(STAMPS)/test
+
+$(STAMPS)/build: PKGS = $(PKG_BUILD)
+$(STAMPS)/demo:  PKGS = $(PKG_DEMO)
+$(STAMPS)/test:  PKGS = $(PKG_TEST)
+$(STAMPS)/bench: PKGS = $(PKG_BENCH)
+$(STAMPS)/%: Makefile .ci/deps
+	@.ci/deps $(PKGS)
+	@mkdir -p $(@D) && touch $@
+
+# ---- building -------------------------------------------------------------------------------
+
+# Other flags or another compiler: everything again. Another LIBDIR: what has it inside.
+keep = echo '$(subst ','\'',$(1))' | cmp -s - $@ || echo '$(subst ','\'',$(1))' >$@
+$(BUILD)/.flags: FORCE
+	@mkdir -p $(@D)
+	@$(call keep,$(COMPILE) $(LINK) $(LDFLAGS))
+$(BUILD)/.libdir: FORCE
+	@mkdir -p $(@D)
+	@$(call keep,$(LIBDIR))
+$(call obj,$(LAUNCHER)): $(BUILD)/.libdir
+$(OBJ)/preload/launcher/%.o: private EXTRA := $(LIBDIR_FLAG)
+
+$(OBJ)/%.o: %.c $(BUILD)/.flags | $(STAMPS)/build
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(COMPILE) -c -o $@ $<
+
+$(OBJ)/tests/%.o: tests/%.c $(BUILD)/.flags | $(STAMPS)/test
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(COMPILE) -c -o $@ $<
+
+# The exported names, one a line.
+$(BUILD)/sleeve.sym: src/sleeve.map
+	@mkdir -p $(@D)
+	@sed -n '/global:/,/local:/s/^ *\([A-Za-z_][A-Za-z_0-9]*\);.*/\1/p' $< >$@
+
+# One relocatable object in which only the exported names are global: no clash with the user's names.
+$(BUILD)/libsleeve.a: $(LIB_OBJS) $(BUILD)/sleeve.sym
+	$(say) AR $@
+	$(Q)$(LD) -r -o $(OBJ)/sleeve.o $(LIB_OBJS)
+	$(Q)$(OBJCOPY) --keep-global-symbols=$(BUILD)/sleeve.sym $(OBJ)/sleeve.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(OBJ)/sleeve.o
+
+$(SO): $(LIB_OBJS) src/sleeve.map
+	$(say) LINK $@
+	$(Q)$(LD_PROG) -shared -Wl,-soname,libsleeve.so.$(SOMAJOR) -Wl,--version-script=src/sleeve.map \
+	    $(if $(SAN),,-Wl,-z,defs) -o $@ $(LIB_OBJS) $(LIBS)
+
+$(BUILD)/libsleeve.so: $(SO)
+	@ln -sf $(notdir $(SO)) $(BUILD)/libsleeve.so.$(SOMAJOR)
+	@ln -sf libsleeve.so.$(SOMAJOR) $@
+
+$(BUILD)/libsleeve-preload.so: $(LIB_OBJS) $(call obj,$(PRELOAD)) preload/preload.map
+	$(say) LINK $@
+	$(Q)$(LD_PROG) -shared -Wl,-soname,libsleeve-preload.so -Wl,--version-script=preload/preload.map \
+	    -Wl,-z,initfirst -Wl,-z,nodelete $(if $(SAN),,-Wl,-z,defs) -o $@ $(filter %.o,$^) $(LIBS)
+
+$(BUILD)/sleeve: $(call obj,$(LAUNCHER) $(RULES)) $(LIB_OBJS)
+	$(say) LINK $@
+	$(Q)$(LD_PROG) -o $@ $^ $(LIBS)
+
+$(BUILD)/examples/%: $(OBJ)/examples/%.o $(BUILD)/libsleeve.a
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(LD_PROG) -o $@ $^ $(LIBS)
+
+pc = sed -e 's|@prefix@|$(1)|' -e 's|@libdir@|$(2)|' -e 's|@includedir@|$(3)|' -e 's|@rpath@|$(4)|' \
+         -e 's|@version@|$(VERSION)|' .packaging/sleeve.pc.in
+
+# Usable in place: PKG_CONFIG_PATH=build pkg-config --cflags --libs sleeve
+$(BUILD)/sleeve.pc: .packaging/sleeve.pc.in Makefile
+	@mkdir -p $(@D)
+	@$(call pc,$(CURDIR),$(abspath $(BUILD)),$(CURDIR)/include, -Wl$(comma)-rpath$(comma)$(abspath $(BUILD))) >$@
+comma := ,
+
+# ---- tests ----------------------------------------------------------------------------------
+
+# Tests see the hidden names too: an archive of the plain objects and of what tests share.
+$(BUILD)/libsleeve-test.a: $(LIB_OBJS) $(call obj,$(RULES) $(TESTLIB))
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/%: $(OBJ)/tests/%.o $(BUILD)/libsleeve-test.a
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(LD_PROG) -o $@ $^ -lcmocka $(LIBS)
+
+tests: $(TEST_BINS) $(if $(wildcard tests/demo/relay.c),$(BUILD)/demo/relay)
+
+$(BUILD)/demo/relay: $(OBJ)/tests/demo/relay.o
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(LD_PROG) -o $@ $<
+
+FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FUZZ_OBJ   := $(BUILD)/fuzz/obj
+
+$(FUZZ_OBJ)/%.o: %.c | $(STAMPS)/test
+	@mkdir -p $(@D)
+	$(say) FUZZCC $<
+	$(Q)$(FUZZ_CC) $(BASE) $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/fuzz/libfuzzed.a: $(patsubst %.c,$(FUZZ_OBJ)/%.o,$(SRC) $(SHIM) $(RULES) $(TESTLIB))
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/fuzz/fuzz_%: $(FUZZ_OBJ)/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libfuzzed.a
+	$(say) LINK $@
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ -lcmocka $(LIBS)
+
+fuzzers: $(FUZZ_BINS)
+
+fuzz: fuzzers
+	@tests/fuzz/run --build $(BUILD) --seconds $(FUZZ_SECONDS) --jobs $(JOBS) $(FUZZ_BINS)
+
+export LINT_FLAGS = $(BASE) $(LIBDIR_FLAG)
+LINTS         := $(sort $(wildcard tests/lint/lint_*))
+SAN_BINS      := $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(TEST_BINS))
+VALGRIND_BINS := $(filter $(addprefix $(BUILD)/tests/,$(VALGRIND_TESTS)),$(TEST_BINS))
+MAKE_SAN       = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD)/asan SAN=1 tests
+MAKE_FUZZ      = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD) fuzzers
+
+RUN = tests/run --build $(BUILD) --timeout $(TEST_TIMEOUT) --jobs $(JOBS)
+
+lint: all $(STAMPS)/test
+	@$(RUN) --title lint --jobs 1 --timeout 600 $(LINTS)
+
+check-c: tests
+	@$(RUN) --title 'C tests' $(TEST_BINS)
+
+check-san: $(STAMPS)/test
+	+@$(MAKE_SAN)
+	@$(RUN) --title 'C tests with AddressSanitizer and UBSan' --build $(BUILD)/asan $(SAN_BINS)
+
+check-valgrind: tests
+	@$(RUN) --title 'C tests in valgrind' --valgrind --timeout 600 $(VALGRIND_BINS)
+
+check-apps: all tests
+	@$(RUN) --title 'programs' $(filter tests/apps/%,$(TESTS_X))
+
+# Every part runs even when one before it failed; the sum is the last line.
+PAR = $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(JOBS))
+SUM = $(RUN) --sum --results $(BUILD)/tests/results
+
+check: $(STAMPS)/test
+	@rm -f $(BUILD)/tests/results
+	@$(MAKE) $(PAR) all tests
+	@$(SUM) --title lint --jobs 1 --timeout 600 $(LINTS)
+	@$(SUM) --title 'C tests' $(TEST_BINS)
+	@$(SUM) --title scripts $(TESTS_X)
+	@$(SUM) --title 'sanitizer build' --timeout 1200 --step 'make tests SAN=1' $(MAKE_SAN)
+	@$(SUM) --title 'C tests with AddressSanitizer and UBSan' --build $(BUILD)/asan $(SAN_BINS)
+	@$(SUM) --title 'C tests in valgrind' --valgrind --timeout 600 $(VALGRIND_BINS)
+	@$(SUM) --title 'fuzz build' --timeout 1200 --step 'make fuzzers' $(MAKE_FUZZ)
+	@tests/fuzz/run --sum --build $(BUILD) --seconds 5 --jobs $(JOBS) $(FUZZ_BINS)
+	@tests/run --build $(BUILD) --total
+
+bench: all tests $(STAMPS)/bench
+	@BUILD=$(BUILD) CC='$(CC)' tests/bench/run
+
+demo: all $(BUILD)/demo/relay $(STAMPS)/demo
+	@BUILD=$(BUILD) tests/demo/demo.sh
+
+# ---- installing -----------------------------------------------------------------------------
+
+D := $(DESTDIR)
+HEADERS := $(sort $(wildcard include/*/*.h))
+
+install: all
+	$(INSTALL) -d $(D)$(BINDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(DOCDIR)
+	$(INSTALL) -m 644 $(BUILD)/libsleeve.a $(D)$(LIBDIR)/
+	$(INSTALL) -m 644 $(SO) $(D)$(LIBDIR)/
+	ln -sf $(notdir $(SO)) $(D)$(LIBDIR)/libsleeve.so.$(SOMAJOR)
+	ln -sf libsleeve.so.$(SOMAJOR) $(D)$(LIBDIR)/libsleeve.so
+	$(if $(PRELOAD),$(INSTALL) -m 644 $(BUILD)/libsleeve-preload.so $(D)$(LIBDIR)/)
+	$(if $(LAUNCHER),$(INSTALL) -m 755 $(BUILD)/sleeve $(D)$(BINDIR)/)
+	for h in $(HEADERS); do $(INSTALL) -D -m 644 $$h $(D)$(INCDIR)/$${h#include/} || exit 1; done
+	for m in $(MANPAGES); do $(INSTALL) -D -m 644 $$m $(D)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
+	$(call pc,$(PREFIX),$(LIBDIR),$(INCDIR),) >$(D)$(LIBDIR)/pkgconfig/sleeve.pc
+	$(INSTALL) -m 644 $(wildcard README.md LICENSE CHANGES.md SECURITY.md) $(D)$(DOCDIR)/
+
+uninstall:
+	rm -f $(addprefix $(D)$(LIBDIR)/,libsleeve.a $(notdir $(SO)) libsleeve.so.$(SOMAJOR) libsleeve.so \
+	    libsleeve-preload.so pkgconfig/sleeve.pc) $(D)$(BINDIR)/sleeve
+	rm -f $(patsubst include/%,$(D)$(INCDIR)/%,$(HEADERS))
+	for m in $(MANPAGES); do rm -f $(D)$(MANDIR)/man$${m##*.}/$${m##*/}; done
+	rm -rf $(D)$(DOCDIR)
+	-rmdir $(addprefix $(D)$(INCDIR)/,$(sort $(dir $(patsubst include/%,%,$(HEADERS))))) 2>/dev/null
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(patsubst %.o,%.d,$(LIB_OBJS) $(call obj,$(PRELOAD) $(LAUNCHER) $(EXAMPLES) $(TESTLIB) $(TESTS_C))) \
+    $(wildcard $(FUZZ_OBJ)/*/*.d $(FUZZ_OBJ)/*/*/*.d)

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: ISC */
+/* The engine without sockets: the buffer-flow interface of the MatrixSSL Developer's Guide
+ * (3.2/3.3). Names, numbers and calling conventions are the guide's; matrixssl(3) describes every
+ * call.
+ *
+ * The application moves the bytes. Received ones go into the room of matrixSslGetReadbuf() and are
+ * handed over by matrixSslReceivedData(); those to send come from matrixSslGetOutdata() and are
+ * acknowledged by matrixSslSentData(). Lengths are bytes. Negative results are errors (PS_..., or
+ * MATRIXSSL_ERROR). Keys may be shared by threads once they are loaded; one session is used by one
+ * thread at a time. */
+#ifndef MATRIXSSL_MATRIXSSLAPI_H
+#define MATRIXSSL_MATRIXSSLAPI_H
+
+#include "../core/coreApi.h"
+
+#define MATRIXSSL_VERSION       "3.3.0-Sleeve"
+#define MATRIXSSL_VERSION_MAJOR 3
+#define MATRIXSSL_VERSION_MINOR 3
+#define MATRIXSSL_VERSION_PATCH 0
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/* ---- results of the calls below; the PS_ ones are in core/coreApi.h ---- */
+#define MATRIXSSL_ERROR              (-12)
+#define MATRIXSSL_SUCCESS            0
+#define MATRIXSSL_REQUEST_SEND       1 /* there is something to send: matrixSslGetOutdata() */
+#define MATRIXSSL_REQUEST_RECV       2 /* more must be received */
+#define MATRIXSSL_REQUEST_CLOSE      3 /* the last alert is on its way: close the transport */
+#define MATRIXSSL_APP_DATA           4 /* plaintext for the application */
+#define MATRIXSSL_HANDSHAKE_COMPLETE 5 /* once per handshake, before any application data */
+#define MATRIXSSL_RECEIVED_ALERT     6 /* two bytes: level and description */
+
+#define SSL_MAX_PLAINTEXT_LEN     0x4000
+#define SSL_MAX_DISABLED_CIPHERS  32
+#define SSL_ALLOW_ANON_CONNECTION 254 /* from a certificate callback: go on, unauthenticated */
+
+/* ---- cipher suites, IANA numbers ---- */
+#define SSL_NULL_WITH_NULL_NULL                       0x0000
+#define SSL_RSA_WITH_NULL_MD5                         0x0001
+#define SSL_RSA_WITH_NULL_SHA                         0x0002
+#define SSL_RSA_WITH_RC4_128_MD5                      0x0004
+#define SSL_RSA_WITH_RC4_128_SHA                      0x0005
+#define SSL_RSA_WITH_3DES_EDE_CBC_SHA                 0x000A
+#define SSL_DHE_RSA_WITH_3DES_EDE_CBC_SHA             0x0016
+#define SSL_DH_anon_WITH_RC4_128_MD5                  0x0018
+#define SSL_DH_anon_WITH_3DES_EDE_CBC_SHA             0x001B
+#define TLS_RSA_WITH_AES_128_CBC_SHA                  0x002F
+#define TLS_DHE_RSA_WITH_AES_128_CBC_SHA              0x0033
+#define TLS_DH_anon_WITH_AES_128_CBC_SHA              0x0034
+#define TLS_RSA_WITH_AES_256_CBC_SHA                  0x0035
+#define TLS_DHE_RSA_WITH_AES_256_CBC_SHA              0x0039
+#define TLS_DH_anon_WITH_AES_256_CBC_SHA              0x003A
+#define TLS_RSA_WITH_AES_128_CBC_SHA256               0x003C
+#define TLS_RSA_WITH_AES_256_CBC_SHA256               0x003D
+#define TLS_DHE_RSA_WITH_AES_128_CBC_SHA256           0x0067
+#define TLS_DHE_RSA_WITH_AES_256_CBC_SHA256           0x006B
+#define TLS_PSK_WITH_AES_128_CBC_SHA                  0x008C
+#define TLS_PSK_WITH_AES_256_CBC_SHA                  0x008D
+#define TLS_DHE_PSK_WITH_AES_128_CBC_SHA              0x0090
+#define TLS_DHE_PSK_WITH_AES_256_CBC_SHA              0x0091
+#define TLS_RSA_WITH_AES_128_GCM_SHA256               0x009C
+#define TLS_RSA_WITH_AES_256_GCM_SHA384               0x009D
+#define TLS_EMPTY_RENEGOTIATION_INFO_SCSV             0x00FF
+#define TLS_AES_128_GCM_SHA256                        0x1301
+#define TLS_AES_256_GCM_SHA384                        0x1302
+#define TLS_CHACHA20_POLY1305_SHA256                  0x1303
+#define TLS_ECDH_ECDSA_WITH_AES_128_CBC_SHA           0xC004
+#define TLS_ECDH_ECDSA_WITH_AES_256_CBC_SHA           0xC005
+#define TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA          0xC009
+#define TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA          0xC00A
+#define TLS_ECDH_RSA_WITH_AES_128_CBC_SHA             0xC00E
+#define TLS_ECDH_RSA_WITH_AES_256_CBC_SHA             0xC00F
+#define SSL_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA           0xC012
+#define TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA            0xC013
+#define TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA            0xC014
+#define TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256       0xC023
+#define TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384       0xC024
+#define TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256         0xC027
+#define TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384         0xC028
+#define TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256       0xC02B
+#define TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384       0xC02C
+#define TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256         0xC02F
+#define TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384         0xC030
+#define TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256   0xCCA8
+#define TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 0xCCA9
+
+/* ---- alerts (RFC 8446 section 6, RFC 5246 section 7.2) ---- */
+#define SSL_ALERT_LEVEL_WARNING 1
+#define SSL_ALERT_LEVEL_FATAL   2
+
+#define SSL_ALERT_CLOSE_NOTIFY                    0
+#define SSL_ALERT_UNEXPECTED_MESSAGE              10
+#define SSL_ALERT_BAD_RECORD_MAC                  20
+#define SSL_ALERT_DECRYPTION_FAILED               21
+#define SSL_ALERT_RECORD_OVERFLOW                 22
+#define SSL_ALERT_DECOMPRESSION_FAILURE           30
+#define SSL_ALERT_HANDSHAKE_FAILURE               40
+#define SSL_ALERT_NO_CERTIFICATE                  41
+#define SSL_ALERT_BAD_CERTIFICATE                 42
+#define SSL_ALERT_UNSUPPORTED_CERTIFICATE         43
+#define SSL_ALERT_CERTIFICATE_REVOKED             44
+#define SSL_ALERT_CERTIFICATE_EXPIRED             45
+#define SSL_ALERT_CERTIFICATE_UNKNOWN             46
+#define SSL_ALERT_ILLEGAL_PARAMETER               47
+#define SSL_ALERT_UNKNOWN_CA                      48
+#define SSL_ALERT_ACCESS_DENIED                   49
+#define SSL_ALERT_DECODE_ERROR                    50
+#define SSL_ALERT_DECRYPT_ERROR                   51
+#define SSL_ALERT_PROTOCOL_VERSION                70
+#define SSL_ALERT_INSUFFICIENT_SECURITY           71
+#define SSL_ALERT_INTERNAL_ERROR                  80
+#define SSL_ALERT_INAPPROPRIATE_FALLBACK          86
+#define SSL_ALERT_USER_CANCELED                   90
+#define SSL_ALERT_NO_RENEGOTIATION                100
+#define SSL_ALERT_MISSING_EXTENSION               109
+#define SSL_ALERT_UNSUPPORTED_EXTENSION           110
+#define SSL_ALERT_UNRECOGNIZED_NAME               112
+#define SSL_ALERT_BAD_CERTIFICATE_STATUS_RESPONSE 113
+#define SSL_ALERT_UNKNOWN_PSK_IDENTITY            115
+#define SSL_ALERT_CERTIFICATE_REQUIRED            116
+#define SSL_ALERT_NO_APPLICATION_PROTOCOL         120
+#define SSL_ALERT_NONE                            255
+
+/* ---- certificates, as callbacks see them: valid during the call ---- */
+#define ASN_UTCTIME         23
+#define ASN_GENERALIZEDTIME 24
+
+typedef struct { /* NULL: not there; text ends with NUL, a NUL inside shows as '?' */
+    char *country;
+    char *state;
+    char *locality;
+    char *organization;
+    char *orgUnit;
+    char *commonName;
+} x509DNattributes_t;
+
+typedef struct x509GeneralName {
+    int32 id;            /* 1 email, 2 DNS, 6 URI, 7 IP, else the tag of RFC 5280 4.2.1.6 */
+    char name[16];       /* "email", "DNS", "URI", "IP", "other" */
+    unsigned char *data; /* as encoded; a NUL stands behind dataLen */
+    int32 dataLen;
+    struct x509GeneralName *next;
+} x509GeneralName_t;
+
+typedef struct {
+    x509GeneralName_t *san; /* NULL: no subjectAltName */
+    struct {
+        int32 cA;                /* PS_TRUE, PS_FALSE */
+        int32 pathLenConstraint; /* -1: none */
+    } bc;
+} x509v3extensions_t;
+
+typedef struct psX509Cert {
+    x509DNattributes_t subject;
+    x509DNattributes_t issuer;
+    int32 version; /* 1 to 3 */
+    unsigned char *serialNumber;
+    int32 serialNumberLen;
+    int32 timeType; /* ASN_UTCTIME: YYMMDDHHMMSSZ, ASN_GENERALIZEDTIME: YYYYMMDDHHMMSSZ */
+    char *notBefore;
+    char *notAfter;
+    int32 authStatus; /* PS_CERT_AUTH_PASS, or PS_CERT_AUTH_FAIL...: the verdict on the chain */
+    x509v3extensions_t extensions;
+    unsigned char *unparsedBin; /* the DER */
+    int32 binLen;
+    struct psX509Cert *next; /* the next one that the peer presented; NULL ends */
+} psX509Cert_t;
+
+/* ---- keys and sessions ---- */
+typedef struct sslKeys sslKeys_t; /* a certificate list, its key, trusted CAs */
+typedef struct tlsExtension tlsExtension_t;
+
+typedef struct {
+    unsigned char id[32];
+    unsigned char masterSecret[48];
+    uint32 cipherId; /* suite of the session; 0: none yet */
+} sslSessionId_t;
+
+typedef struct ssl { /* the rest is the library's */
+    sslKeys_t *keys;
+    sslSessionId_t *sid; /* client: as given, or NULL */
+} ssl_t;
+
+/* `alert` is the engine's own verdict on the chain, its dates and, when one is expected, its name:
+ * 0, or an SSL_ALERT_. Returns 0 to go on, > 0 the alert to send, < 0 for internal_error. */
+typedef int32 (*sslCertCb_t)(ssl_t *ssl, psX509Cert_t *cert, int32 alert);
+typedef int32 (*sslExtCb_t)(ssl_t *ssl, unsigned short extType, unsigned short extLen, void *e);
+
+int32 matrixSslOpen(void);
+void matrixSslClose(void);
+
+int32 matrixSslNewKeys(sslKeys_t **keys);
+void matrixSslDeleteKeys(sslKeys_t *keys); /* NULL is fine; sessions in use keep what they need */
+void matrixSslFreeKeys(sslKeys_t *keys);   /* the same */
+/* PEM or DER; several files are separated by ';'. Any of certFile with privFile, or trustedCAFile,
+ * may be NULL. To be called before the first session uses the keys. */
+#ifdef PS_USE_FILE_SYSTEM
+int32 matrixSslLoadRsaKeys(sslKeys_t *keys, const char *certFile, const char *privFile,
+                           const char *privPass, const char *trustedCAFile);
+#endif
+int32 matrixSslLoadRsaKeysMem(sslKeys_t *keys, unsigned char *cert, int32 certLen,
+                              unsigned char *priv, int32 privLen, unsigned char *trustedCA,
+                              int32 trustedCALen);
+
+#define matrixSslInitSessionId(SID) memset(&(SID), 0, sizeof(sslSessionId_t))
+
+/* Without expected name the chain's verdict decides, in certCb when there is one. No extensions are
+ * sent but the engine's own, so `extensions` is NULL and extCb is not called. */
+#ifdef USE_CLIENT_SIDE_SSL
+int32 matrixSslNewClientSession(ssl_t **ssl, sslKeys_t *keys, sslSessionId_t *sid,
+                                uint32 cipherSpec, sslCertCb_t certCb, tlsExtension_t *extensions,
+                                sslExtCb_t extCb);
+#endif
+/* With certCb the client must authenticate. */
+#ifdef USE_SERVER_SIDE_SSL
+int32 matrixSslNewServerSession(ssl_t **ssl, sslKeys_t *keys, sslCertCb_t certCb);
+#endif
+void matrixSslDeleteSession(ssl_t *ssl); /* NULL is fine */
+
+/* ---- the flow of bytes ---- */
+int32 matrixSslGetReadbuf(ssl_t *ssl, unsigned char **buf);
+int32 matrixSslReceivedData(ssl_t *ssl, uint32 bytes, unsigned char **ptbuf, uint32 *ptlen);
+int32 matrixSslProcessedData(ssl_t *ssl, unsigned char **ptbuf, uint32 *ptlen);
+int32 matrixSslGetWritebuf(ssl_t *ssl, unsigned char **buf, uint32 reqLen);
+int32 matrixSslEncodeWritebuf(ssl_t *ssl, uint32 len);
+int32 matrixSslEncodeToOutdata(ssl_t *ssl, unsigned char *buf, uint32 len);
+int32 matrixSslGetOutdata(ssl_t *ssl, unsigned char **buf);
+int32 matrixSslSentData(ssl_t *ssl, uint32 bytes);
+int32 matrixSslEncodeClosureAlert(ssl_t *ssl);
+
+/* ---- beyond the guide ---- */
+/* The name or IP address that the server's certificate must carry; a DNS name is sent as SNI too. A
+ * client's, before its first bytes are fetched (they are made anew). PS_ARG_FAIL: no such name. */
+int32 matrixSslSetExpectedName(ssl_t *ssl, const char *name);
+/* Protocol names in order of preference (RFC 7301), before any byte has moved. */
+int32 matrixSslSetAlpn(ssl_t *ssl, const char *const *names, uint32 count);
+
+typedef struct { /* strings are static or live as long as the session; "" is: none, or not yet */
+    const char *version; /* "TLSv1.3" */
+    const char *suite;
+    const char *group;
+    const char *alpn;
+    const char *error; /* what went wrong, a sentence */
+    uint32 cipherId;
+    int32 alertSent, alertReceived; /* SSL_ALERT_NONE: none */
+} sslInfo_t;
+int32 matrixSslGetInfo(ssl_t *ssl, sslInfo_t *info);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: ISC */
+/* Where connections begin and end: the rules are asked here, and from here on a socket is ours. */
+#include "preload/preload.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "preload/watch.h"
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+static const struct rule refuse_all = { .app = "-", .label = "-", .action = RULE_REFUSE };
+
+union address {
+    struct sockaddr sa;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+    struct sockaddr_storage any;
+};
+
+static int option(int fd, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof value;
+
+    return REAL(getsockopt)(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : -1;
+}
+
+bool stream_socket(int fd)
+{
+    int saved = errno, family = option(fd, SO_DOMAIN), protocol = option(fd, SO_PROTOCOL);
+    bool yes = (family == AF_INET || family == AF_INET6) &&
+               (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP) &&
+               option(fd, SO_TYPE) == SOCK_STREAM;
+
+    errno = saved;
+    return yes;
+}
+
+static bool waits(int fd)
+{
+    int flags = REAL(fcntl)(fd, F_GETFL);
+
+    return flags >= 0 && !(flags & O_NONBLOCK);
+}
+
+/* Makes sure that nothing can be written on a socket that should have been ours. */
+static void kill_socket(int fd)
+{
+    int saved = errno;
+
+    REAL(shutdown)(fd, SHUT_RDWR);
+    errno = saved;
+}
+
+bool fd_is_stale(int fd)
+{
+    if (errno != ENOTSOCK) {
+        return false;
+    }
+    fd_leaves(fd);
+    fd_left(fd);
+    return true;
+}
+
+_Atomic int fds_leaving;
+
+bool fd_is_leaving(int fd)
+{
+    if (!watch_leaving(fd)) {
+        return false;
+    }
+    errno = EBADF;
+    return true;
+}
+
+void fd_leaves(int fd)
+{
+    int saved = errno;
+
+    session_silent = !watch_used_here(fd);
+    session_ended = false;
+    watch_forget(fd);
+    if (is_tracked(fd) && !watch_leaves(fd, true)) {
+        fds_leaving++;
+    }
+    conn_closing(fd);
+    if (session_ended) { /* the last one, and no other process has it: nothing can be written any
+                            more */
+        REAL(shutdown)(fd, SHUT_WR);
+    }
+    errno = saved;
+}
+
+void fd_left(int fd)
+{
+    if (fds_leaving != 0 && watch_leaves(fd, false)) {
+        fds_leaving--;
+    }
+}
+
+/* host: a client's; NULL: a server. peer: where the client connects to. */
+static int attach(int fd, const struct rule *rule, const char *host, const struct sockaddr *peer)
+{
+    struct error err = { .code = 0 };
+    struct conn *c;
+    struct conn_params p = {
+        .config = rule->config,
+        .host = host,
+        .sni = rule->sni,
+        .handshake_timeout_ms = rule->handshake_timeout_ms,
+        .lenient_eof = rule->lenient_eof,
+        .linger_ms = rule->linger_ms,
+        .on_event = session_event,
+        .ctx = session_new(rule, fd, peer),
+    };
+
+    if (!p.ctx) {
+        kill_socket(fd);
+        errno = ENOMEM;
+        return -1;
+    }
+    if (conn_attach(fd, &p, &err) != 0) {
+        kill_socket(fd);
+        log_line("role=%s rule=%s result=failed: %s", host ? "client" : "server", rule->label,
+                 err.text);
+        session_free(p.ctx);
+        return -1;
+    }
+    c = conn_get(fd);
+    if (c) {
+        watch_adopt(c, fd);
+        conn_put(c);
+    }
+    if (fd <= STDERR_FILENO) {
+        stdio_follow(fd);
+    }
+    return 0;
+}
+
+/* ---- clients ---- */
+
+/* The program asks again about a connection that was begun: EALREADY, then 0, then EISCONN. */
+static int connect_again(struct conn *c, int fd)
+{
+    int rc = conn_handshake(c, fd, 0);
+
+    watch_note(c, fd);
+    if (rc == 0 && !watch_connecting(fd, false)) {
+        errno = EISCONN;
+        rc = -1;
+    } else if (rc != 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        errno = EALREADY;
+    }
+    conn_put(c);
+    return rc;
+}
+
+static int connect_tls(int fd, const union address *to, socklen_t len, const struct rule *rule,
+                       const char *host)
+{
+    struct conn *c;
+    int rc = REAL(connect)(fd, &to->sa, len), why = errno;
+
+    /* EINTR: the kernel goes on with it. EISCONN: connected before the library could see it. */
+    if (rc != 0 && why != EINPROGRESS && why != EINTR) {
+        return rc;
+    }
+    if (attach(fd, rule, host, &to->sa) != 0) {
+        return -1;
+    }
+    watch_connecting(fd, true);
+    if (rc != 0 || !waits(fd)) {
+        errno = rc != 0 ? why : EINPROGRESS;
+        return -1;
+    }
+    c = conn_get(fd);
+    if (!c) {
+        errno = EBADF; /* another thread closed it */
+        return -1;
+    }
+    rc = conn_handshake(c, fd, 0);
+    if (rc == 0) {
+        watch_connecting(fd, false);
+    }
+    conn_put(c);
+    return rc;
+}
+
+static const struct rule *client_rule(int fd, const union address *to, socklen_t len,
+                                      char host[static POLICY_HOST_MAX])
+{
+    int saved = errno;
+    const struct rule *rule;
+    struct names names;
+
+    if ((to->sa.sa_family != AF_INET && to->sa.sa_family != AF_INET6) || !stream_socket(fd)) {
+        return NULL;
+    }
+    if (preload_refuses()) {
+        return &refuse_all;
+    }
+    names_of(&to->sa, len, &names);
+    rule = policy_client(policy, &to->sa, len, names.list, names.n, host);
+    errno = saved;
+    return rule;
+}
+
+static int connect_ruled(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    char host[POLICY_HOST_MAX] = "";
+    const struct rule *rule;
+    union address to;
+
+    memset(&to, 0, sizeof to);
+    memcpy(&to, addr, len);
+    rule = client_rule(fd, &to, len, host);
+    if (!rule || rule->action == RULE_BYPASS) {
+        return REAL(connect)(fd, addr, len);
+    }
+    if (rule->action == RULE_REFUSE) {
+        log_line("role=client rule=%s result=refused: the rules allow no connection there",
+                 rule->label);
+        errno = EACCES;
+        return -1;
+    }
+    if (rule->to_port) {
+        *(to.sa.sa_family == AF_INET ? &to.in.sin_port : &to.in6.sin6_port) = htons(rule->to_port);
+    }
+    return connect_tls(fd, &to, len, rule, host);
+}
+
+EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct conn *c;
+
+    if (!policy && !preload_refuses()) {
+        return REAL(connect)(fd, addr, len);
+    }
+    if (!addr || len < sizeof addr->sa_family || len > sizeof(struct sockaddr_storage)) {
+        return REAL(connect)(fd, addr, len);
+    }
+    c = tracked(fd);
+    if (!c) {
+        return connect_ruled(fd, addr, len);
+    }
+    if (addr->sa_family != AF_UNSPEC) {
+        return connect_again(c, fd);
+    }
+    conn_put(c); /* dissolves the association: the next connect() is a new connection */
+    fd_leaves(fd);
+    fd_left(fd);
+    return REAL(connect)(fd, addr, len);
+}
+
+int __connect(int fd, const struct sockaddr *addr, socklen_t len);
+EXPORT int __connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    return connect(fd, addr, len);
+}
+
+/* ---- servers ---- */
+
+/* fd has just been accepted. Returns it, or -1 and errno when the rules or memory do not allow it.
+ */
+static int accepted(int fd)
+{
+    int saved = errno;
+    socklen_t len = sizeof(union address);
+    const struct rule *rule = NULL;
+    union address local;
+
+    if (fd < 0) {
+        return fd;
+    }
+    watch_forget(fd);
+    if (!preload_refuses() && !policy_has(policy, TLS_SERVER)) {
+        return fd;
+    }
+    if (stream_socket(fd) && getsockname(fd, &local.sa, &len) == 0) {
+        rule = preload_refuses() ? &refuse_all : policy_server(policy, &local.sa, len);
+    }
+    if (!rule || rule->action == RULE_BYPASS) {
+        errno = saved;
+        return fd;
+    }
+    if (rule->action == RULE_TLS && attach(fd, rule, NULL, NULL) == 0) {
+        errno = saved;
+        return fd;
+    }
+    if (rule->action == RULE_REFUSE) {
+        log_line("role=server rule=%s result=refused: the rules allow no connection here",
+                 rule->label);
+        errno = EACCES;
+    }
+    saved = errno;
+    REAL(close)(fd);
+    errno = saved;
+    return -1;
+}
+
+EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    int got = REAL(accept)(fd, addr, len);
+
+    return policy || preload_refuses() ? accepted(got) : got;
+}
+
+EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    int got = REAL(accept4)(fd, addr, len, flags);
+
+    return policy || preload_refuses() ? accepted(got) : got;
+}
+
+/* ---- ends ---- */
+
+EXPORT int shutdown(int fd, int how)
+{
+    struct conn *c = tracked(fd);
+    int rc;
+
+    if (!c) {
+        return REAL(shutdown)(fd, how);
+    }
+    rc = conn_shutdown(c, fd, how);
+    watch_note(c, fd);
+    conn_put(c);
+    return rc;
+}
+
+EXPORT int close(int fd)
+{
+    if (__builtin_expect(watch_uses(fd), 0) || conn_any()) {
+        if (watch_owns(fd) || log_owns(fd)) {
+            errno = EBADF; /* ours: the program has no such descriptor */
+            return -1;
+        }
+        fd_leaves(fd);
+        fd_left(fd);
+    } else if (log_owns(fd)) {
+        errno = EBADF;
+        return -1;
+    }
+    return REAL(close)(fd);
+}
+
+int __close(int fd);
+EXPORT int __close(int fd)
+{
+    return close(fd);
+}
+
+static void leave(void *ctx, int fd)
+{
+    (void)ctx;
+    fd_leaves(fd);
+    fd_left(fd);
+}
+
+static void leave_range(unsigned lo, unsigned hi)
+{
+    int last = hi > INT32_MAX ? INT32_MAX : (int)hi;
+
+    if (lo <= INT32_MAX && lo <= hi) {
+        conn_each((int)lo, last, leave, NULL);
+        watch_forget_range((int)lo, last);
+        log_lost((int)lo, last);
+    }
+}
+
+EXPORT int close_range(unsigned lo, unsigned hi, int flags)
+{
+    /* CLOSE_RANGE_CLOEXEC closes nothing now, and what it asks for is right for ours too. */
+    if (policy && !((unsigned)flags & CLOSE_RANGE_CLOEXEC)) {
+        leave_range(lo, hi);
+    }
+    return REAL(close_range)(lo, hi, flags);
+}
+
+EXPORT void closefrom(int lo)
+{
+    if (policy) {
+        leave_range(lo < 0 ? 0 : (unsigned)lo, INT32_MAX);
+    }
+    REAL(closefrom)(lo);
+}

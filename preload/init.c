@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+/* Before main: is this program listed? If not, nothing more happens, and no call will ever be ours.
+ */
+#include "preload/preload.h"
+#include <errno.h>
+#include <string.h>
+
+#include "preload/watch.h"
+
+struct policy *policy;
+char program[64] = "?";
+static const char *broken; /* our own reason to refuse everything */
+
+bool preload_refuses(void)
+{
+    return broken != NULL;
+}
+
+bool is_tracked(int fd)
+{
+    struct conn *c = tracked(fd);
+
+    conn_put(c);
+    return c != NULL;
+}
+
+/* What weakens a rule is said at every start. */
+static void log_rules(void)
+{
+    const struct rule *r;
+
+    for (size_t i = 0; (r = policy_rule(policy, i)) != NULL; i++) {
+        if (r->unverified) {
+            log_line("rule=%s verify=none: whoever answers is believed", r->label);
+        }
+        if (r->keylog) {
+            log_line("rule=%s keylog=%s: the session's secrets are written there", r->label,
+                     r->keylog);
+        }
+        if (r->plaintext != PLAINTEXT_REFUSE) {
+            log_line("rule=%s a client without TLS is refused all the same: `plaintext` is not "
+                     "available in this version",
+                     r->label);
+        }
+    }
+}
+
+__attribute__((constructor)) static void preload_start(int argc, char **argv, char **envp)
+{
+    struct error err = { .code = 0 };
+    const char *where;
+    int state;
+
+    real_init();
+    /* Linked to run first of all constructors, so before the C library's own set this. */
+    if (!environ) {
+        environ = envp;
+    }
+    policy_environment(envp);
+    if (argc > 0 && argv[0]) {
+        const char *slash = strrchr(argv[0], '/');
+        snprintf(program, sizeof program, "%s", slash ? slash + 1 : argv[0]);
+    }
+    state = policy_load(&policy, NULL, &err);
+    if (state == 0) {
+        policy = NULL;
+        process_alone();
+        hello_send(0, NULL);
+        return;
+    }
+    where = secure_getenv("SLEEVE_LOG");
+    log_open(where ? where : policy_log(policy));
+    broken = policy ? policy_broken(policy) : "no memory for the configuration";
+    if (shim_init() != 0) {
+        broken = "the TLS engine does not start";
+    } else if (watch_init() != 0 || process_start() != 0) {
+        broken = "no memory for the table of descriptors";
+    }
+    if (broken) {
+        log_line("every connection is refused: %s", broken);
+        hello_send(-1, broken);
+        return;
+    }
+    log_rules();
+    hello_send(1, NULL);
+}
+
+__attribute__((destructor)) static void preload_end(void)
+{
+    process_farewell();
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/* The program `sleeve`: one file per command, and what they share. */
+#ifndef PRELOAD_LAUNCHER_LAUNCHER_H
+#define PRELOAD_LAUNCHER_LAUNCHER_H
+#include <stdio.h>
+
+#include "preload/rules_parts.h"
+
+/* Exit codes. `run` otherwise exits as its program does, and with 126 or 127 as shells do. */
+enum { EXIT_FINE = 0, EXIT_BAD = 1, EXIT_REFUSED = 2, EXIT_CANNOT = 126, EXIT_NOT_FOUND = 127 };
+
+/* Each gets argv from its own name on. */
+int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+int cmd_keygen(int argc, char **argv);
+int cmd_connect(int argc, char **argv);
+
+/* "sleeve run: sentence" on stderr; returns code. */
+int say(int code, const char *command, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Bad usage: what is wrong, then the usage line; returns EXIT_BAD. */
+int say_usage(const char *usage, const char *command, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Colours, only when the stream is a terminal and NO_COLOR is not set. */
+enum tint { TINT_PLAIN, TINT_GOOD, TINT_WARN, TINT_BAD, TINT_DIM };
+void tint(FILE *f, enum tint t);
+void put_tinted(FILE *f, enum tint t, const char *text);
+
+/* "2026-01-31 12:00:00 UTC" */
+const char *date_text(int64_t when, char text[static 32]);
+/* "localhost, 127.0.0.1": the names a certificate speaks for. Returns text. */
+const char *names_text(const struct cert *c, char *text, size_t size);
+/* "host:port", "[v6]:port": false when it is not one. */
+bool split_host_port(const char *text, char host[static POLICY_HOST_MAX], char port[static 8]);
+/* Collects -r RULE: appended to *rules with a newline. False: no memory. */
+bool rule_option(char **rules, const char *rule);
+
+/* ---- looking at a program before it is run (program.c) ---- */
+#define SCRIPT_DEPTH 5
+struct look {
+    char path[4096]; /* what execve() will be given */
+    char exe[4096];  /* what runs in the end: the interpreter of a script */
+    char execfn[4096], script[4096], argv0[4096];
+    struct program prog; /* points into the above */
+    int skip;            /* programs that come before it in the same process: env */
+};
+/* 0, or an exit code after a sentence. */
+int look_at(struct look *l, char *const *argv);
+
+/* ---- insisting on a sign of life (watch.c) ---- */
+/* Puts SLEEVE_HELLO in the environment and starts the watcher. Returns the descriptor the program
+ * will write to, or -1. */
+int watch_start(const char *name, int skip);
+/* exec failed: the watcher may go. */
+void watch_cancel(int fd);
+#endif

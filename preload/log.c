@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: ISC */
+/* The log: silent unless SLEEVE_LOG (or the configuration's `log`) names a file, "stderr" or
+ * "fd:N". One line for each session, one for each failure; a line is one write(), so processes may
+ * share a file. */
+#include "preload/preload.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+
+#define OWN_FD_MIN 1000 /* our descriptors stay out of the program's way */
+#define LINE_MAX_  1024
+
+static int log_fd = -1;
+static char log_path[1024]; /* empty: a descriptor that is not ours to reopen */
+
+static void open_path(void)
+{
+    int fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+    int high;
+
+    if (fd < 0) {
+        return;
+    }
+    high = REAL(fcntl)(fd, F_DUPFD_CLOEXEC, OWN_FD_MIN);
+    if (high >= 0) {
+        REAL(close)(fd);
+        fd = high;
+    }
+    log_fd = fd;
+}
+
+void log_open(const char *where)
+{
+    if (!where || !*where) {
+        return;
+    }
+    if (strcmp(where, "stderr") == 0) {
+        log_fd = STDERR_FILENO;
+    } else if (strncmp(where, "fd:", 3) == 0) {
+        log_fd = atoi(where + 3);
+    } else if (strlen(where) < sizeof log_path) {
+        strcpy(log_path, where);
+        open_path();
+    }
+}
+
+bool log_owns(int fd)
+{
+    return fd == log_fd && log_path[0] != '\0';
+}
+
+void log_lost(int lo, int hi)
+{
+    if (log_path[0] && log_fd >= lo && log_fd <= hi) {
+        log_fd = -1;
+    }
+}
+
+void log_line(const char *fmt, ...)
+{
+    int saved = errno, n, m;
+    char line[LINE_MAX_];
+    va_list ap;
+
+    if (log_fd < 0 && log_path[0]) {
+        open_path();
+    }
+    /* A connection that landed on fd 2 is not a place for the log. */
+    if (log_fd >= 0 && !is_tracked(log_fd)) {
+        n = snprintf(line, sizeof line, "sleeve: program=%s pid=%d ", program, (int)getpid());
+        va_start(ap, fmt);
+        m = vsnprintf(line + n, sizeof line - (size_t)n, fmt, ap);
+        va_end(ap);
+        n = m < 0 || n + m > (int)sizeof line - 2 ? (int)sizeof line - 2 : n + m;
+        for (int i = 0; i < n; i++) { /* what a peer sent cannot forge a line */
+            line[i] = (unsigned char)line[i] < ' ' || line[i] == 127 ? '?' : line[i];
+        }
+        line[n++] = '\n';
+        while (REAL(write)(log_fd, line, (size_t)n) < 0 && errno == EINTR) {
+        }
+    }
+    errno = saved;
+}
+
+_Thread_local bool session_silent, session_ended;
+
+struct session {
+    bool client, failed, connected;
+    char peer[INET6_ADDRSTRLEN + 16];
+    char rule[96];
+};
+
+union address {
+    struct sockaddr sa;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+    struct sockaddr_storage any;
+};
+
+static void text_of(const union address *a, char *text, size_t size)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+
+    if (a->sa.sa_family == AF_INET) {
+        inet_ntop(AF_INET, &a->in.sin_addr, host, sizeof host);
+        snprintf(text, size, "%s:%u", host, ntohs(a->in.sin_port));
+    } else if (a->sa.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &a->in6.sin6_addr, host, sizeof host);
+        snprintf(text, size, "[%s]:%u", host, ntohs(a->in6.sin6_port));
+    } else {
+        snprintf(text, size, "-");
+    }
+}
+
+struct session *session_new(const struct rule *rule, int fd, const struct sockaddr *to)
+{
+    int saved = errno;
+    struct session *s = mem_zalloc(sizeof *s);
+    union address a = { .sa.sa_family = AF_UNSPEC };
+    socklen_t len = sizeof a;
+
+    if (s) {
+        s->client = to != NULL;
+        if (to) {
+            memcpy(&a, to, to->sa_family == AF_INET ? sizeof a.in : sizeof a.in6);
+        } else {
+            getpeername(fd, &a.sa, &len);
+        }
+        text_of(&a, s->peer, sizeof s->peer);
+        snprintf(s->rule, sizeof s->rule, "%s", rule->label ? rule->label : "-");
+        for (char *p = s->rule; (p = strchr(p, ' ')) != NULL;) {
+            *p = '_'; /* a line is words of the form key=value, and `result` the last */
+        }
+    }
+    errno = saved;
+    return s;
+}
+
+void session_free(struct session *s)
+{
+    mem_free(s);
+}
+
+static const char *or_dash(const char *s)
+{
+    return s && *s ? s : "-";
+}
+
+/* Runs with no lock held, in whichever thread saw the event. */
+void session_event(void *session, struct conn *c, int event)
+{
+    struct session *s = session;
+    const struct error *e = conn_error(c);
+    struct tls_info i = { .version = 0 };
+    const char *role = s->client ? "client" : "server";
+
+    if (event == CONN_EVENT_CONNECTED) {
+        s->connected = true;
+        return;
+    }
+    if (event == CONN_EVENT_FAILED) {
+        s->failed = true;
+        log_line("role=%s rule=%s peer=%s result=failed: %s", role, s->rule, s->peer, e->text);
+        return;
+    }
+    if (session_silent || conn_errno(c) == EPERM) { /* it belongs to another process */
+        session_free(s);
+        return;
+    }
+    session_ended = true;
+    if (s->connected) {
+        conn_info(c, &i);
+        log_line("role=%s rule=%s peer=%s name=%s version=%s suite=%s group=%s alpn=%s sent=%llu "
+                 "received=%llu result=%s%s",
+                 role, s->rule, s->peer, or_dash(s->client ? i.host : i.sni),
+                 or_dash(i.version_name), or_dash(i.suite), or_dash(i.group), or_dash(i.alpn),
+                 (unsigned long long)i.sealed_bytes, (unsigned long long)i.opened_bytes,
+                 e->code ? "broken: " : "closed", e->code ? e->text : "");
+    } else if (!s->failed) {
+        log_line("role=%s rule=%s peer=%s result=closed before the handshake", role, s->rule,
+                 s->peer);
+    }
+    session_free(s);
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: ISC */
+/* New programs and the end of this one. Handing a connection over to another program is not
+ * available in this version: so that it never writes plaintext there, it does not get the
+ * descriptor. */
+#include "preload/preload.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "preload/watch.h"
+
+/* ---- before exec ---- */
+
+static void hold_back(void *ctx, int fd)
+{
+    int flags = REAL(fcntl)(fd, F_GETFD), *on_stdio = ctx;
+
+    if (fd <= STDERR_FILENO) {
+        *on_stdio = fd;
+    } else if (flags >= 0 && !(flags & FD_CLOEXEC) &&
+               REAL(fcntl)(fd, F_SETFD, flags | FD_CLOEXEC) == 0) {
+        log_line("result=withheld: fd %d has TLS and is closed for the new program, which could "
+                 "only write plaintext on it",
+                 fd);
+    }
+}
+
+int process_before_exec(void)
+{
+    int saved = errno, on_stdio = -1;
+
+    if (!conn_any()) {
+        return 0;
+    }
+    conn_each(0, INT32_MAX, hold_back, &on_stdio);
+    if (on_stdio >= 0) {
+        log_line("result=refused: fd %d has TLS, and a new program would write plaintext on it",
+                 on_stdio);
+        errno = EACCES;
+        return -1;
+    }
+    errno = saved;
+    return 0;
+}
+
+EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+{
+    return process_before_exec() ? -1 : REAL(execve)(path, argv, envp);
+}
+
+EXPORT int execv(const char *path, char *const argv[])
+{
+    return process_before_exec() ? -1 : REAL(execv)(path, argv);
+}
+
+EXPORT int execvp(const char *file, char *const argv[])
+{
+    return process_before_exec() ? -1 : REAL(execvp)(file, argv);
+}
+
+EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+    return process_before_exec() ? -1 : REAL(execvpe)(file, argv, envp);
+}
+
+EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
+{
+    return process_before_exec() ? -1 : REAL(fexecve)(fd, argv, envp);
+}
+
+EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+{
+    return process_before_exec() ? -1 : REAL(execveat)(dir, path, argv, envp, flags);
+}
+
+/* The arguments of a list become a vector on the stack, as in the C library. */
+static size_t count_arguments(va_list ap)
+{
+    size_t n = 1;
+
+    while (va_arg(ap, char *)) {
+        n++;
+    }
+    return n + 1;
+}
+
+#define VECTOR(first, argv, envp)                      \
+    do {                                               \
+        va_list ap;                                    \
+        size_t n;                                      \
+        va_start(ap, first);                           \
+        n = count_arguments(ap);                       \
+        va_end(ap);                                    \
+        (argv) = __builtin_alloca(n * sizeof *(argv)); \
+        (argv)[0] = (char *)(uintptr_t)(first);        \
+        va_start(ap, first);                           \
+        for (size_t i = 1; i < n; i++) {               \
+            (argv)[i] = va_arg(ap, char *);            \
+        }                                              \
+        (envp) = (envp) ? va_arg(ap, char **) : NULL;  \
+        va_end(ap);                                    \
+    } while (0)
+
+EXPORT int execl(const char *path, const char *arg, ...)
+{
+    char **argv, **envp = NULL;
+
+    VECTOR(arg, argv, envp);
+    return execv(path, argv);
+}
+
+EXPORT int execlp(const char *file, const char *arg, ...)
+{
+    char **argv, **envp = NULL;
+
+    VECTOR(arg, argv, envp);
+    return execvp(file, argv);
+}
+
+EXPORT int execle(const char *path, const char *arg, ...)
+{
+    char **argv, **envp = environ; /* any: it stands behind the list */
+
+    VECTOR(arg, argv, envp);
+    return execve(path, argv, envp);
+}
+
+EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+{
+    return process_before_exec() ? errno : REAL(posix_spawn)(pid, path, actions, attr, argv, envp);
+}
+
+EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+                        const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+{
+    return process_before_exec() ? errno : REAL(posix_spawnp)(pid, file, actions, attr, argv, envp);
+}
+
+/* The copy would not be close-on-exec. */
+EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int newfd)
+{
+    if (is_tracked(fd)) {
+        log_line("result=refused: fd %d has TLS, and a new program would write plaintext on it",
+                 fd);
+        return EACCES;
+    }
+    return REAL(posix_spawn_file_actions_adddup2)(actions, fd, newfd);
+}
+
+EXPORT int system(const char *command)
+{
+    return command && process_before_exec() ? -1 : REAL(system)(command);
+}
+
+EXPORT FILE *popen(const char *command, const char *mode)
+{
+    return process_before_exec() ? NULL : REAL(popen)(command, mode);
+}
+
+FILE *_IO_popen(const char *command, const char *mode);
+EXPORT FILE *_IO_popen(const char *command, const char *mode)
+{
+    return popen(command, mode);
+}
+
+/* ---- fork ---- */
+
+/* The shim's handlers see to it that only one process uses a connection; fork() runs them. */
+EXPORT pid_t fork(void)
+{
+    return REAL(fork)();
+}
+
+pid_t __fork(void);
+EXPORT pid_t __fork(void)
+{
+    return fork();
+}
+
+/* It would not run the handlers. */
+EXPORT pid_t _Fork(void)
+{
+    return fork();
+}
+
+/* A child that borrows its parent's memory would empty the parent's tables with its close(). In a
+ * program that has nothing to do with us vfork() stays what it is: a jump, since its caller's frame
+ * must survive. */
+extern void *vfork_target __attribute__((visibility("hidden")));
+void *vfork_target = (void *)fork;
+
+#if defined(__x86_64__)
+__asm__(".text\n.globl vfork, __vfork\n.type vfork, @function\n.type __vfork, @function\n"
+        "vfork:\n__vfork:\n"
+#ifdef __CET__
+        "endbr64\n"
+#endif
+        "jmp *vfork_target(%rip)\n"
+        ".size vfork, .-vfork\n.size __vfork, .-__vfork\n");
+#else
+EXPORT pid_t vfork(void)
+{
+    return fork();
+}
+
+pid_t __vfork(void);
+EXPORT pid_t __vfork(void)
+{
+    return fork();
+}
+#endif
+
+void process_alone(void)
+{
+    vfork_target = (void *)REAL(vfork);
+}
+
+static void forget(void *ctx, int fd)
+{
+    (void)ctx;
+    fd_leaves(fd);
+    fd_left(fd);
+}
+
+/* What 0, 1 and 2 named is replaced inside the C library. */
+static void forget_stdio(void)
+{
+    if (conn_any()) {
+        conn_each(0, STDERR_FILENO, forget, NULL);
+        for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+            stdio_follow(fd);
+        }
+    }
+}
+
+EXPORT int daemon(int nochdir, int noclose)
+{
+    if (!noclose) {
+        forget_stdio();
+    }
+    return REAL(daemon)(nochdir, noclose);
+}
+
+EXPORT int forkpty(int *master, char *name, const struct termios *t, const struct winsize *w)
+{
+    int pid = REAL(forkpty)(master, name, t, w);
+
+    if (pid == 0) {
+        forget_stdio();
+    }
+    return pid;
+}
+
+/* ---- the end ---- */
+
+/* What still runs (threads, stdio's last flush) must not find a socket without TLS under the
+ * number: a descriptor that nobody can write to takes its place. */
+static void bury(void *ctx, int fd)
+{
+    const int *grave = ctx;
+
+    fd_leaves(fd);
+    if (*grave < 0 || REAL(dup3)(*grave, fd, O_CLOEXEC) < 0) {
+        REAL(close)(fd);
+    }
+    fd_left(fd);
+}
+
+static void bury_all(void)
+{
+    int ends[2] = { -1, -1 };
+
+    if (conn_any()) {
+        if (pipe2(ends, O_CLOEXEC) == 0) {
+            REAL(close)(ends[1]);
+        }
+        conn_each(0, INT32_MAX, bury, &ends[0]);
+    }
+}
+
+void process_farewell(void)
+{
+    int saved = errno;
+
+    if (conn_any()) {
+        stdio_flush();
+        bury_all();
+    }
+    errno = saved;
+}
+
+/* stdio is not flushed here. */
+EXPORT void _exit(int status)
+{
+    bury_all();
+    REAL(_exit)(status);
+    __builtin_unreachable();
+}
+
+EXPORT void _Exit(int status)
+{
+    _exit(status);
+}
+
+/* quick_exit() runs its handlers, then _exit() inside the C library. */
+int process_start(void)
+{
+    return at_quick_exit(bury_all); /* the first one registered runs last */
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: ISC */
+/* The policy as the library and the launcher use it: load once, then ask. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "preload/rules_parts.h"
+#include "base/mem.h"
+
+/* What a broken policy answers, and the one that is left when there is no memory for another. */
+static const struct rule refuse_client = {
+    .app = "",
+    .label = "broken configuration",
+    .match = "*:*",
+    .action = RULE_REFUSE,
+    .role = TLS_CLIENT,
+    .alpn = "",
+};
+static const struct rule refuse_server = {
+    .app = "",
+    .label = "broken configuration",
+    .match = "*:*",
+    .action = RULE_REFUSE,
+    .role = TLS_SERVER,
+    .alpn = "",
+};
+static struct policy no_memory = { .error = { .code = ERR_MEM, .text = "out of memory" } };
+
+struct policy *policy_new(void)
+{
+    struct policy *p = mem_zalloc(sizeof *p);
+
+    if (p) {
+        p->tail = &p->sections;
+    }
+    return p;
+}
+
+void policy_free(struct policy *p)
+{
+    if (!p || p == &no_memory) {
+        return;
+    }
+    for (size_t i = 0; i < p->nrules; i++) {
+        config_unref(p->rules[i].pub.config);
+        for (size_t k = 0; k < p->rules[i].npatterns; k++) {
+            pattern_free(&p->rules[i].patterns[k]);
+        }
+        mem_free(p->rules[i].patterns);
+    }
+    mem_free(p->rules);
+    while (p->sections) {
+        struct section *next = p->sections->next;
+
+        mem_free(p->sections);
+        p->sections = next;
+    }
+    ca_cache_free(p);
+    kept_free(p);
+    mem_free(p);
+}
+
+/* ---- loading ---- */
+
+static int read_file(void *ctx, const char *path, const char *text)
+{
+    return ini_read(ctx, path, text);
+}
+
+int policy_read(struct policy *p, const char *oneliners, const char *path)
+{
+    struct error err = { 0 };
+    int rc;
+
+    if (oneliners) {
+        TRY(oneliners_read(p, oneliners));
+    }
+    rc = path ? files_each(path, read_file, p, &err) : 0;
+    if (rc < 0) { /* what is wrong inside a file is in p->error already */
+        return err.code ? problem(p, rc, path, 0, "%s", err.text) : rc;
+    }
+    return sections_check(p);
+}
+
+struct scan {
+    const struct program *prog;
+    bool found;
+};
+
+static int scan_file(void *ctx, const char *path, const char *text)
+{
+    struct scan *s = ctx;
+
+    (void)path;
+    s->found = s->found || text_may_list(text, s->prog);
+    return 0;
+}
+
+/* The short way out for the programs that no rule names. < 0: the configuration cannot be read. */
+static int may_be_listed(const struct sources *src, const struct program *prog, struct error *err)
+{
+    struct scan s = { .prog = prog, .found = src->rules != NULL };
+
+    if (src->path) {
+        TRY(files_each(src->path, scan_file, &s, err));
+    }
+    return s.found;
+}
+
+static struct policy *broken(struct policy *p, const struct error *why)
+{
+    if (!p) {
+        p = policy_new();
+    }
+    if (!p) {
+        return &no_memory;
+    }
+    if (p->error.code == 0) {
+        p->error = *why;
+    }
+    return p;
+}
+
+static int load(struct policy **out, const struct sources *src, const struct program *prog,
+                struct self *self, struct error *err)
+{
+    struct policy *p = NULL;
+    int rc = may_be_listed(src, prog, err);
+
+    if (rc > 0) {
+        p = policy_new();
+        rc = p ? policy_read(p, src->rules, src->path) : FAIL(err, ERR_MEM, "out of memory");
+        if (rc == 0) {
+            if (self && policy_asks_arguments(p)) {
+                self_arguments(self);
+            }
+            rc = policy_select(p, prog) > 0;
+        }
+        if (rc > 0) {
+            int built = policy_build(p, true);
+
+            rc = built < 0 ? built : rc;
+        }
+        if (p && p->error.code) {
+            *err = p->error;
+        }
+    }
+    if (rc < 0) {
+        (void)FAIL(err, rc, "%s", error_name(rc)); /* unless there is a better sentence */
+    }
+    if (rc == 0) {
+        policy_free(p);
+        p = NULL;
+    }
+    *out = rc < 0 ? broken(p, err) : p;
+    return rc;
+}
+
+int policy_load(struct policy **out, const struct program *prog, struct error *err)
+{
+    struct error mine = { 0 };
+    struct sources src;
+    struct self self;
+    int saved = errno, rc = 0;
+
+    *out = NULL;
+    sources_find(&src);
+    if (!src.off && (src.path || src.rules)) {
+        rc = load(out, &src, prog ? prog : self_find(&self), prog ? NULL : &self, &mine);
+    }
+    if (rc < 0 && err) {
+        *err = mine;
+    }
+    errno = saved;
+    return rc;
+}
+
+const char *policy_broken(const struct policy *p)
+{
+    return p && p->error.code ? p->error.text : NULL;
+}
+
+const char *policy_log(const struct policy *p)
+{
+    return p ? p->log : NULL;
+}
+
+/* ---- asking ---- */
+
+bool rule_hits(const struct policy_rule *r, const struct endpoint *e, const char *const *names,
+               size_t nnames, const char **name)
+{
+    if (name) {
+        *name = NULL;
+    }
+    for (size_t k = 0; k < r->npatterns; k++) {
+        const struct pattern *m = &r->patterns[k];
+
+        if (pattern_hits(m, e, NULL)) {
+            return true;
+        }
+        for (size_t i = 0; i < nnames; i++) {
+            if (pattern_hits(m, e, names[i])) {
+                if (name) {
+                    *name = names[i];
+                }
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void address_text(const struct endpoint *e, char host[static POLICY_HOST_MAX])
+{
+    struct in6_addr a;
+
+    memcpy(&a, e->addr, sizeof a);
+    if (IN6_IS_ADDR_V4MAPPED(&a)) {
+        (void)inet_ntop(AF_INET, e->addr + 12, host, POLICY_HOST_MAX);
+    } else {
+        (void)inet_ntop(AF_INET6, &a, host, POLICY_HOST_MAX);
+    }
+}
+
+static void host_text(const char *name, const struct endpoint *e, char host[static POLICY_HOST_MAX])
+{
+    size_t n = name ? strlen(name) : 0;
+
+    if (n > 1 && name[n - 1] == '.') {
+        n--; /* certificates do not write the root's dot */
+    }
+    if (n == 0 || n >= POLICY_HOST_MAX) {
+        address_text(e, host);
+        return;
+    }
+    memcpy(host, name, n);
+    host[n] = '\0';
+}
+
+const struct rule *policy_client(const struct policy *p, const struct sockaddr *dst, socklen_t len,
+                                 const char *const *names, size_t nnames,
+                                 char host[static POLICY_HOST_MAX])
+{
+    struct endpoint e;
+    const char *name;
+
+    host[0] = '\0';
+    if (!p || !endpoint_of(&e, dst, len)) {
+        return NULL;
+    }
+    if (p->error.code) {
+        address_text(&e, host);
+        return &refuse_client;
+    }
+    for (size_t i = 0; i < p->nrules; i++) {
+        const struct policy_rule *r = &p->rules[i];
+
+        if (r->pub.role != TLS_CLIENT || !rule_hits(r, &e, names, nnames, &name)) {
+            continue;
+        }
+        name = r->pub.name ? r->pub.name : name ? name : nnames ? names[0] : NULL;
+        host_text(name, &e, host);
+        return &r->pub;
+    }
+    return NULL;
+}
+
+const struct rule *policy_server(const struct policy *p, const struct sockaddr *local,
+                                 socklen_t len)
+{
+    struct endpoint e;
+
+    if (!p || !endpoint_of(&e, local, len)) {
+        return NULL;
+    }
+    if (p->error.code) {
+        return &refuse_server;
+    }
+    for (size_t i = 0; i < p->nrules; i++) {
+        if (p->rules[i].pub.role == TLS_SERVER && rule_hits(&p->rules[i], &e, NULL, 0, NULL)) {
+            return &p->rules[i].pub;
+        }
+    }
+    return NULL;
+}
+
+bool policy_has(const struct policy *p, enum tls_role role)
+{
+    if (!p || p->error.code) {
+        return p != NULL;
+    }
+    for (size_t i = 0; i < p->nrules; i++) {
+        if (p->rules[i].pub.role == role) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct rule *policy_rule(const struct policy *p, size_t i)
+{
+    return p && i < p->nrules ? &p->rules[i].pub : NULL;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: ISC */
+/* Streams. The C library's stdio reads and writes descriptors by functions of its own that nobody
+ * can take over. So a stream on a connection is one with our functions behind it (fopencookie), and
+ * the descriptor's number in it, for fileno(). */
+#include "preload/preload.h"
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "preload/watch.h"
+
+static _Atomic bool any_stream; /* one of ours was ever made */
+
+/* fd + 1; negative: the stream that stands for stdin, stdout or stderr. */
+static int fd_of(void *cookie)
+{
+    intptr_t n = (intptr_t)cookie;
+
+    return (int)(n < 0 ? -n : n) - 1;
+}
+
+static ssize_t stream_read(void *cookie, char *p, size_t n)
+{
+    return read(fd_of(cookie), p, n);
+}
+
+/* A short count means an error to stdio. */
+static ssize_t stream_write(void *cookie, const char *p, size_t n)
+{
+    size_t done = 0;
+
+    while (done < n) {
+        ssize_t put = write(fd_of(cookie), p + done, n - done);
+
+        if (put < 0) {
+            break;
+        }
+        done += (size_t)put;
+    }
+    return (ssize_t)done;
+}
+
+static int stream_seek(void *cookie, off64_t *at, int whence)
+{
+    off64_t now = lseek64(fd_of(cookie), *at, whence); /* a socket: ESPIPE */
+
+    if (now < 0) {
+        return -1;
+    }
+    *at = now;
+    return 0;
+}
+
+static int stream_close(void *cookie);
+
+static FILE *stream_open(int fd, const char *mode, bool for_standard)
+{
+    static const cookie_io_functions_t functions = {
+        .read = stream_read, .write = stream_write, .seek = stream_seek, .close = stream_close
+    };
+    char plain[3] = { mode[0], strchr(mode, '+') ? '+' : '\0', '\0' };
+    intptr_t cookie = for_standard ? -((intptr_t)fd + 1) : (intptr_t)fd + 1;
+    FILE *f;
+
+    if (!strchr("rwa", plain[0]) || !plain[0]) {
+        errno = EINVAL;
+        return NULL;
+    }
+    f = fopencookie((void *)cookie, plain, functions);
+    if (f) {
+        f->_fileno = fd;
+        atomic_store(&any_stream, true);
+    }
+    return f;
+}
+
+/* Also a socket that is not connected yet: by the time it is used it may be one of ours. */
+static bool wants_stream(int fd)
+{
+    int saved = errno;
+    bool yes = is_tracked(fd);
+
+    if (!yes && policy && policy_has(policy, TLS_CLIENT) && stream_socket(fd)) {
+        struct sockaddr_storage any;
+        socklen_t len = sizeof any;
+
+        yes = getpeername(fd, (struct sockaddr *)&any, &len) != 0;
+    }
+    errno = saved;
+    return yes;
+}
+
+EXPORT FILE *fdopen(int fd, const char *mode)
+{
+    return wants_stream(fd) ? stream_open(fd, mode, false) : REAL(fdopen)(fd, mode);
+}
+
+FILE *_IO_fdopen(int fd, const char *mode);
+EXPORT FILE *_IO_fdopen(int fd, const char *mode)
+{
+    return fdopen(fd, mode);
+}
+
+/* ---- stdin, stdout, stderr ---- */
+
+static struct {
+    FILE *ours;  /* made once */
+    FILE *given; /* what it stands for while `on` */
+    bool on;
+} std[3];
+
+static int stream_close(void *cookie)
+{
+    int fd = fd_of(cookie);
+
+    if ((intptr_t)cookie < 0) { /* fclose(stdout): another one when it is needed again */
+        std[fd].ours = NULL;
+        std[fd].on = false;
+    }
+    return close(fd);
+}
+
+static FILE **standard(int fd)
+{
+    return fd == 0 ? &stdin : fd == 1 ? &stdout : &stderr;
+}
+
+/* What the program has printed and not flushed goes where the descriptor now leads. */
+static void move_pending(FILE *from, FILE *to)
+{
+    size_t n = (size_t)(from->_IO_write_ptr - from->_IO_write_base);
+
+    if (n > 0) {
+        fwrite(from->_IO_write_base, 1, n, to);
+        from->_IO_write_ptr = from->_IO_write_base;
+    }
+}
+
+static FILE *our_standard(int fd)
+{
+    FILE *f = stream_open(fd, fd == STDIN_FILENO ? "r" : "w", true);
+
+    if (f && fd == STDERR_FILENO) {
+        setvbuf(f, NULL, _IONBF, 0);
+    }
+    if (f) {
+        fwide(f, -1); /* without orientation perror() would open its own stream on the descriptor */
+    }
+    return f;
+}
+
+static void replace(int fd)
+{
+    FILE **slot = standard(fd);
+
+    if (!std[fd].ours) {
+        std[fd].ours = our_standard(fd);
+    }
+    std[fd].given = *slot;
+    std[fd].on = true;
+    if (std[fd].ours) {
+        move_pending(*slot, std[fd].ours);
+        *slot = std[fd].ours;
+    }
+    std[fd].given->_fileno = -1; /* whoever kept the pointer gets EBADF, never plaintext */
+}
+
+static void restore(int fd)
+{
+    std[fd].on = false;
+    std[fd].given->_fileno = fd;
+    if (std[fd].ours && *standard(fd) == std[fd].ours) {
+        move_pending(std[fd].ours, std[fd].given);
+        *standard(fd) = std[fd].given;
+    }
+}
+
+void stdio_follow(int fd)
+{
+    bool ours = is_tracked(fd);
+
+    if (ours && !std[fd].on) {
+        replace(fd);
+    } else if (!ours && std[fd].on) {
+        restore(fd);
+    }
+}
+
+void stdio_flush(void)
+{
+    if (atomic_load(&any_stream)) {
+        fflush(NULL);
+    }
+}
+
+/* freopen() puts another file on the stream's descriptor, inside the C library. */
+static void before_reopen(FILE *f)
+{
+    int fd = f ? fileno(f) : -1;
+
+    if (fd >= 0 && is_tracked(fd)) {
+        fflush(f);
+        fd_leaves(fd);
+        fd_left(fd);
+        if (fd <= STDERR_FILENO && std[fd].ours == f) { /* becomes an ordinary stream */
+            std[fd].ours = NULL;
+            std[fd].on = false;
+        }
+    }
+}
+
+EXPORT FILE *freopen(const char *path, const char *mode, FILE *f)
+{
+    before_reopen(f);
+    return REAL(freopen)(path, mode, f);
+}
+
+EXPORT FILE *freopen64(const char *path, const char *mode, FILE *f)
+{
+    before_reopen(f);
+    return REAL(freopen64)(path, mode, f);
+}

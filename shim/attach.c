@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: ISC */
+/* How a connection begins and ends, and which fds name it. */
+#include <errno.h>
+
+#include "shim/conn.h"
+
+#define HANDSHAKE_MS 60000
+#define LINGER_MS    2000
+
+static uint64_t cookie_of(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t n = sizeof cookie;
+
+    return sys.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &n) == 0 ? cookie : 0;
+}
+
+static int refuse(struct error *err, int code, int num, const char *why)
+{
+    error_set(err, code, "conn_attach", "%s", why);
+    errno = num;
+    return -1;
+}
+
+/* Only a stream socket, and not one that is a TLS connection already. */
+static int check_socket(int fd, uint64_t cookie, struct error *err)
+{
+    struct conn *old;
+    int type = 0;
+    socklen_t n = sizeof type;
+
+    if (sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) != 0) {
+        return refuse(err, ERR_ARG, errno, "not a socket");
+    }
+    if (type != SOCK_STREAM) {
+        return refuse(err, ERR_ARG, EPROTOTYPE, "TLS needs a stream socket");
+    }
+    old = conn_get(fd);
+    if (old && old->cookie == cookie && cookie) {
+        conn_put(old);
+        return refuse(err, ERR_STATE, EISCONN, "this socket is a TLS connection already");
+    }
+    conn_put(old);
+    return 0;
+}
+
+/* Puts c into the slot (reserved). The connection that was there goes without a word: its fd was closed
+ * behind our back. The table has one reference to a connection, however many fds name it. */
+static int table_replace(int fd, struct conn *c, bool alias)
+{
+    struct conn *old;
+    sigset_t signals;
+    int cancel;
+
+    calm(&signals, &cancel);
+    table_lock();
+    old = table_at(fd);
+    if (old == c || (alias && c->nfds == 0)) {
+        alias = old == c; /* else: its last fd was closed meanwhile */
+        old = NULL;
+    } else {
+        table_set(fd, c);
+        alias = true;
+        old = old && old->nfds == 0 ? old : NULL;
+    }
+    table_unlock();
+    uncalm(&signals, cancel);
+    conn_put(old);
+    return alias ? 0 : -1;
+}
+
+int conn_attach(int fd, const struct conn_params *p, struct error *err)
+{
+    int timeout = p->handshake_timeout_ms ? p->handshake_timeout_ms : HANDSHAKE_MS, rc;
+    uint64_t cookie = cookie_of(fd);
+    struct error local;
+    struct conn *c;
+
+    if (!err) {
+        err = &local;
+    }
+    error_clear(err);
+    fork_look();
+    if (check_socket(fd, cookie, err)) {
+        return -1;
+    }
+    if (table_reserve(fd) || !(c = table_new())) {
+        return refuse(err, ERR_MEM, errno ? errno : ENOMEM, "no memory for another connection");
+    }
+    c->role = config_role(p->config);
+    c->cookie = cookie;
+    c->deadline = timeout < 0 ? -1 : now_ms() + timeout;
+    c->linger_ms = p->linger_ms ? p->linger_ms : LINGER_MS;
+    c->lenient_eof = p->lenient_eof;
+    c->on_event = p->on_event;
+    c->ctx = p->ctx;
+    c->plain.secret = c->early.secret = true;
+    c->early.max = EARLY_MAX;
+    rc = tls_new(&c->tls, p->config, p->host, p->sni, err);
+    if (rc < 0) {
+        error_set(err, rc, "conn_attach", "%s", error_name(rc));
+        c->tls = NULL;
+        conn_put(c);
+        errno = errno_of(err);
+        return -1;
+    }
+    atomic_store(&c->unsent, c->role == TLS_CLIENT);
+    return table_replace(fd, c, false);
+}
+
+int conn_alias(int oldfd, int newfd)
+{
+    struct conn *c;
+    int rc;
+
+    if (!conn_any() || fork_vforked()) {
+        return 0;
+    }
+    c = conn_get(oldfd);
+    if (!c || oldfd == newfd) {
+        conn_put(c);
+        return 0;
+    }
+    rc = table_reserve(newfd);
+    if (rc == 0 && table_replace(newfd, c, true)) {
+        errno = EBADF;
+        rc = -1;
+    }
+    conn_put(c);
+    return rc;
+}
+
+/* ---- the end ---- */
+
+void conn_destroy(struct conn *c)
+{
+    if (!c->claim.torn) {
+        tls_free(c->tls);
+        buf_free(&c->plain);
+        buf_free(&c->raw);
+        buf_free(&c->early);
+    }
+    c->tls = NULL;
+    fork_release(c);
+    pthread_mutex_destroy(&c->read_lock);
+    pthread_mutex_destroy(&c->write_lock);
+}
+
+/* How long close() may wait; < 0: the caller wants an abortive end (SO_LINGER with 0 seconds). */
+static int linger_of(const struct conn *c, int fd)
+{
+    struct linger l = { 0 };
+    socklen_t n = sizeof l;
+
+    if (sys.getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &n) == 0 && l.l_onoff) {
+        return l.l_linger == 0 ? -1 : l.l_linger > 1 << 20 ? 1 << 30 : l.l_linger * 1000;
+    }
+    return c->linger_ms;
+}
+
+/* In both halves; no fd names c any more, so no one else comes in. */
+static bool still_to_send(struct conn *c, int fd)
+{
+    if (atomic_load(&c->state) == CONN_HANDSHAKE && buf_len(&c->early) > 0) {
+        conn_step(c, fd, false);
+        return atomic_load(&c->state) == CONN_HANDSHAKE;
+    }
+    if (atomic_load(&c->state) != CONN_OPEN) {
+        return false;
+    }
+    return conn_flush(c, fd) > 0;
+}
+
+/* Says close_notify and gets rid of what waits, for at most the linger time. */
+static void say_goodbye(struct hold *h, int fd)
+{
+    struct conn *c = h->c;
+    struct pollfd p = { .fd = fd };
+    int budget = linger_of(c, fd);
+    int64_t end = now_ms() + budget;
+    bool closing = false;
+
+    if (budget < 0) {
+        return;
+    }
+    for (;;) {
+        bool more = still_to_send(c, fd);
+
+        if (!more && !closing && atomic_load(&c->state) == CONN_OPEN) {
+            tls_close(c->tls);
+            closing = true;
+            continue;
+        }
+        budget = (int)(end - now_ms());
+        if (!more || budget <= 0) {
+            break;
+        }
+        p.events = atomic_load(&c->unsent) ? POLLOUT : POLLIN;
+        /* A close() that is cut short by a jump or a cancellation must not leave the halves taken. */
+        conn_give(c, HALF_BOTH);
+        pthread_sigmask(SIG_SETMASK, &h->signals, NULL);
+        sys.poll(&p, 1, budget);
+        calm(&h->signals, &(int){ 0 });
+        conn_take(c, HALF_BOTH);
+    }
+    conn_drain(fd);
+}
+
+void conn_closing(int fd)
+{
+    int saved = errno;
+    struct conn *c;
+    struct hold h;
+    bool last;
+
+    if (!conn_any() || fork_vforked() || !(c = conn_get(fd))) {
+        return;
+    }
+    h = (struct hold){ .c = c, .fd = -1, .halves = HALF_BOTH };
+    calm(&h.signals, &h.cancel);
+    conn_take(c, HALF_BOTH);
+    table_lock();
+    if (!table_names(fd, c)) { /* another thread closed it first */
+        table_unlock();
+        goto out;
+    }
+    table_set(fd, NULL);
+    last = c->nfds == 0;
+    table_unlock();
+    if (!last) {
+        goto out;
+    }
+    /* Closing is not using: a connection that nobody has claimed since a fork is left to the other
+     * process without a word. */
+    if (fork_owner(c) == OWNER_US) {
+        say_goodbye(&h, fd);
+        tls_abort(c->tls, ALERT_USER_CANCELED, "closed"); /* wipes the keys */
+    }
+    atomic_fetch_or(&c->events_due, 1U << CONN_EVENT_CLOSED);
+    conn_put(c); /* the table's */
+out:
+    conn_leave(&h);
+    conn_put(c);
+    errno = saved;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: ISC */
+/* A connection: entering and leaving its halves, errors, facts. How it begins and ends: attach.c. */
+#include "shim/conn.h"
+
+#include <errno.h>
+#include <time.h>
+
+int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int shim_init(void)
+{
+    if (crypto_init() < 0) {
+        errno = EIO;
+        return -1;
+    }
+    return fork_init();
+}
+
+/* ---- the halves ---- */
+
+/* Faults of the program's own must still reach it. */
+void calm(sigset_t *signals, int *cancel)
+{
+    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
+    sigset_t all;
+
+    sigfillset(&all);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        sigdelset(&all, faults[i]);
+    }
+    pthread_sigmask(SIG_SETMASK, &all, signals);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel);
+}
+
+void uncalm(const sigset_t *signals, int cancel)
+{
+    pthread_setcancelstate(cancel, NULL);
+    pthread_sigmask(SIG_SETMASK, signals, NULL);
+}
+
+void conn_take(struct conn *c, unsigned halves)
+{
+    if (halves & HALF_READ) {
+        pthread_mutex_lock(&c->read_lock);
+    }
+    if (halves & HALF_WRITE) {
+        pthread_mutex_lock(&c->write_lock);
+    }
+}
+
+void conn_give(struct conn *c, unsigned halves)
+{
+    if (halves & HALF_WRITE) {
+        pthread_mutex_unlock(&c->write_lock);
+    }
+    if (halves & HALF_READ) {
+        pthread_mutex_unlock(&c->read_lock);
+    }
+}
+
+int conn_enter(struct hold *h, struct conn *c, int fd, unsigned halves)
+{
+    int err = 0;
+
+    *h = (struct hold){ .c = c, .fd = fd, .halves = halves };
+    calm(&h->signals, &h->cancel);
+    conn_take(c, halves);
+    /* Who closes an fd does it in both halves: as long as we are in one, fd stays what it is, and
+     * no system call of ours can hit another socket that got its number. */
+    if (fd >= 0 && !table_names(fd, c)) {
+        err = EBADF;
+    } else if (!fork_claim(c)) {
+        err = EPERM;
+    }
+    if (err) {
+        conn_give(c, halves);
+        uncalm(&h->signals, h->cancel);
+        errno = err;
+        return -1;
+    }
+    return 0;
+}
+
+/* Sends what the read half noted. When another thread is in the write half, that one does it on its
+ * way out: it looks at `note` again after it has left. */
+static void send_notes(struct hold *h)
+{
+    struct conn *c = h->c;
+
+    while (h->fd >= 0 && atomic_load(&c->note)) {
+        if (!(h->halves & HALF_WRITE) && pthread_mutex_trylock(&c->write_lock) != 0) {
+            return;
+        }
+        atomic_store(&c->note, false);
+        conn_flush(c, h->fd);
+        pthread_mutex_unlock(&c->write_lock);
+        h->halves &= (unsigned)~HALF_WRITE;
+    }
+}
+
+void conn_leave(struct hold *h)
+{
+    struct conn *c = h->c;
+    int saved = errno;
+    unsigned events;
+
+    send_notes(h);
+    conn_give(c, h->halves & HALF_WRITE);
+    h->halves &= (unsigned)~HALF_WRITE;
+    send_notes(h);
+    conn_give(c, h->halves);
+    events = atomic_exchange(&c->events_due, 0);
+    uncalm(&h->signals, h->cancel);
+    for (int e = CONN_EVENT_CONNECTED; c->on_event && e <= CONN_EVENT_CLOSED; e++) {
+        if (events & 1U << e) {
+            c->on_event(c->ctx, c, e);
+        }
+    }
+    errno = saved;
+}
+
+/* ---- errors ---- */
+
+/* RFC 8446 section 6.2: the alerts by which a certificate or a name is refused. */
+static bool alert_refuses(unsigned desc)
+{
+    switch (desc) {
+    case ALERT_BAD_CERTIFICATE:
+    case ALERT_UNSUPPORTED_CERTIFICATE:
+    case ALERT_CERTIFICATE_REVOKED:
+    case ALERT_CERTIFICATE_EXPIRED:
+    case ALERT_CERTIFICATE_UNKNOWN:
+    case ALERT_UNKNOWN_CA:
+    case ALERT_ACCESS_DENIED:
+    case ALERT_UNRECOGNIZED_NAME:
+    case ALERT_BAD_CERTIFICATE_STATUS_RESPONSE:
+    case ALERT_CERTIFICATE_REQUIRED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+int errno_of(const struct error *e)
+{
+    static const int by_code[] = {
+        [-ERR_MEM] = ENOMEM,      [-ERR_CRYPTO] = EIO,       [-ERR_ARG] = EINVAL,
+        [-ERR_STATE] = EPROTO,    [-ERR_FILE] = ENOENT,      [-ERR_PARSE] = EINVAL,
+        [-ERR_MISMATCH] = EINVAL, [-ERR_CLOSED] = ECONNRESET, [-ERR_LIMIT] = ENOBUFS,
+        [-ERR_UNSUPPORTED] = EOPNOTSUPP, [-ERR_PASSPHRASE] = ENOKEY,
+    };
+    unsigned desc;
+
+    if (e->code >= 0) {
+        return 0;
+    }
+    if (IS_TLS_ALERT(e->code) || e->code == ERR_PEER_ALERT) {
+        desc = e->code == ERR_PEER_ALERT ? e->alert_received : (unsigned)ALERT_OF(e->code);
+        return alert_refuses(desc) ? EACCES : ECONNABORTED;
+    }
+    if ((size_t)-e->code < sizeof by_code / sizeof *by_code && by_code[-e->code]) {
+        return by_code[-e->code];
+    }
+    return EPROTO;
+}
+
+/* The first one that comes may fill in c->err. */
+static bool first_error(struct conn *c)
+{
+    int none = 0;
+
+    return atomic_compare_exchange_strong(&c->err_stage, &none, 1);
+}
+
+void conn_set_error(struct conn *c, int code, const char *why)
+{
+    if (first_error(c)) {
+        c->err = (struct error){ .alert_sent = ALERT_NONE, .alert_received = ALERT_NONE };
+        error_set(&c->err, code, "sleeve", "%s", why);
+        atomic_store(&c->err_stage, 2);
+    }
+}
+
+static void set_state_failed(struct conn *c, int err)
+{
+    int state = atomic_load(&c->state);
+
+    if (state == CONN_FAILED) {
+        return;
+    }
+    atomic_store(&c->fail_errno, err);
+    if (state == CONN_HANDSHAKE) {
+        atomic_fetch_or(&c->events_due, 1U << CONN_EVENT_FAILED);
+    }
+    atomic_store(&c->state, CONN_FAILED);
+    atomic_store(&c->note, true); /* an alert may wait, and the socket is to be shut down */
+}
+
+void conn_set_failed(struct conn *c, int err, int code, const char *why)
+{
+    conn_set_error(c, code, why);
+    set_state_failed(c, err);
+}
+
+void conn_failed_tls(struct conn *c)
+{
+    const struct error *e = tls_error(c->tls);
+
+    if (e->code < 0 && first_error(c)) {
+        c->err = *e;
+        atomic_store(&c->err_stage, 2);
+    }
+    conn_set_error(c, ERR_STATE, "the connection failed");
+    set_state_failed(c, e->code < 0 ? errno_of(e) : EPROTO);
+}
+
+const struct error *conn_error(struct conn *c)
+{
+    static const struct error none = { .alert_sent = ALERT_NONE, .alert_received = ALERT_NONE };
+
+    return atomic_load(&c->err_stage) == 2 ? &c->err : &none;
+}
+
+int conn_errno(struct conn *c)
+{
+    int err = atomic_load(&c->state) == CONN_FAILED ? atomic_load(&c->fail_errno) : 0;
+    struct hold h = { .c = c, .fd = -1, .halves = HALF_WRITE };
+
+    calm(&h.signals, &h.cancel);
+    conn_take(c, HALF_WRITE);
+    if (fork_owner(c) == OWNER_OTHER) {
+        err = EPERM;
+    }
+    conn_leave(&h);
+    return err;
+}
+
+void conn_fail(struct conn *c, int err, const char *why)
+{
+    struct hold h;
+
+    if (conn_enter(&h, c, -1, HALF_BOTH)) {
+        return;
+    }
+    if (atomic_load(&c->state) != CONN_FAILED) {
+        tls_abort(c->tls, ALERT_USER_CANCELED, why);
+        conn_set_failed(c, err, ERR_CLOSED, why);
+        h.fd = table_find(c); /* to send the alert and shut the socket down */
+    }
+    conn_leave(&h);
+}
+
+/* ---- facts ---- */
+
+bool conn_is_connected(const struct conn *c)
+{
+    return atomic_load(&c->state) == CONN_OPEN;
+}
+
+bool conn_tell(struct conn *c)
+{
+    return !atomic_exchange(&c->told, true);
+}
+
+enum tls_role conn_role(const struct conn *c)
+{
+    return c->role;
+}
+
+void conn_info(struct conn *c, struct tls_info *i)
+{
+    sigset_t signals;
+    int cancel;
+
+    /* Facts may be asked for in any process. */
+    *i = (struct tls_info){ .version_name = "", .suite = "", .group = "", .scheme = "", .alpn = "",
+                            .sni = "", .host = "" };
+    if (c->claim.torn) {
+        return;
+    }
+    calm(&signals, &cancel);
+    conn_take(c, HALF_BOTH);
+    tls_get_info(c->tls, i);
+    conn_give(c, HALF_BOTH);
+    uncalm(&signals, cancel);
+}
+
+int conn_deadline_ms(struct conn *c)
+{
+    int64_t left;
+
+    if (atomic_load(&c->state) != CONN_HANDSHAKE || c->deadline < 0) {
+        return -1;
+    }
+    left = c->deadline - now_ms();
+    return left < 0 ? 0 : left > 1 << 30 ? 1 << 30 : (int)left;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: ISC */
+/* Driving the handshake over the socket. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "shim/conn.h"
+
+/* The socket, not TLS, ended the handshake. */
+static int socket_failed(struct conn *c, int err)
+{
+    char text[120];
+
+    snprintf(text, sizeof text, "%s during the handshake", strerrordesc_np(err));
+    conn_set_failed(c, err, ERR_CLOSED, text);
+    errno = err;
+    return -1;
+}
+
+static int state_of(struct conn *c)
+{
+    int state = atomic_load(&c->state);
+
+    if (state == CONN_FAILED) {
+        errno = atomic_load(&c->fail_errno);
+        return -1;
+    }
+    return state == CONN_OPEN;
+}
+
+static int too_late(struct conn *c)
+{
+    tls_abort(c->tls, ALERT_USER_CANCELED, "the handshake took too long");
+    conn_set_failed(c, ETIMEDOUT, ERR_CLOSED, "the handshake took too long");
+    errno = ETIMEDOUT;
+    return -1;
+}
+
+int conn_step(struct conn *c, int fd, bool hold_back)
+{
+    int rc = state_of(c), sent;
+
+    while (rc == 0) {
+        sent = conn_flush(c, fd);
+        if (sent < 0) {
+            return socket_failed(c, errno);
+        }
+        rc = conn_feed(c, fd);
+        if (rc < 0 && errno == EAGAIN) {
+            /* Now, and not at the start: what has come in time counts even if we look late. */
+            return c->deadline >= 0 && now_ms() >= c->deadline ? too_late(c) : 0;
+        }
+        if (rc < 0 && atomic_load(&c->state) == CONN_HANDSHAKE) {
+            return socket_failed(c, errno);
+        }
+        if (rc == 0 || c->saw_close) {
+            conn_set_failed(c, ECONNRESET, ERR_CLOSED,
+                            "the peer closed the connection during the handshake");
+        }
+        rc = state_of(c);
+    }
+    if (rc > 0 && (!hold_back || atomic_load(&c->closing))) {
+        conn_flush(c, fd); /* what cannot leave now waits as a tail */
+    }
+    return rc;
+}
+
+int conn_complete(struct conn *c, int fd, int flags, int timeo, bool hold_back)
+{
+    struct patience p = { .option = timeo };
+    struct hold h;
+    short events;
+    int rc;
+
+    for (;;) {
+        if (conn_enter(&h, c, fd, HALF_BOTH)) {
+            return -1;
+        }
+        rc = conn_step(c, fd, hold_back);
+        events = atomic_load(&c->unsent) ? POLLIN | POLLOUT : POLLIN;
+        conn_leave(&h);
+        if (rc != 0) {
+            return rc < 0 ? -1 : 0;
+        }
+        if (wait_forbidden(fd, flags)) {
+            errno = EAGAIN;
+            return -1;
+        }
+        /* At the deadline the next step says so. */
+        if (wait_poll(fd, events, &p, c->deadline) && errno != ETIMEDOUT) {
+            return -1;
+        }
+    }
+}
+
+int conn_handshake(struct conn *c, int fd, int flags)
+{
+    if (conn_is_connected(c)) {
+        return 0;
+    }
+    return conn_complete(c, fd, flags, SO_SNDTIMEO, false);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC */
+/* Readiness in terms of plaintext. POLLIN: a read would give data, the end or an error; never a record
+ * that carries nothing. POLLOUT: a write would take at least one record. */
+#include <errno.h>
+
+#include "shim/conn.h"
+
+#define IN  (POLLIN | POLLRDNORM)
+#define OUT (POLLOUT | POLLWRNORM)
+
+static bool late(struct conn *c)
+{
+    return conn_deadline_ms(c) == 0;
+}
+
+/* Without a system call: opens what has been received until there is data. Read half. */
+static bool readable(struct conn *c)
+{
+    return conn_fetch(c, -1, 1) >= 0 || errno != EAGAIN;
+}
+
+short conn_ready(struct conn *c, short events)
+{
+    int ready = 0;
+    struct hold h;
+
+    if (conn_enter(&h, c, -1, HALF_READ)) {
+        return (short)((events & (IN | OUT)) | POLLERR); /* EPERM when it is used */
+    }
+    if (atomic_load(&c->state) == CONN_HANDSHAKE) {
+        ready = late(c) ? IN | OUT | POLLERR : 0;
+    } else {
+        ready = readable(c) ? IN : 0;
+        if (c->saw_close || c->saw_eof) {
+            ready |= POLLRDHUP;
+        }
+        if (!atomic_load(&c->unsent) || atomic_load(&c->write_errno)) {
+            ready |= OUT;
+        }
+        if (atomic_load(&c->state) == CONN_FAILED) {
+            ready |= OUT | POLLERR;
+        }
+    }
+    conn_leave(&h);
+    return (short)(ready & (events | POLLERR));
+}
+
+short conn_want(struct conn *c, short events)
+{
+    int want = events & ~(IN | OUT), state = atomic_load(&c->state);
+
+    if (state == CONN_FAILED) {
+        return (short)want;
+    }
+    if (atomic_load(&c->unsent)) {
+        want |= POLLOUT; /* whatever is waited for, the tail must go first */
+    }
+    if (state == CONN_HANDSHAKE) {
+        return (short)(want | POLLIN);
+    }
+    if (events & IN) {
+        want |= POLLIN;
+    }
+    if (events & OUT) {
+        want |= POLLOUT;
+    }
+    return (short)want;
+}
+
+void conn_pump(struct conn *c, int fd, short revents)
+{
+    int saved = errno;
+    struct hold h;
+
+    if (conn_enter(&h, c, fd, HALF_BOTH) == 0) {
+        if (atomic_load(&c->state) == CONN_HANDSHAKE) {
+            conn_step(c, fd, false);
+        } else if (revents & POLLOUT) {
+            conn_flush(c, fd);
+        }
+        if (atomic_load(&c->state) == CONN_OPEN && (revents & ~POLLOUT)) {
+            conn_fetch(c, fd, 1);
+        }
+        conn_leave(&h);
+    }
+    errno = saved;
+}
+
+size_t conn_buffered(struct conn *c)
+{
+    size_t n = 0;
+    struct hold h;
+
+    if (conn_enter(&h, c, -1, HALF_READ) == 0) {
+        if (atomic_load(&c->state) != CONN_HANDSHAKE) {
+            conn_fetch(c, -1, 1);
+        }
+        n = buf_len(&c->plain);
+        conn_leave(&h);
+    }
+    return n;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: ISC */
+/* From options to sealed configurations, each built once and shared. */
+#include <errno.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "base/secret.h"
+#include "shim/ssl_options.h"
+
+#define ALPN_MAX 16
+
+struct settings *settings_new(void)
+{
+    struct settings *s = mem_zalloc(sizeof *s);
+
+    if (s) {
+        atomic_store(&s->refs, 1);
+        s->number[NUM_VERIFY] = SSL_VERIFY_FULL;
+    }
+    return s;
+}
+
+struct settings *settings_copy(const struct settings *s)
+{
+    struct settings *copy = settings_new();
+
+    for (int i = 0; copy && i < SET_STRINGS; i++) {
+        if (s->string[i] && settings_string(copy, (enum setting)i, s->string[i]) < 0) {
+            settings_put(copy);
+            return NULL;
+        }
+    }
+    if (copy) {
+        memcpy(copy->number, s->number, sizeof copy->number);
+    }
+    return copy;
+}
+
+struct settings *settings_ref(struct settings *s)
+{
+    atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
+static void unseal(struct settings *s)
+{
+    for (int i = 0; i < 2; i++) {
+        config_unref(atomic_exchange(&s->sealed[i], NULL));
+    }
+}
+
+void settings_put(struct settings *s)
+{
+    if (!s || atomic_fetch_sub(&s->refs, 1) != 1) {
+        return;
+    }
+    unseal(s);
+    for (int i = 0; i < SET_STRINGS; i++) {
+        mem_free_secret(s->string[i], s->string[i] ? strlen(s->string[i]) : 0);
+    }
+    mem_free(s);
+}
+
+int settings_string(struct settings *s, enum setting which, const char *value)
+{
+    char *copy = NULL;
+
+    if (*value) {
+        copy = mem_strdup(value);
+        if (!copy) {
+            return ERR_MEM;
+        }
+    }
+    unseal(s);
+    mem_free_secret(s->string[which], s->string[which] ? strlen(s->string[which]) : 0);
+    s->string[which] = copy;
+    return 0;
+}
+
+void settings_number(struct settings *s, enum number which, int value)
+{
+    unseal(s);
+    s->number[which] = value;
+}
+
+/* ---- building ---- */
+
+static int64_t wall_clock(void)
+{
+    return (int64_t)time(NULL);
+}
+
+/* The system's trust anchors: parsed at the first use, kept for the life of the process. */
+static int system_trust(struct trust **out, struct error *err)
+{
+    static _Atomic(struct trust *) kept;
+    struct trust *t = atomic_load(&kept), *none = NULL;
+    int rc;
+
+    if (!t) {
+        t = trust_new();
+        if (!t) {
+            return FAIL(err, ERR_MEM, "no memory for trust anchors");
+        }
+        rc = trust_add_system(t, err);
+        if (rc < 0) {
+            trust_unref(t);
+            return rc;
+        }
+        if (!atomic_compare_exchange_strong(&kept, &none, t)) {
+            trust_unref(t); /* another thread was first */
+            t = none;
+        }
+    }
+    *out = trust_ref(t);
+    return 0;
+}
+
+static int add_trust(struct config *c, const char *path, struct error *err)
+{
+    struct trust *t = NULL;
+    int rc;
+
+    if (!path || strcmp(path, "system") == 0) {
+        rc = system_trust(&t, err);
+    } else {
+        t = trust_new();
+        rc = t ? trust_add_path(t, path, err) : FAIL(err, ERR_MEM, "no memory for trust anchors");
+    }
+    if (rc >= 0) {
+        rc = config_set_trust(c, t);
+    }
+    trust_unref(t);
+    return rc;
+}
+
+static int add_identity(struct config *c, const struct settings *s, struct error *err)
+{
+    const char *cert = s->string[SET_CERT], *key = s->string[SET_KEY];
+    struct identity *id = NULL;
+    int rc;
+
+    if (!cert) {
+        return key ? FAIL(err, ERR_ARG, "a private key without SSL_OPT_CERT_FILE") : 0;
+    }
+    rc = identity_from_files(&id, cert, key ? key : cert, s->string[SET_PASS], err);
+    if (rc >= 0) {
+        rc = config_add_identity(c, id);
+        identity_unref(id);
+    }
+    return rc;
+}
+
+/* "h2,http/1.1" */
+static int add_alpn(struct config *c, const char *list, struct error *err)
+{
+    const char *names[ALPN_MAX];
+    char *copy = list ? mem_strdup(list) : NULL;
+    size_t n = 0;
+    int rc = 0;
+
+    if (!list) {
+        return 0;
+    }
+    if (!copy) {
+        return FAIL(err, ERR_MEM, "no memory for ALPN names");
+    }
+    for (char *p = copy; p && rc == 0; n++) {
+        char *name = strsep(&p, ",");
+
+        if (n == ALPN_MAX || *name == '\0' || strlen(name) > 255) {
+            rc = FAIL(err, ERR_ARG, "SSL_OPT_ALPN: up to %d names of 1 to 255 bytes, not \"%s\"",
+                      ALPN_MAX, list);
+        } else {
+            names[n] = name;
+        }
+    }
+    if (rc == 0) {
+        rc = config_set_alpn(c, names, n);
+    }
+    mem_free(copy);
+    return rc;
+}
+
+static int add_verify(struct config *c, const struct settings *s, struct error *err)
+{
+    static const enum client_auth auth[] = { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST,
+                                             CLIENT_AUTH_REQUIRE };
+    int verify = s->number[NUM_VERIFY];
+    enum verify_mode mode = verify == SSL_VERIFY_FULL ? VERIFY_FULL
+                            : verify == SSL_VERIFY_CA ? VERIFY_CA
+                                                      : VERIFY_NONE;
+
+    if (config_role(c) == TLS_SERVER) {
+        TRY(config_set_client_auth(c, auth[s->number[NUM_CLIENT_AUTH]]));
+        if (s->number[NUM_CLIENT_AUTH] == SSL_CLIENT_AUTH_NONE) {
+            return 0; /* no one to verify */
+        }
+        mode = mode == VERIFY_FULL ? VERIFY_CA : mode; /* clients have no name */
+    }
+    TRY(config_set_verify(c, mode));
+    return mode == VERIFY_NONE ? 0 : add_trust(c, s->string[SET_CA], err);
+}
+
+static int build(struct config *c, const struct settings *s, struct error *err)
+{
+    unsigned min = s->number[NUM_MIN] ? (unsigned)s->number[NUM_MIN] : TLS_1_3;
+    unsigned max = s->number[NUM_MAX] ? (unsigned)s->number[NUM_MAX] : TLS_1_3;
+
+    TRY(config_set_clock(c, wall_clock));
+    if (config_set_versions(c, min, max) < 0) {
+        return FAIL(err, ERR_ARG, "no such range of TLS versions: 0x%04x to 0x%04x", min, max);
+    }
+    TRY(add_verify(c, s, err));
+    TRY(add_identity(c, s, err));
+    TRY(add_alpn(c, s->string[SET_ALPN], err));
+    return config_seal(c, err);
+}
+
+struct config *settings_config(struct settings *s, enum tls_role role, struct error *err)
+{
+    struct config *c = atomic_load(&s->sealed[role]), *none = NULL;
+    int rc;
+
+    if (c) {
+        return config_ref(c);
+    }
+    errno = 0;
+    c = config_new(role);
+    rc = c ? build(c, s, err) : FAIL(err, ERR_MEM, "no memory for a configuration");
+    if (rc < 0) {
+        error_set(err, rc, __func__, "%s", error_name(rc));
+        config_unref(c);
+        errno = rc == ERR_FILE && errno ? errno : errno_of(err);
+        return NULL;
+    }
+    if (!atomic_compare_exchange_strong(&s->sealed[role], &none, c)) {
+        config_unref(c); /* another thread was first */
+        return config_ref(none);
+    }
+    return config_ref(c);
+}

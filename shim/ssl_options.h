@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+/* Inside the sockets API: what an fd's options are and where they are kept. */
+#ifndef SHIM_SSL_OPTIONS_H
+#define SHIM_SSL_OPTIONS_H
+#include <sleeve/ssl_socket.h>
+
+#include "shim/shim.h"
+
+/* ---- ssl_config.c: what a sealed configuration is made from ----
+ * Shared by all fds that inherited it. Only who has the one reference may change it, so a configuration
+ * that was built from it stays right as long as anyone looks at it. */
+enum setting { SET_CA, SET_CERT, SET_KEY, SET_PASS, SET_ALPN, SET_STRINGS };
+enum number { NUM_VERIFY, NUM_MIN, NUM_MAX, NUM_CLIENT_AUTH, NUM_COUNT };
+struct settings {
+    _Atomic unsigned refs;
+    char *string[SET_STRINGS]; /* NULL: the default */
+    int number[NUM_COUNT];
+    _Atomic(struct config *) sealed[2]; /* by role; NULL: not built yet */
+};
+struct settings *settings_new(void); /* the defaults; NULL: no memory */
+struct settings *settings_copy(const struct settings *s);
+struct settings *settings_ref(struct settings *s);
+void settings_put(struct settings *s); /* NULL is fine */
+int settings_string(struct settings *s, enum setting which, const char *value); /* or ERR_MEM */
+void settings_number(struct settings *s, enum number which, int value);
+/* A reference to the configuration for this role, built at the first call. NULL: errno, *err. */
+struct config *settings_config(struct settings *s, enum tls_role role, struct error *err);
+
+/* ---- ssl_options.c: one fd's options ---- */
+#define NAME_SIZE 256
+struct options {
+    struct settings *set; /* a reference */
+    char name[NAME_SIZE], sni[NAME_SIZE];
+    int timeout_ms;
+    int eof;
+    uint64_t cookie;      /* of the socket: an entry that was left behind does not match it */
+};
+/* A copy, to be given back; false: the fd has none (a plain one). SSL_DEFAULTS always has. */
+bool options_get(int fd, struct options *o);
+void options_put(struct options *o);
+/* Makes *o the fd's options. 0 or -1 errno. */
+int options_set(int fd, const struct options *o);
+void options_drop(int fd);
+
+/* ---- ssl_error.c ---- */
+/* Keeps the sentence for ssl_error(); returns -1 with errno. */
+int ssl_failed(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#endif

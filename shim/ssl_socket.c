@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: ISC */
+/* Making connections, and ending them. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "shim/ssl_options.h"
+
+/* Why a call on c failed, also for those who ask without the fd. */
+static int failed_conn(struct conn *c)
+{
+    int err = errno;
+
+    return ssl_failed(err, "%s", conn_error(c)->code ? conn_error(c)->text : strerrordesc_np(err));
+}
+
+int ssl_socket(int domain, int type, int protocol)
+{
+    struct options o;
+    int fd;
+
+    if ((type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) != SOCK_STREAM) {
+        return ssl_failed(EPROTOTYPE, "TLS needs a stream socket");
+    }
+    if (shim_init()) {
+        return ssl_failed(errno, "cryptography is not available");
+    }
+    if (!options_get(SSL_DEFAULTS, &o)) {
+        return ssl_failed(ENOMEM, "no memory for options");
+    }
+    fd = socket(domain, type, protocol);
+    if (fd < 0) {
+        ssl_failed(errno, "socket: %s", strerrordesc_np(errno));
+    } else {
+        conn_closing(fd); /* was closed behind our back, if it is known at all */
+        if (options_set(fd, &o)) {
+            sys.close(fd);
+            fd = ssl_failed(ENOMEM, "no memory for options");
+        }
+    }
+    options_put(&o);
+    return fd;
+}
+
+int ssl_bind(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    return bind(fd, addr, len);
+}
+
+int ssl_listen(int fd, int backlog)
+{
+    return listen(fd, backlog);
+}
+
+/* ---- becoming a TLS connection ---- */
+
+static struct config *config_for(struct options *o, enum tls_role role)
+{
+    struct error err = { 0 };
+    struct config *config;
+
+    if (shim_init()) {
+        ssl_failed(errno, "cryptography is not available");
+        return NULL;
+    }
+    if (role == TLS_CLIENT && o->name[0] == '\0' && o->set->number[NUM_VERIFY] == SSL_VERIFY_FULL) {
+        ssl_failed(EACCES, "no name to verify the server by: set SSL_OPT_NAME, or choose another "
+                           "SSL_OPT_VERIFY");
+        return NULL;
+    }
+    config = settings_config(o->set, role, &err);
+    if (!config) {
+        ssl_failed(errno, "%s", err.text);
+    }
+    return config;
+}
+
+static int attach(int fd, const struct options *o, struct config *config)
+{
+    struct conn_params p = { .config = config,
+                             .host = o->name[0] ? o->name : NULL,
+                             .sni = o->sni[0] ? o->sni : NULL,
+                             .handshake_timeout_ms = o->timeout_ms,
+                             .lenient_eof = o->eof == SSL_EOF_LENIENT };
+    struct error err = { 0 };
+
+    if (config_role(config) == TLS_SERVER) {
+        p.host = p.sni = NULL; /* clients have no name */
+    }
+    return conn_attach(fd, &p, &err) ? ssl_failed(errno, "%s", err.text) : 0;
+}
+
+int ssl_attach(int fd, int role)
+{
+    struct config *config;
+    struct options o;
+    int rc = -1;
+
+    if (role != SSL_CLIENT && role != SSL_SERVER) {
+        return ssl_failed(EINVAL, "ssl_attach: the role is SSL_CLIENT or SSL_SERVER");
+    }
+    if (!options_get(fd, &o) && !options_get(SSL_DEFAULTS, &o)) {
+        return ssl_failed(ENOMEM, "no memory for options");
+    }
+    config = config_for(&o, role == SSL_CLIENT ? TLS_CLIENT : TLS_SERVER);
+    if (config && attach(fd, &o, config) == 0) {
+        rc = options_set(fd, &o);
+        if (rc) {
+            conn_closing(fd);
+            ssl_failed(ENOMEM, "no memory for options");
+        }
+    }
+    config_unref(config);
+    options_put(&o);
+    return rc;
+}
+
+/* The handshake of connect(): what would wait is in progress. */
+static int finish(struct conn *c, int fd, int wait_errno)
+{
+    if (conn_handshake(c, fd, 0) == 0) {
+        return 0;
+    }
+    if (errno == EAGAIN) {
+        return ssl_failed(wait_errno, "the handshake is not complete yet");
+    }
+    return failed_conn(c);
+}
+
+/* ssl_connect() on a connection that it has begun before. */
+static int again(struct conn *c, int fd)
+{
+    if (conn_role(c) == TLS_CLIENT && finish(c, fd, EALREADY)) {
+        return -1;
+    }
+    if (conn_role(c) == TLS_SERVER || !conn_tell(c)) {
+        return ssl_failed(EISCONN, "this socket is a TLS connection already");
+    }
+    return 0;
+}
+
+static int begin(int fd, struct options *o, const struct sockaddr *addr, socklen_t len)
+{
+    struct config *config = config_for(o, TLS_CLIENT);
+    struct conn *c = NULL;
+    int rc = -1, err = 0;
+
+    if (!config) {
+        return -1;
+    }
+    if (sys.connect(fd, addr, len)) {
+        err = errno;
+        ssl_failed(err, "connect: %s", strerrordesc_np(err));
+    }
+    /* EINTR: the kernel goes on connecting by itself. */
+    if (err == 0 || err == EINPROGRESS || err == EINTR) {
+        rc = attach(fd, o, config);
+        c = rc ? NULL : conn_get(fd);
+    }
+    if (c) {
+        rc = err == EINTR ? ssl_failed(EINTR, "connect was interrupted") : finish(c, fd, EINPROGRESS);
+        if (rc == 0) {
+            conn_tell(c);
+        }
+        conn_put(c);
+    }
+    config_unref(config);
+    return rc;
+}
+
+int ssl_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct conn *c = conn_get(fd);
+    struct options o;
+    int rc;
+
+    if (c) {
+        rc = again(c, fd);
+        conn_put(c);
+        return rc;
+    }
+    if (!options_get(fd, &o)) {
+        return sys.connect(fd, addr, len);
+    }
+    rc = begin(fd, &o, addr, len);
+    options_put(&o);
+    return rc;
+}
+
+int ssl_accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    struct config *config;
+    struct options o;
+    int made = -1;
+
+    if (!options_get(fd, &o)) {
+        return sys.accept4(fd, addr, len, 0);
+    }
+    config = config_for(&o, TLS_SERVER);
+    if (config) {
+        made = sys.accept4(fd, addr, len, 0);
+        if (made < 0) {
+            ssl_failed(errno, "accept: %s", strerrordesc_np(errno));
+        } else if (attach(made, &o, config) || options_set(made, &o)) {
+            int err = errno;
+
+            conn_closing(made);
+            sys.close(made);
+            errno = err;
+            made = -1;
+        }
+    }
+    config_unref(config);
+    options_put(&o);
+    return made;
+}
+
+int ssl_handshake(int fd)
+{
+    struct conn *c = conn_get(fd);
+    int rc;
+
+    if (!c) {
+        return ssl_failed(ENOTCONN, "ssl_handshake: not a TLS connection");
+    }
+    rc = conn_handshake(c, fd, 0);
+    if (rc) {
+        failed_conn(c);
+    }
+    conn_put(c);
+    return rc;
+}
+
+/* ---- by name ---- */
+
+static int dial_address(const struct addrinfo *a, const char *host)
+{
+    int fd = ssl_socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol), err;
+
+    if (fd >= 0 && (ssl_setsockopt(fd, SOL_SSL, SSL_OPT_NAME, host, (socklen_t)strlen(host)) ||
+                    ssl_connect(fd, a->ai_addr, a->ai_addrlen))) {
+        err = errno;
+        ssl_close(fd);
+        errno = err;
+        return -1;
+    }
+    return fd;
+}
+
+/* Another address may be reachable where this one is not; it does not make a peer more trustworthy. */
+static bool worth_another(int err)
+{
+    return err == ECONNREFUSED || err == EHOSTUNREACH || err == ENETUNREACH || err == ETIMEDOUT ||
+           err == EADDRNOTAVAIL || err == EAFNOSUPPORT || err == ECONNRESET;
+}
+
+int ssl_dial(const char *host, const char *service)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
+    int rc = getaddrinfo(host, service, &hints, &list), fd = -1;
+
+    if (rc) {
+        return ssl_failed(rc == EAI_SYSTEM ? errno : rc == EAI_MEMORY ? ENOMEM : EADDRNOTAVAIL,
+                          "%s: %s", host ? host : "(no host)", gai_strerror(rc));
+    }
+    for (const struct addrinfo *a = list; a; a = a->ai_next) {
+        fd = dial_address(a, host);
+        if (fd >= 0 || !worth_another(errno)) {
+            break;
+        }
+    }
+    rc = errno;
+    freeaddrinfo(list);
+    errno = rc;
+    return fd;
+}
+
+/* ---- the end ---- */
+
+int ssl_shutdown(int fd, int how)
+{
+    struct conn *c = conn_get(fd);
+    int rc;
+
+    if (!c) {
+        return sys.shutdown(fd, how);
+    }
+    rc = conn_shutdown(c, fd, how);
+    if (rc) {
+        failed_conn(c);
+    }
+    conn_put(c);
+    return rc;
+}
+
+int ssl_close(int fd)
+{
+    conn_closing(fd);
+    options_drop(fd);
+    return sys.close(fd);
+}

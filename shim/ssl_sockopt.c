@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: ISC */
+/* ssl_setsockopt() and ssl_getsockopt(). */
+#include <errno.h>
+
+#include "base/secret.h"
+#include "shim/ssl_options.h"
+
+#define VALUE_MAX 4096
+
+/* One row per option: where it goes and which numbers it may have. */
+static const struct option {
+    enum { STRING, NAME, NUMBER, FACT } kind;
+    const char *name;
+    int where;
+    int allowed[4];
+    int count; /* of allowed; 0: any */
+} options[] = {
+    [SSL_OPT_NAME] = { .kind = NAME, .name = "SSL_OPT_NAME" },
+    [SSL_OPT_SNI] = { .kind = NAME, .name = "SSL_OPT_SNI" },
+    [SSL_OPT_CA_FILE] = { .kind = STRING, .name = "SSL_OPT_CA_FILE", .where = SET_CA },
+    [SSL_OPT_CERT_FILE] = { .kind = STRING, .name = "SSL_OPT_CERT_FILE", .where = SET_CERT },
+    [SSL_OPT_KEY_FILE] = { .kind = STRING, .name = "SSL_OPT_KEY_FILE", .where = SET_KEY },
+    [SSL_OPT_KEY_PASS] = { .kind = STRING, .name = "SSL_OPT_KEY_PASS", .where = SET_PASS },
+    [SSL_OPT_ALPN] = { .kind = STRING, .name = "SSL_OPT_ALPN", .where = SET_ALPN },
+    [SSL_OPT_VERIFY] = { .kind = NUMBER,
+                         .name = "SSL_OPT_VERIFY",
+                         .where = NUM_VERIFY,
+                         .allowed = { SSL_VERIFY_NONE, SSL_VERIFY_CA, SSL_VERIFY_FULL },
+                         .count = 3 },
+    [SSL_OPT_MIN_VERSION] = { .kind = NUMBER,
+                              .name = "SSL_OPT_MIN_VERSION",
+                              .where = NUM_MIN,
+                              .allowed = { 0, TLS_1_2, TLS_1_3 },
+                              .count = 3 },
+    [SSL_OPT_MAX_VERSION] = { .kind = NUMBER,
+                              .name = "SSL_OPT_MAX_VERSION",
+                              .where = NUM_MAX,
+                              .allowed = { 0, TLS_1_2, TLS_1_3 },
+                              .count = 3 },
+    [SSL_OPT_CLIENT_AUTH] = { .kind = NUMBER,
+                              .name = "SSL_OPT_CLIENT_AUTH",
+                              .where = NUM_CLIENT_AUTH,
+                              .allowed = { SSL_CLIENT_AUTH_NONE, SSL_CLIENT_AUTH_REQUEST,
+                                           SSL_CLIENT_AUTH_REQUIRE },
+                              .count = 3 },
+    [SSL_OPT_HANDSHAKE_TIMEOUT] = { .kind = NUMBER,
+                                    .name = "SSL_OPT_HANDSHAKE_TIMEOUT",
+                                    .where = -1 },
+    [SSL_OPT_EOF] = { .kind = NUMBER,
+                      .name = "SSL_OPT_EOF",
+                      .where = -1,
+                      .allowed = { SSL_EOF_STRICT, SSL_EOF_LENIENT },
+                      .count = 2 },
+    [SSL_OPT_VERSION] = { .kind = FACT, .name = "SSL_OPT_VERSION" },
+    [SSL_OPT_SUITE] = { .kind = FACT, .name = "SSL_OPT_SUITE" },
+    [SSL_OPT_GROUP] = { .kind = FACT, .name = "SSL_OPT_GROUP" },
+    [SSL_OPT_PEER_CERT] = { .kind = FACT, .name = "SSL_OPT_PEER_CERT" },
+};
+
+static const struct option *find(int name)
+{
+    if (name <= 0 || (size_t)name >= sizeof options / sizeof *options || !options[name].name) {
+        ssl_failed(ENOPROTOOPT, "there is no SSL_OPT_ option number %d", name);
+        return NULL;
+    }
+    return &options[name];
+}
+
+/* ---- setting ---- */
+
+/* The value as a string; its one NUL may be counted or not. */
+static int string_of(const struct option *opt, const void *value, socklen_t len,
+                     char text[static VALUE_MAX])
+{
+    size_t n = len;
+
+    if (n > 0 && value && ((const char *)value)[n - 1] == '\0') {
+        n--;
+    }
+    if (n >= VALUE_MAX || (n > 0 && (!value || memchr(value, 0, n)))) {
+        return ssl_failed(EINVAL, "%s: not a string of up to %d bytes", opt->name, VALUE_MAX - 1);
+    }
+    if (n > 0) {
+        memcpy(text, value, n);
+    }
+    text[n] = '\0';
+    return 0;
+}
+
+static int number_of(const struct option *opt, const void *value, socklen_t len, int *number)
+{
+    if (len != sizeof *number || !value) {
+        return ssl_failed(EINVAL, "%s takes an int", opt->name);
+    }
+    memcpy(number, value, sizeof *number);
+    for (int i = 0; i < opt->count; i++) {
+        if (*number == opt->allowed[i]) {
+            return 0;
+        }
+    }
+    return opt->count == 0 ? 0 : ssl_failed(EINVAL, "%s: no such value: %d", opt->name, *number);
+}
+
+/* The settings in *o become the fd's own before one of them changes. */
+static int own_settings(struct options *o)
+{
+    struct settings *copy = settings_copy(o->set);
+
+    if (!copy) {
+        return ssl_failed(ENOMEM, "no memory for options");
+    }
+    settings_put(o->set);
+    o->set = copy;
+    return 0;
+}
+
+static int apply_name(const struct option *opt, struct options *o, const char *text)
+{
+    char *to = opt == &options[SSL_OPT_NAME] ? o->name : o->sni;
+
+    if (*text && (!host_is_valid(text) || strlen(text) >= NAME_SIZE)) {
+        return ssl_failed(EINVAL, "%s: \"%.100s\" is not a host name or an address", opt->name, text);
+    }
+    memcpy(to, text, strlen(text) + 1);
+    return 0;
+}
+
+static int apply_number(const struct option *opt, struct options *o, int number)
+{
+    if (opt == &options[SSL_OPT_HANDSHAKE_TIMEOUT]) {
+        o->timeout_ms = number;
+    } else if (opt == &options[SSL_OPT_EOF]) {
+        o->eof = number;
+    } else {
+        if (own_settings(o)) {
+            return -1;
+        }
+        settings_number(o->set, (enum number)opt->where, number);
+    }
+    return 0;
+}
+
+static int apply(const struct option *opt, struct options *o, const void *value, socklen_t len)
+{
+    char text[VALUE_MAX];
+    int number = 0, rc;
+
+    if (opt->kind == NUMBER) {
+        return number_of(opt, value, len, &number) ? -1 : apply_number(opt, o, number);
+    }
+    if (string_of(opt, value, len, text)) {
+        return -1;
+    }
+    if (opt->kind == NAME) {
+        return apply_name(opt, o, text);
+    }
+    rc = own_settings(o);
+    if (rc == 0 && settings_string(o->set, (enum setting)opt->where, text) < 0) {
+        rc = ssl_failed(ENOMEM, "no memory for options");
+    }
+    wipe(text, sizeof text); /* it may be the passphrase */
+    return rc;
+}
+
+static bool is_tls(int fd)
+{
+    struct conn *c = conn_get(fd);
+
+    conn_put(c);
+    return c != NULL;
+}
+
+static int is_stream(int fd)
+{
+    int type = 0;
+    socklen_t n = sizeof type;
+
+    if (fd == SSL_DEFAULTS) {
+        return 0;
+    }
+    if (sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n)) {
+        return -1;
+    }
+    return type == SOCK_STREAM ? 0 : ssl_failed(EPROTOTYPE, "TLS needs a stream socket");
+}
+
+int ssl_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    const struct option *opt;
+    struct options o;
+    int rc;
+
+    if (level != SOL_SSL) {
+        return sys.setsockopt(fd, level, name, value, len);
+    }
+    opt = find(name);
+    if (!opt) {
+        return -1;
+    }
+    if (opt->kind == FACT) {
+        return ssl_failed(EINVAL, "%s can only be read", opt->name);
+    }
+    if (is_stream(fd)) {
+        return -1;
+    }
+    if (is_tls(fd)) {
+        return ssl_failed(EISCONN, "%s: too late, the TLS connection is there", opt->name);
+    }
+    if (!options_get(fd, &o) && !options_get(SSL_DEFAULTS, &o)) {
+        return ssl_failed(ENOMEM, "no memory for options");
+    }
+    rc = apply(opt, &o, value, len);
+    if (rc == 0) {
+        rc = options_set(fd, &o);
+    }
+    options_put(&o);
+    return rc;
+}
+
+/* ---- reading ---- */
+
+static int give(const struct option *opt, const void *p, size_t n, void *value, socklen_t *len)
+{
+    bool fits = n <= *len;
+
+    *len = (socklen_t)n;
+    if (!value) {
+        return 0;
+    }
+    if (!fits) {
+        return ssl_failed(ERANGE, "%s needs %zu bytes", opt->name, n);
+    }
+    if (n > 0) {
+        memcpy(value, p, n);
+    }
+    return 0;
+}
+
+static int give_string(const struct option *opt, const char *s, void *value, socklen_t *len)
+{
+    s = s ? s : "";
+    return give(opt, s, strlen(s) + 1, value, len);
+}
+
+static int get_fact(const struct option *opt, int fd, void *value, socklen_t *len)
+{
+    struct conn *c = conn_get(fd);
+    struct tls_info i = { 0 };
+    int rc;
+
+    if (c) {
+        conn_info(c, &i);
+    }
+    if (!c || i.version == 0) {
+        rc = ssl_failed(ENOTCONN, "%s: no TLS connection yet", opt->name);
+    } else if (opt == &options[SSL_OPT_PEER_CERT]) {
+        rc = give(opt, i.peer_cert.p, i.peer_cert.n, value, len);
+    } else {
+        rc = give_string(opt,
+                         opt == &options[SSL_OPT_VERSION] ? i.version_name
+                         : opt == &options[SSL_OPT_SUITE] ? i.suite
+                                                          : i.group,
+                         value, len);
+    }
+    conn_put(c);
+    return rc;
+}
+
+static int get_option(const struct option *opt, const struct options *o, void *value, socklen_t *len)
+{
+    int number;
+
+    switch (opt->kind) {
+    case NAME:
+        return give_string(opt, opt == &options[SSL_OPT_NAME] ? o->name : o->sni, value, len);
+    case STRING:
+        if (opt->where == SET_PASS) {
+            return ssl_failed(EINVAL, "%s cannot be read", opt->name);
+        }
+        return give_string(opt, o->set->string[opt->where], value, len);
+    default:
+        number = opt == &options[SSL_OPT_HANDSHAKE_TIMEOUT] ? o->timeout_ms
+                 : opt == &options[SSL_OPT_EOF]             ? o->eof
+                                                            : o->set->number[opt->where];
+        return give(opt, &number, sizeof number, value, len);
+    }
+}
+
+/* The kernel does not know why a handshake failed. */
+static int get_so_error(int fd, void *value, socklen_t *len)
+{
+    struct conn *c = conn_get(fd);
+    int err = c ? conn_errno(c) : 0;
+
+    conn_put(c);
+    if (err && *len >= sizeof err) {
+        memcpy(value, &err, sizeof err);
+        *len = sizeof err;
+        return 0;
+    }
+    return sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, len);
+}
+
+int ssl_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+    const struct option *opt;
+    struct options o;
+    int rc;
+
+    if (level == SOL_SOCKET && name == SO_ERROR) {
+        return get_so_error(fd, value, len);
+    }
+    if (level != SOL_SSL) {
+        return sys.getsockopt(fd, level, name, value, len);
+    }
+    opt = find(name);
+    if (!opt) {
+        return -1;
+    }
+    if (opt->kind == FACT) {
+        return get_fact(opt, fd, value, len);
+    }
+    if (is_stream(fd)) {
+        return -1;
+    }
+    if (!options_get(fd, &o)) {
+        return ssl_failed(ENOPROTOOPT, "%s: a plain socket", opt->name);
+    }
+    rc = get_option(opt, &o, value, len);
+    options_put(&o);
+    return rc;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/* Waiting as the kernel's own calls wait: with the fd's timeouts, with and without SA_RESTART. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/time.h>
+
+#include "shim/conn.h"
+
+bool wait_forbidden(int fd, int flags)
+{
+    int status;
+
+    if (flags & MSG_DONTWAIT) {
+        return true;
+    }
+    status = sys.fcntl(fd, F_GETFL);
+    return status < 0 || (status & O_NONBLOCK) != 0;
+}
+
+/* The clock starts with the first wait, as the kernel's does. */
+static int64_t patience_end(int fd, struct patience *p)
+{
+    struct timeval t = { 0 };
+    socklen_t n = sizeof t;
+
+    if (!p->asked) {
+        p->asked = true;
+        p->end = -1;
+        if (sys.getsockopt(fd, SOL_SOCKET, p->option, &t, &n) == 0 && (t.tv_sec || t.tv_usec)) {
+            p->end = now_ms() + (int64_t)t.tv_sec * 1000 + (t.tv_usec + 999) / 1000;
+        }
+    }
+    return p->end;
+}
+
+/* poll() never goes on after a signal, the calls we stand for do when the handler was installed with
+ * SA_RESTART. Which handler ran cannot be known, so: go on unless one without SA_RESTART is there. */
+static bool handlers_restart(void)
+{
+    struct sigaction sa;
+
+    for (int sig = 1; sig < NSIG; sig++) {
+        if (sigaction(sig, NULL, &sa) == 0 && sa.sa_handler != SIG_DFL &&
+            sa.sa_handler != SIG_IGN && !(sa.sa_flags & SA_RESTART)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int left_until(int64_t end)
+{
+    int64_t left = end - now_ms();
+
+    return left <= 0 ? 0 : left > 1 << 30 ? 1 << 30 : (int)left;
+}
+
+int wait_poll(int fd, short events, struct patience *p, int64_t limit)
+{
+    int64_t patience = patience_end(fd, p);
+    bool limited = limit >= 0 && (patience < 0 || limit < patience);
+    int64_t end = limited ? limit : patience;
+    struct pollfd q = { .fd = fd, .events = events };
+
+    for (;;) {
+        int left = end < 0 ? -1 : left_until(end);
+        int rc = left == 0 ? 0 : sys.poll(&q, 1, left);
+
+        if (rc > 0) {
+            return 0;
+        }
+        if (rc == 0) {
+            errno = limited ? ETIMEDOUT : EAGAIN;
+            return -1;
+        }
+        /* signal(7): with a timeout set on the socket, SA_RESTART has no effect. */
+        if (errno != EINTR || patience >= 0 || !handlers_restart()) {
+            return -1;
+        }
+    }
+}
+
+/* Without a timeout the kernel's own recv() waits: it knows about SA_RESTART, cancellation, a signal
+ * handler that jumps away, an fd that is closed meanwhile. */
+int wait_input(int fd, struct patience *p)
+{
+    char byte;
+
+    if (patience_end(fd, p) >= 0) {
+        return wait_poll(fd, POLLIN, p, -1);
+    }
+    return sys.recv(fd, &byte, 1, MSG_PEEK) < 0 ? -1 : 0;
+}

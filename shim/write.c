@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: ISC */
+/* The write half: the caller's iovecs -> sealed into this thread's scratch -> one sendmsg() together with
+ * what the engine has to say. What the kernel does not take is kept as a tail, and while a tail waits
+ * nothing more is sealed: on a non-blocking fd that is at most one record, on a blocking one the batch
+ * that this call is about to wait for.
+ *
+ * What has been sealed is on its way and counts as written, whatever happens to the wait for it. Two
+ * writers at once may find their records interleaved as their segments would be, never one inside
+ * another. */
+#include <errno.h>
+
+#include "shim/conn.h"
+
+#define BATCH      (4 * (size_t)TLS_PLAINTEXT_MAX)
+#define MAX_SPANS  64
+
+/* The caller's bytes that are not sealed yet. */
+struct source {
+    const struct iovec *iov;
+    int n;
+    size_t off;  /* used of iov[0] */
+    size_t left;
+};
+
+static struct source source_of(const struct iovec *iov, int n)
+{
+    struct source s = { .iov = iov, .n = n };
+
+    for (int i = 0; i < n; i++) {
+        s.left += iov[i].iov_len;
+    }
+    return s;
+}
+
+/* Up to `max` bytes of it as spans. */
+static size_t source_spans(const struct source *s, size_t max, struct span *out)
+{
+    size_t n = 0, off = s->off;
+
+    for (int i = 0; i < s->n && n < MAX_SPANS && max > 0; i++, off = 0) {
+        size_t part = s->iov[i].iov_len - off;
+
+        part = part < max ? part : max;
+        if (part) {
+            out[n++] = span_of((const uint8_t *)s->iov[i].iov_base + off, part);
+            max -= part;
+        }
+    }
+    return n;
+}
+
+static void source_taken(struct source *s, size_t n)
+{
+    s->left -= n;
+    while (n > 0 || (s->n > 0 && s->off == s->iov->iov_len)) {
+        size_t part = s->iov->iov_len - s->off;
+
+        if (n < part) {
+            s->off += n;
+            return;
+        }
+        n -= part;
+        s->iov++;
+        s->n--;
+        s->off = 0;
+    }
+}
+
+/* ---- the socket ---- */
+
+/* As the kernel has it: the first report says why, every later one EPIPE. */
+static int write_broken(struct conn *c)
+{
+    errno = atomic_load(&c->write_errno);
+    atomic_store(&c->write_errno, EPIPE);
+    return -1;
+}
+
+static int socket_refuses(struct conn *c, int err)
+{
+    atomic_store(&c->write_errno, err);
+    atomic_store(&c->unsent, false); /* nothing to wait for */
+    errno = err;
+    return -1;
+}
+
+/* Bytes the kernel took, 0 when it has no room, -1 when the socket is broken. */
+static ssize_t push(struct conn *c, int fd, struct iovec *parts, size_t n, int flags)
+{
+    struct msghdr m = { .msg_iov = parts, .msg_iovlen = n };
+    ssize_t sent;
+
+    do {
+        sent = sys.sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | (flags & MSG_MORE));
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
+        return 0;
+    }
+    return sent < 0 ? socket_refuses(c, errno) : sent;
+}
+
+static int flush_output(struct conn *c, int fd)
+{
+    for (;;) {
+        struct span out = tls_output(c->tls);
+        struct iovec part = { (void *)(uintptr_t)out.p, out.n };
+        ssize_t sent;
+
+        if (out.n == 0) {
+            atomic_store(&c->unsent, false);
+            return 0;
+        }
+        if (atomic_load(&c->write_errno)) {
+            errno = atomic_load(&c->write_errno);
+            return -1;
+        }
+        sent = push(c, fd, &part, 1, 0);
+        if (sent < 0) {
+            return -1;
+        }
+        if (sent == 0) {
+            atomic_store(&c->unsent, true);
+            return 1;
+        }
+        tls_sent(c->tls, (size_t)sent);
+    }
+}
+
+/* A server's words from before the handshake, now that they can be sealed. */
+static int seal_early(struct conn *c)
+{
+    struct span in = buf_span(&c->early);
+    uint8_t *mem = scratch_get();
+    size_t taken, made;
+
+    if (!mem || tls_seal(c->tls, &in, 1, &taken, mem, SCRATCH, &made) < 0 || taken < in.n ||
+        tls_queue(c->tls, mem, made) < 0) {
+        conn_set_failed(c, ENOMEM, ERR_MEM, "data written before the handshake is lost");
+        errno = ENOMEM;
+        return -1;
+    }
+    buf_free(&c->early);
+    return 0;
+}
+
+int conn_flush(struct conn *c, int fd)
+{
+    bool open = atomic_load(&c->state) == CONN_OPEN;
+    int rc = 0, err;
+
+    if (open && buf_len(&c->early) && seal_early(c)) {
+        open = false;
+    }
+    if (open && atomic_load(&c->closing)) {
+        tls_close(c->tls);
+    }
+    rc = flush_output(c, fd);
+    err = errno;
+    if (atomic_load(&c->state) == CONN_FAILED && !c->torn_down) {
+        /* Nothing may pass any more, not even what is written behind our back. */
+        c->torn_down = true;
+        atomic_store(&c->unsent, false);
+        sys.shutdown(fd, SHUT_RDWR);
+    } else if (open && rc == 0 && atomic_load(&c->closing) && !c->fin_sent) {
+        c->fin_sent = true;
+        sys.shutdown(fd, SHUT_WR);
+    }
+    errno = err;
+    return rc;
+}
+
+/* ---- send(2) ---- */
+
+/* Accounts for `sent` bytes of head (the engine's) and made (ours); the rest becomes the tail. */
+static int account(struct conn *c, size_t sent, size_t head, const uint8_t *mem, size_t made)
+{
+    size_t ours = sent > head ? sent - head : 0;
+
+    tls_sent(c->tls, sent - ours);
+    if (sent == head + made) {
+        return 0;
+    }
+    atomic_store(&c->unsent, true);
+    if (ours < made && tls_queue(c->tls, mem + ours, made - ours) < 0) {
+        conn_set_failed(c, ENOMEM, ERR_MEM, "no memory for data that could not be sent at once");
+        errno = ENOMEM;
+        return -1;
+    }
+    return 0;
+}
+
+/* Seals and sends up to `batch` bytes. 0 or -1 errno (then nothing of this batch counts). */
+static int write_batch(struct conn *c, int fd, struct source *s, size_t batch, int flags)
+{
+    struct span in[MAX_SPANS], head = tls_output(c->tls);
+    size_t nin = source_spans(s, batch, in), taken, made;
+    uint8_t *mem = scratch_get();
+    struct iovec parts[2];
+    ssize_t sent;
+
+    if (!mem) {
+        errno = ENOMEM;
+        return -1;
+    }
+    if (tls_seal(c->tls, in, nin, &taken, mem, SCRATCH, &made) < 0 || taken == 0) {
+        conn_failed_tls(c);
+        errno = atomic_load(&c->fail_errno);
+        return -1;
+    }
+    parts[0] = (struct iovec){ (void *)(uintptr_t)head.p, head.n };
+    parts[1] = (struct iovec){ mem, made };
+    sent = push(c, fd, head.n ? parts : parts + 1, head.n ? 2 : 1, flags);
+    if (sent < 0) {
+        return write_broken(c);
+    }
+    if (account(c, (size_t)sent, head.n, mem, made)) {
+        return -1;
+    }
+    source_taken(s, taken);
+    return 0;
+}
+
+/* May this connection be written to now? 0, or -1 errno; EINPROGRESS: the handshake comes first. */
+static int write_state(struct conn *c)
+{
+    switch (atomic_load(&c->state)) {
+    case CONN_FAILED:
+        errno = atomic_load(&c->fail_errno);
+        return -1;
+    case CONN_HANDSHAKE:
+        errno = atomic_load(&c->closing) ? EPIPE : EINPROGRESS;
+        return -1;
+    default:
+        break;
+    }
+    if (atomic_load(&c->closing)) {
+        errno = EPIPE;
+        return -1;
+    }
+    return atomic_load(&c->write_errno) ? write_broken(c) : 0;
+}
+
+/* As much as goes without waiting. 0 all gone; -1 errno, EAGAIN: a tail waits. */
+static int write_step(struct conn *c, int fd, struct source *s, size_t batch, int flags)
+{
+    struct hold h;
+    int rc;
+
+    if (conn_enter(&h, c, fd, HALF_WRITE)) {
+        return -1;
+    }
+    rc = write_state(c);
+    if (rc == 0 && (atomic_load(&c->unsent) || buf_len(&c->early) > 0)) {
+        rc = conn_flush(c, fd);
+        rc = rc < 0 ? write_broken(c) : rc;
+    }
+    while (rc == 0 && s->left > 0) {
+        rc = write_batch(c, fd, s, batch, flags);
+        if (rc == 0 && atomic_load(&c->unsent)) {
+            rc = 1;
+        }
+    }
+    if (rc > 0) {
+        errno = EAGAIN;
+        rc = -1;
+    }
+    conn_leave(&h);
+    return rc;
+}
+
+/* A server that speaks first and does not wait: its words are kept until the handshake is done. */
+static int write_early(struct conn *c, int fd, struct source *s)
+{
+    struct span in[MAX_SPANS];
+    struct hold h;
+    size_t n, room;
+    int rc = -1;
+
+    if (c->role != TLS_SERVER) {
+        errno = EAGAIN;
+        return -1;
+    }
+    if (conn_enter(&h, c, fd, HALF_WRITE)) {
+        return -1;
+    }
+    room = EARLY_MAX - buf_len(&c->early);
+    n = source_spans(s, room, in);
+    errno = EAGAIN;
+    for (size_t i = 0; i < n && atomic_load(&c->state) == CONN_HANDSHAKE; i++) {
+        if (buf_append(&c->early, in[i].p, in[i].n) < 0) {
+            errno = ENOMEM;
+            break;
+        }
+        source_taken(s, in[i].n);
+        rc = 0;
+    }
+    conn_leave(&h);
+    return rc;
+}
+
+ssize_t conn_writev(struct conn *c, int fd, const struct iovec *iov, int n, int flags)
+{
+    struct patience p = { .option = SO_SNDTIMEO };
+    struct source s = source_of(iov, n);
+    size_t total = s.left, batch = TLS_PLAINTEXT_MAX;
+    int rc;
+
+    if (total == 0) {
+        return 0;
+    }
+    if (total > TLS_PLAINTEXT_MAX && !wait_forbidden(fd, flags)) {
+        batch = BATCH;
+    }
+    for (;;) {
+        rc = write_step(c, fd, &s, batch, flags);
+        if (rc == 0) {
+            break;
+        }
+        if (errno == EINPROGRESS) {
+            rc = conn_complete(c, fd, flags, SO_SNDTIMEO, true);
+            if (rc < 0 && errno == EAGAIN && wait_forbidden(fd, flags)) {
+                rc = write_early(c, fd, &s);
+                break;
+            }
+        } else if (errno == EAGAIN && !wait_forbidden(fd, flags)) {
+            rc = wait_poll(fd, POLLOUT, &p, -1);
+        }
+        if (rc < 0) {
+            break;
+        }
+    }
+    if (total > s.left || rc == 0) {
+        return (ssize_t)(total - s.left);
+    }
+    if (errno == EPIPE && !(flags & MSG_NOSIGNAL)) {
+        pthread_kill(pthread_self(), SIGPIPE);
+        errno = EPIPE;
+    }
+    return -1;
+}
+
+/* The kernel's shutdown() leaves the rest to the kernel; our tail has no one but us. */
+static void push_out(struct conn *c, int fd)
+{
+    struct patience p = { .option = SO_SNDTIMEO };
+    int64_t end = now_ms() + c->linger_ms;
+    struct hold h;
+
+    while (atomic_load(&c->unsent) && !wait_forbidden(fd, 0) && wait_poll(fd, POLLOUT, &p, end) == 0 &&
+           conn_enter(&h, c, fd, HALF_WRITE) == 0) {
+        conn_flush(c, fd);
+        conn_leave(&h);
+    }
+}
+
+int conn_shutdown(struct conn *c, int fd, int how)
+{
+    struct hold h;
+    int rc = 0;
+
+    if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) {
+        errno = EINVAL;
+        return -1;
+    }
+    /* close_notify can only follow the handshake; a fd that does not wait gets both later. */
+    if (how != SHUT_RD && atomic_load(&c->state) == CONN_HANDSHAKE &&
+        conn_complete(c, fd, 0, SO_SNDTIMEO, true) && errno != EAGAIN) {
+        return -1;
+    }
+    if (conn_enter(&h, c, fd, HALF_BOTH)) {
+        return -1;
+    }
+    if (how != SHUT_WR) {
+        c->read_shut = true;
+        rc = sys.shutdown(fd, SHUT_RD);
+    }
+    if (how != SHUT_RD && rc == 0) {
+        atomic_store(&c->closing, true);
+        conn_flush(c, fd);
+    }
+    conn_leave(&h);
+    if (rc == 0 && how != SHUT_RD) {
+        push_out(c, fd);
+    }
+    return rc;
+}

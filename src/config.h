@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+/* What connections share: built by one thread, sealed (checked and made immutable), then shared by any
+ * number of connections and threads; reference-counted. */
+#ifndef SRC_CONFIG_H
+#define SRC_CONFIG_H
+#include "crypto/crypto.h"
+#include "x509/x509.h"
+
+enum tls_role { TLS_CLIENT, TLS_SERVER };
+enum { TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 };
+
+enum verify_mode {
+    VERIFY_FULL, /* chain and name; a client without a name to verify does not start */
+    VERIFY_CA,   /* chain only */
+    VERIFY_NONE, /* nothing: named so that it is seen */
+};
+enum client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
+
+struct config;
+struct tls;
+
+struct config *config_new(enum tls_role role); /* NULL: no memory or no crypto */
+struct config *config_ref(struct config *c);
+void config_unref(struct config *c); /* NULL is fine */
+
+/* Setters: before config_seal() only (else ERR_STATE). Sets take their own reference or copy. */
+int config_set_trust(struct config *c, struct trust *t) MUST_CHECK;
+int config_add_identity(struct config *c, struct identity *id) MUST_CHECK;
+/* Names in order of preference, each 1..255 bytes; a server without overlap refuses (ALPACA). */
+int config_set_alpn(struct config *c, const char *const *names, size_t n) MUST_CHECK;
+int config_set_versions(struct config *c, unsigned min, unsigned max) MUST_CHECK;
+int config_set_suites(struct config *c, const uint16_t *ids, size_t n) MUST_CHECK;
+int config_set_groups(struct config *c, const uint16_t *ids, size_t n) MUST_CHECK;
+int config_set_verify(struct config *c, enum verify_mode mode) MUST_CHECK;
+int config_set_client_auth(struct config *c, enum client_auth mode) MUST_CHECK;
+/* Seconds since 1970; without it verification of dates fails closed. */
+int config_set_clock(struct config *c, int64_t (*now)(void)) MUST_CHECK;
+/* SSLKEYLOGFILE lines, without newline. Secrets: only on the user's wish. */
+int config_set_keylog(struct config *c, void (*fn)(void *ctx, const char *line), void *ctx) MUST_CHECK;
+/* Asked after the engine's own verdict (alert: 0 or an enum alert; the sentence is in tls_error()).
+ * Returns 0 to accept, else the alert to send. */
+typedef int verify_fn(void *ctx, struct tls *t, const struct cert *chain, size_t n, int alert);
+int config_set_verify_callback(struct config *c, verify_fn *fn, void *ctx) MUST_CHECK;
+
+/* Checks that it makes sense (a server has an identity, VERIFY_FULL has anchors, ...). */
+int config_seal(struct config *c, struct error *err) MUST_CHECK;
+enum tls_role config_role(const struct config *c);
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: ISC */
+/* The provider: every primitive, as const rows and a few functions. Only crypto's _openssl.c files
+ * (and the IPsec-MB file) know where they come from. Results must be looked at: a primitive that
+ * fails has zeroed its outputs and the caller must not go on (threat 37).
+ *
+ * Threads: everything here may be called from any thread; one object is used by one thread at a
+ * time unless its comment says otherwise. All contexts that calls need are kept per thread. */
+#ifndef CRYPTO_CRYPTO_H
+#define CRYPTO_CRYPTO_H
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+/* Fetches every method once, in a library context of its own (no openssl.cnf; the wrapped program's
+ * use of OpenSSL is untouched). Idempotent and thread-safe; 0 or ERR_CRYPTO. Every function below
+ * needs it to have been called once. */
+int crypto_init(void) MUST_CHECK;
+
+/* ---- random (RFC 8446 appendix C.1) ---- */
+int rand_bytes(void *p, size_t n) MUST_CHECK; /* 0 or ERR_CRYPTO */
+/* Tests only: a deterministic source in place of the provider's; NULL restores it. */
+void rand_set_test_source(int (*fn)(void *p, size_t n));
+
+/* ---- hash ---- */
+enum hash_id { HASH_NONE, HASH_SHA1, HASH_SHA256, HASH_SHA384, HASH_SHA512, HASH_COUNT };
+#define HASH_MAX       64 /* bytes of the longest digest */
+#define HASH_BLOCK_MAX 128
+
+size_t hash_size(enum hash_id id);
+size_t hash_block(enum hash_id id);
+int hash_once(enum hash_id id, const void *p, size_t n, uint8_t *out) MUST_CHECK;
+int hash_parts(enum hash_id id, const struct span *parts, size_t nparts, uint8_t *out) MUST_CHECK;
+
+struct hash;                            /* a running digest */
+struct hash *hash_new(enum hash_id id); /* NULL: ERR_MEM or ERR_CRYPTO */
+int hash_update(struct hash *h, const void *p, size_t n) MUST_CHECK;
+/* The digest so far; the running one goes on (copied into a kept per-thread context). */
+int hash_snapshot(const struct hash *h, uint8_t *out) MUST_CHECK;
+void hash_free(struct hash *h);
+
+/* ---- HMAC, HKDF (RFC 2104, 5869, 8446 section 7.1), by hand over kept digest contexts ---- */
+int hmac(enum hash_id id, struct span key, const struct span *parts, size_t nparts,
+         uint8_t *out) MUST_CHECK;
+int hkdf_extract(enum hash_id id, struct span salt, struct span ikm, uint8_t *prk) MUST_CHECK;
+int hkdf_expand(enum hash_id id, const uint8_t *prk, struct span info, uint8_t *out,
+                size_t n) MUST_CHECK;
+/* HKDF-Expand-Label; label without "tls13 ". */
+int hkdf_expand_label(enum hash_id id, const uint8_t *secret, const char *label,
+                      struct span context, uint8_t *out, size_t n) MUST_CHECK;
+
+/* ---- AEAD ---- */
+enum aead_id { AEAD_AES_128_GCM, AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, AEAD_COUNT };
+#define AEAD_IV      12
+#define AEAD_TAG     16
+#define AEAD_KEY_MAX 32
+
+size_t aead_key_size(enum aead_id id);
+struct aead;                                                           /* one key, one direction */
+struct aead *aead_new(enum aead_id id, const uint8_t *key, bool seal); /* NULL: failed */
+void aead_free(struct aead *a);
+/* Reads the input parts in order, writes their ciphertext and 16 bytes of tag to `out` (room: sum
+ * of the parts + 16). `out` may be exactly where the first part is (in place), else it overlaps
+ * none. */
+int aead_seal(struct aead *a, const uint8_t nonce[static AEAD_IV], struct span aad,
+              const struct span *in, size_t nin, uint8_t *out) MUST_CHECK;
+/* Opens `in` (ciphertext and tag) and spreads the plaintext over the out parts in order; their sum
+ * is in.n - 16. An out part may lie exactly where its own ciphertext is (in place), else it
+ * overlaps none. A bad tag is TLS_ALERT(bad_record_mac) and every out part has been wiped. */
+int aead_open(struct aead *a, const uint8_t nonce[static AEAD_IV], struct span aad, struct span in,
+              const struct mspan *out, size_t nout) MUST_CHECK;
+
+/* ---- key exchange: the shape of a KEM, so that a hybrid group is a row and nothing else ---- */
+#define KEX_SHARE_MAX  1216 /* largest public share either way (X25519MLKEM768 client share) */
+#define KEX_SECRET_MAX 66   /* secp521r1 */
+
+struct group {
+    uint16_t id;                         /* IANA number */
+    uint16_t share_client, share_server; /* bytes of each side's public share */
+    uint16_t secret_size;
+    const char *name; /* IANA name: "x25519", "secp256r1" */
+};
+const struct group *group_by_id(uint16_t id); /* NULL: we have none of that number */
+const struct group *group_at(size_t i);       /* in our order of preference; NULL ends */
+
+struct kex; /* an ephemeral private key: used once */
+/* Client: makes a key and its share (share_client bytes). NULL: failed. */
+struct kex *kex_start(const struct group *g, uint8_t *share);
+/* Client: the server's share gives the secret (secret_size bytes). A malformed, off-curve or
+ * all-zero result is TLS_ALERT(illegal_parameter). May be called once per kex. */
+int kex_finish(struct kex *k, struct span peer, uint8_t *secret) MUST_CHECK;
+void kex_free(struct kex *k);
+/* Server: answers the client's share with ours and the secret. */
+int kex_respond(const struct group *g, struct span peer, uint8_t *share,
+                uint8_t *secret) MUST_CHECK;
+
+/* ---- public and private keys ---- */
+enum key_type {
+    KEY_NONE,
+    KEY_RSA,
+    KEY_RSA_PSS,
+    KEY_EC_P256,
+    KEY_EC_P384,
+    KEY_EC_P521,
+    KEY_ED25519,
+    KEY_ED448
+};
+enum sig_kind { SIG_RSA_PKCS1, SIG_RSA_PSS, SIG_ECDSA, SIG_EDDSA };
+#define SIG_MAX 1024 /* bytes: RSA-8192 */
+
+/* A TLS SignatureScheme (RFC 8446 section 4.2.3). */
+struct scheme {
+    uint16_t id;
+    enum sig_kind kind;
+    enum hash_id hash; /* HASH_NONE: EdDSA */
+    enum key_type key; /* the only type of key that fits in TLS 1.3 */
+    bool handshake13;  /* may sign CertificateVerify of TLS 1.3; else certificates only */
+    const char *name;  /* "ecdsa_secp256r1_sha256" */
+};
+const struct scheme *scheme_by_id(uint16_t id); /* NULL: we have none of that number */
+const struct scheme *scheme_at(size_t i);       /* in our order of preference; NULL ends */
+
+struct pubkey; /* immutable; may be shared by threads */
+/* From the contents of SubjectPublicKeyInfo, already taken apart by x509: EC and EdDSA `point` is
+ * the subjectPublicKey bit string's bytes; RSA is modulus and exponent, big-endian without sign
+ * byte. ERR_PARSE: not a valid key (point not on the curve, modulus < 1024 or > 8192 bits, even
+ * exponent); ERR_UNSUPPORTED. */
+int pubkey_from_point(struct pubkey **out, enum key_type type, struct span point) MUST_CHECK;
+int pubkey_from_rsa(struct pubkey **out, enum key_type type, struct span n,
+                    struct span e) MUST_CHECK;
+enum key_type pubkey_type(const struct pubkey *k);
+unsigned pubkey_bits(const struct pubkey *k);
+/* 0: the signature is right; TLS_ALERT(decrypt_error): it is not. kind must fit the type of key
+ * (else ERR_MISMATCH); the message is the concatenation of the parts. RSA-PSS: MGF1 with the same
+ * hash, salt as long as the digest. */
+int pubkey_verify(const struct pubkey *k, enum sig_kind kind, enum hash_id hash,
+                  const struct span *msg, size_t nmsg, struct span sig) MUST_CHECK;
+void pubkey_free(struct pubkey *k);
+
+struct privkey; /* reference-counted; signing is safe from several threads */
+/* PEM or DER; PKCS#1, SEC1, PKCS#8, encrypted PKCS#8 and legacy PEM encryption. pass may be NULL.
+ * ERR_PARSE, ERR_PASSPHRASE, ERR_UNSUPPORTED; the sentence goes to err. */
+int privkey_load(struct privkey **out, struct span bytes, const char *pass,
+                 struct error *err) MUST_CHECK;
+struct privkey *privkey_ref(struct privkey *k);
+void privkey_unref(struct privkey *k); /* wipes at the last one; NULL is fine */
+enum key_type privkey_type(const struct privkey *k);
+/* Signs the concatenation; *siglen: in room, out length. */
+int privkey_sign(struct privkey *k, const struct scheme *s, const struct span *msg, size_t nmsg,
+                 uint8_t *sig, size_t *siglen) MUST_CHECK;
+/* 0 when the two are one pair, else ERR_MISMATCH. */
+int privkey_matches(const struct privkey *priv, const struct pubkey *pub) MUST_CHECK;
+
+/* ---- making keys (sleeve keygen) ---- */
+int privkey_generate(struct privkey **out, enum key_type type, unsigned rsa_bits) MUST_CHECK;
+/* DER SubjectPublicKeyInfo / PEM PKCS#8 appended to b. */
+struct buf;
+int privkey_public_spki(const struct privkey *k, struct buf *b) MUST_CHECK;
+int privkey_write_pem(const struct privkey *k, struct buf *b) MUST_CHECK;
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: ISC */
+/* HMAC and HKDF by hand over the thread's kept digests: three times faster than the provider's own,
+ * whose cost is fetching and parameters. */
+#include "base/secret.h"
+#include "crypto/local.h"
+
+static void xor_pad(uint8_t *pad, size_t n, uint8_t v)
+{
+    for (size_t i = 0; i < n; i++) {
+        pad[i] ^= v;
+    }
+}
+
+/* RFC 2104: H(key ^ opad, H(key ^ ipad, text)). `out` may be one of the parts, or the key. */
+int hmac(enum hash_id id, struct span key, const struct span *parts, size_t nparts, uint8_t *out)
+{
+    const size_t size = hash_size(id), block = hash_block(id);
+    SECRET(pad, HASH_BLOCK_MAX);
+    SECRET(inner, HASH_MAX);
+    const struct span outer = { inner, size };
+    int rc = 0;
+
+    if (size == 0) {
+        return ERR_ARG;
+    }
+    memset(pad, 0, sizeof pad);
+    if (key.n > block) {
+        rc = hash_once(id, key.p, key.n, pad);
+    } else if (key.n) {
+        memcpy(pad, key.p, key.n);
+    }
+    if (rc == 0) {
+        xor_pad(pad, block, 0x36);
+        rc = hash_prefixed(id, span_of(pad, block), parts, nparts, inner);
+    }
+    if (rc == 0) {
+        xor_pad(pad, block, 0x36 ^ 0x5c);
+        rc = hash_prefixed(id, span_of(pad, block), &outer, 1, out);
+    }
+    if (rc < 0) {
+        wipe(out, size);
+    }
+    return rc;
+}
+
+/* RFC 5869 section 2.2. An absent salt is hash_size zeroes, which HMAC's padding makes of none. */
+int hkdf_extract(enum hash_id id, struct span salt, struct span ikm, uint8_t *prk)
+{
+    return hmac(id, salt, &ikm, 1, prk);
+}
+
+/* RFC 5869 section 2.3: T(i) = HMAC(prk, T(i-1) | info | i). */
+int hkdf_expand(enum hash_id id, const uint8_t *prk, struct span info, uint8_t *out, size_t n)
+{
+    const size_t size = hash_size(id);
+    SECRET(t, HASH_MAX);
+    uint8_t i = 0;
+
+    if (size == 0 || n > 255 * size) {
+        return ERR_ARG;
+    }
+    for (size_t done = 0; done < n;) {
+        const size_t take = n - done < size ? n - done : size;
+        const struct span parts[] = { { t, i ? size : 0 }, info, { &i, 1 } };
+
+        i++;
+        int rc = hmac(id, span_of(prk, size), parts, 3, t);
+
+        if (rc < 0) {
+            wipe(out, n);
+            return rc;
+        }
+        memcpy(out + done, t, take);
+        done += take;
+    }
+    return 0;
+}
+
+/* RFC 8446 section 7.1: struct { uint16 length; opaque label<7..255>; opaque context<0..255>; } */
+int hkdf_expand_label(enum hash_id id, const uint8_t *secret, const char *label,
+                      struct span context, uint8_t *out, size_t n)
+{
+    uint8_t info[2 + 1 + 255 + 1 + 255];
+    struct wr w = wr_of(info, sizeof info);
+    size_t mark;
+
+    if (n > UINT16_MAX) {
+        return ERR_ARG;
+    }
+    wr_u16(&w, (uint32_t)n);
+    mark = wr_begin(&w, 1);
+    wr_bytes(&w, "tls13 ", 6);
+    wr_bytes(&w, label, strlen(label));
+    wr_end(&w, 1, mark);
+    wr_vec(&w, 1, context.p, context.n);
+    if (!wr_ok(&w)) {
+        wipe(out, n);
+        return ERR_ARG;
+    }
+    return hkdf_expand(id, secret, span_of(info, w.len), out, n);
+}

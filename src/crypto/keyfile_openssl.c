@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC */
+/* Private keys from and to files' contents. libcrypto's decoder knows the containers; what it must
+ * never do is ask for a passphrase on the terminal of the program that is being wrapped. */
+#include <limits.h>
+
+#include "base/buf.h"
+#include "base/secret.h"
+#include "crypto/local_openssl.h"
+
+struct passphrase {
+    const char *pass;
+    bool asked;
+};
+
+static int give_passphrase(char *out, size_t size, size_t *len, const OSSL_PARAM params[],
+                           void *arg)
+{
+    struct passphrase *p = arg;
+    const size_t n = p->pass ? strlen(p->pass) : 0;
+
+    (void)params;
+    p->asked = true;
+    if (!p->pass || n > size) {
+        return 0;
+    }
+    memcpy(out, p->pass, n);
+    *len = n;
+    return 1;
+}
+
+/* The first private key in the bytes; blocks that are something else (a certificate) are passed by.
+ */
+static EVP_PKEY *decode(struct span bytes, struct passphrase *pass)
+{
+    EVP_PKEY *pkey = NULL;
+    BIO *bio = BIO_new_mem_buf(bytes.p, (int)bytes.n);
+    OSSL_DECODER_CTX *ctx = OSSL_DECODER_CTX_new_for_pkey(
+        &pkey, NULL, NULL, NULL, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, provider.lib, NULL);
+    bool ok = bio && ctx && OSSL_DECODER_CTX_set_passphrase_cb(ctx, give_passphrase, pass) == 1;
+
+    for (long at = 0; ok && !pkey;) {
+        if (OSSL_DECODER_from_bio(ctx, bio) != 1 || !pkey) {
+            const long now = BIO_tell(bio);
+
+            ok = now > at && !BIO_eof(bio);
+            at = now;
+        }
+    }
+    OSSL_DECODER_CTX_free(ctx);
+    BIO_free(bio);
+    return pkey;
+}
+
+/* A signature and its check: a file whose private and public halves differ is found when it is
+ * read, not by the first peer. */
+static bool is_pair(struct privkey *k)
+{
+    const struct pubkey pub = { k->type, k->pkey };
+    const struct span msg = { (const uint8_t *)"sleeve", 6 };
+    const struct scheme *s;
+    uint8_t sig[SIG_MAX];
+
+    for (size_t i = 0; (s = scheme_at(i)) != NULL; i++) {
+        size_t n = sizeof sig;
+
+        /* An RSASSA-PSS key may be restricted to one digest: then the others do not sign. */
+        if (privkey_sign(k, s, &msg, 1, sig, &n) == 0) {
+            return pubkey_verify(&pub, s->kind, s->hash, &msg, 1, span_of(sig, n)) == 0;
+        }
+    }
+    return false;
+}
+
+int privkey_load(struct privkey **out, struct span bytes, const char *passphrase, struct error *err)
+{
+    struct passphrase pass = { .pass = passphrase };
+    EVP_PKEY *pkey;
+    int rc;
+
+    *out = NULL;
+    if (bytes.n == 0 || bytes.n > INT_MAX) {
+        return FAIL(err, ERR_PARSE, "the private key is empty");
+    }
+    (void)ERR_set_mark();
+    pkey = decode(bytes, &pass);
+    (void)ERR_pop_to_mark();
+    if (!pkey && pass.asked) {
+        return FAIL(err, ERR_PASSPHRASE,
+                    passphrase ? "the private key does not open with this passphrase"
+                               : "the private key is encrypted and no passphrase was given");
+    }
+    if (!pkey) {
+        return FAIL(err, ERR_PARSE, "no private key found (PEM or DER of PKCS#8, PKCS#1 or SEC1)");
+    }
+    rc = privkey_wrap(out, pkey);
+    if (rc == ERR_UNSUPPORTED) {
+        return FAIL(err, rc,
+                    "a private key of this kind is of no use to TLS; RSA of 1024 to 8192 bits, "
+                    "P-256, P-384, P-521, Ed25519 and Ed448 are");
+    }
+    if (rc < 0) {
+        return FAIL(err, rc, "%s", error_name(rc));
+    }
+    if (!is_pair(*out)) {
+        privkey_unref(*out);
+        *out = NULL;
+        return FAIL(err, ERR_PARSE, "the private key does not belong to its own public part");
+    }
+    return 0;
+}
+
+static int encode(const struct privkey *k, int selection, const char *format, const char *structure,
+                  struct buf *b)
+{
+    OSSL_ENCODER_CTX *ctx =
+        OSSL_ENCODER_CTX_new_for_pkey(k->pkey, selection, format, structure, NULL);
+    unsigned char *data = NULL;
+    size_t n = 0;
+    int rc = ERR_CRYPTO;
+
+    if (ctx && OSSL_ENCODER_to_data(ctx, &data, &n) == 1) {
+        rc = buf_append(b, data, n);
+    }
+    OSSL_ENCODER_CTX_free(ctx);
+    OPENSSL_clear_free(data, n);
+    return rc < 0 ? crypto_fail(rc) : 0;
+}
+
+int privkey_public_spki(const struct privkey *k, struct buf *b)
+{
+    return encode(k, EVP_PKEY_PUBLIC_KEY, "DER", "SubjectPublicKeyInfo", b);
+}
+
+int privkey_write_pem(const struct privkey *k, struct buf *b)
+{
+    return encode(k, EVP_PKEY_KEYPAIR, "PEM", "PrivateKeyInfo", b);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+/* What the files of crypto share among themselves and show to nobody else. */
+#ifndef CRYPTO_LOCAL_H
+#define CRYPTO_LOCAL_H
+#include "crypto/crypto.h"
+
+#define GROUP_COUNT  5
+#define SCHEME_COUNT 14
+
+/* Where a row stands in its table: an index for what is kept per group or per scheme. */
+size_t group_index(const struct group *g);
+size_t scheme_index(const struct scheme *s);
+
+/* The digest of prefix and parts, which is what both passes of HMAC are. Wipes out when it fails.
+ */
+int hash_prefixed(enum hash_id id, struct span prefix, const struct span *parts, size_t nparts,
+                  uint8_t *out) MUST_CHECK;
+
+/* Is a test's source in place (rand_set_test_source)? Then x25519 keys come from it too, so that a
+ * recorded handshake can be replayed. */
+bool rand_is_test(void);
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+/* What the libcrypto files share: our own library context, the methods fetched from it, and what
+ * each thread keeps, so that no call on a hot path fetches or allocates a context. */
+#ifndef CRYPTO_LOCAL_OPENSSL_H
+#define CRYPTO_LOCAL_OPENSSL_H
+#include <stdatomic.h>
+
+/* libcrypto has a type of the name that base/error.h has for "wrong time". */
+#define ERR_STATE LIBCRYPTO_ERR_STATE
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/decoder.h>
+#include <openssl/ec.h>
+#include <openssl/encoder.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/provider.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
+#undef ERR_STATE
+
+#include "crypto/local.h"
+
+struct provider {
+    OSSL_LIB_CTX *lib;
+    EVP_MD *md[HASH_COUNT];
+    EVP_CIPHER *aead[AEAD_COUNT];
+};
+extern struct provider provider; /* written by crypto_init() once, then read only */
+
+/* Made when first needed, freed when the thread ends. None of them refers to a key of a caller. */
+struct kept {
+    EVP_MD_CTX *md[HASH_COUNT];
+    EVP_PKEY_CTX *keygen[GROUP_COUNT];
+    EVP_PKEY *peer[GROUP_COUNT]; /* takes the peer's public share */
+};
+struct kept *kept(void); /* NULL: no memory */
+/* The thread's key of this group whose public half is replaced by each peer's; NULL: no memory. */
+EVP_PKEY *kept_peer(const struct group *g);
+
+/* Takes what libcrypto left out of the thread's error queue, where a program that uses libcrypto
+ * itself would find it; returns code. */
+int crypto_fail(int code);
+
+struct pubkey {
+    enum key_type type;
+    EVP_PKEY *pkey;
+};
+
+/* Contexts ready to sign wait in `idle` for whoever signs next: one thread takes one out, so that
+ * there is no lock that fork could leave held, and they end with the key. */
+#define SIGNERS_KEPT 4
+struct privkey {
+    atomic_uint refs;
+    enum key_type type;
+    EVP_PKEY *pkey;
+    _Atomic(EVP_PKEY_CTX *) idle[SCHEME_COUNT][SIGNERS_KEPT];
+};
+/* Owns pkey from now on, also when it fails. ERR_MEM, ERR_UNSUPPORTED (not a key we use, or size).
+ */
+int privkey_wrap(struct privkey **out, EVP_PKEY *pkey) MUST_CHECK;
+#endif

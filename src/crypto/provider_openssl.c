@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: ISC */
+#include <pthread.h>
+
+#include "crypto/local_openssl.h"
+
+struct provider provider;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t at_thread_end;
+static int init_result = ERR_CRYPTO;
+static __thread struct kept mine;
+static __thread bool registered;
+
+static void free_kept(void *p)
+{
+    struct kept *k = p;
+
+    for (size_t i = 0; i < HASH_COUNT; i++) {
+        EVP_MD_CTX_free(k->md[i]);
+    }
+    for (size_t i = 0; i < GROUP_COUNT; i++) {
+        EVP_PKEY_CTX_free(k->keygen[i]);
+        EVP_PKEY_free(k->peer[i]);
+    }
+    memset(k, 0, sizeof *k);
+    registered = false;
+}
+
+struct kept *kept(void)
+{
+    if (!registered) {
+        if (init_result < 0 || pthread_setspecific(at_thread_end, &mine) != 0) {
+            return NULL;
+        }
+        registered = true;
+    }
+    return &mine;
+}
+
+int crypto_fail(int code)
+{
+    ERR_clear_error();
+    return code;
+}
+
+static bool fetch_all(void)
+{
+    static const char *const mds[HASH_COUNT] = {
+        [HASH_SHA1] = "SHA1",
+        [HASH_SHA256] = "SHA256",
+        [HASH_SHA384] = "SHA384",
+        [HASH_SHA512] = "SHA512",
+    };
+    static const char *const aeads[AEAD_COUNT] = {
+        [AEAD_AES_128_GCM] = "AES-128-GCM",
+        [AEAD_AES_256_GCM] = "AES-256-GCM",
+        [AEAD_CHACHA20_POLY1305] = "ChaCha20-Poly1305",
+    };
+
+    /* A context of our own reads no openssl.cnf unless told to. It is never freed: threads may
+     * still be at work while the process ends. */
+    provider.lib = OSSL_LIB_CTX_new();
+    if (!provider.lib || !OSSL_PROVIDER_load(provider.lib, "default")) {
+        return false;
+    }
+    for (size_t i = HASH_NONE + 1; i < HASH_COUNT; i++) {
+        provider.md[i] = EVP_MD_fetch(provider.lib, mds[i], NULL);
+        if (!provider.md[i]) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < AEAD_COUNT; i++) {
+        provider.aead[i] = EVP_CIPHER_fetch(provider.lib, aeads[i], NULL);
+        if (!provider.aead[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void init(void)
+{
+    if (pthread_key_create(&at_thread_end, free_kept) == 0 && fetch_all()) {
+        init_result = 0;
+    } else {
+        (void)crypto_fail(0);
+    }
+}
+
+int crypto_init(void)
+{
+    (void)pthread_once(&once, init);
+    return init_result;
+}

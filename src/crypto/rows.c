@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+/* What we have, as const rows in our order of preference. A new group or scheme is a row here. */
+#include "crypto/local.h"
+
+/* RFC 8446 section 4.2.7; the share of a NIST curve is an uncompressed point (section 4.2.8.2). */
+static const struct group groups[] = {
+    { 29, 32, 32, 32, "x25519" },      { 23, 65, 65, 32, "secp256r1" },
+    { 24, 97, 97, 48, "secp384r1" },   { 30, 56, 56, 56, "x448" },
+    { 25, 133, 133, 66, "secp521r1" },
+};
+_Static_assert(sizeof groups / sizeof *groups == GROUP_COUNT, "GROUP_COUNT");
+
+/* RFC 8446 section 4.2.3. RSASSA-PKCS1-v1_5 signs certificates, never a TLS 1.3 handshake. */
+static const struct scheme schemes[] = {
+    { 0x0403, SIG_ECDSA, HASH_SHA256, KEY_EC_P256, true, "ecdsa_secp256r1_sha256" },
+    { 0x0503, SIG_ECDSA, HASH_SHA384, KEY_EC_P384, true, "ecdsa_secp384r1_sha384" },
+    { 0x0603, SIG_ECDSA, HASH_SHA512, KEY_EC_P521, true, "ecdsa_secp521r1_sha512" },
+    { 0x0807, SIG_EDDSA, HASH_NONE, KEY_ED25519, true, "ed25519" },
+    { 0x0808, SIG_EDDSA, HASH_NONE, KEY_ED448, true, "ed448" },
+    { 0x0804, SIG_RSA_PSS, HASH_SHA256, KEY_RSA, true, "rsa_pss_rsae_sha256" },
+    { 0x0805, SIG_RSA_PSS, HASH_SHA384, KEY_RSA, true, "rsa_pss_rsae_sha384" },
+    { 0x0806, SIG_RSA_PSS, HASH_SHA512, KEY_RSA, true, "rsa_pss_rsae_sha512" },
+    { 0x0809, SIG_RSA_PSS, HASH_SHA256, KEY_RSA_PSS, true, "rsa_pss_pss_sha256" },
+    { 0x080a, SIG_RSA_PSS, HASH_SHA384, KEY_RSA_PSS, true, "rsa_pss_pss_sha384" },
+    { 0x080b, SIG_RSA_PSS, HASH_SHA512, KEY_RSA_PSS, true, "rsa_pss_pss_sha512" },
+    { 0x0401, SIG_RSA_PKCS1, HASH_SHA256, KEY_RSA, false, "rsa_pkcs1_sha256" },
+    { 0x0501, SIG_RSA_PKCS1, HASH_SHA384, KEY_RSA, false, "rsa_pkcs1_sha384" },
+    { 0x0601, SIG_RSA_PKCS1, HASH_SHA512, KEY_RSA, false, "rsa_pkcs1_sha512" },
+};
+_Static_assert(sizeof schemes / sizeof *schemes == SCHEME_COUNT, "SCHEME_COUNT");
+
+static const struct {
+    size_t size, block;
+} hashes[HASH_COUNT] = {
+    [HASH_SHA1] = { 20, 64 },
+    [HASH_SHA256] = { 32, 64 },
+    [HASH_SHA384] = { 48, 128 },
+    [HASH_SHA512] = { 64, 128 },
+};
+
+static const size_t aead_key_sizes[AEAD_COUNT] = {
+    [AEAD_AES_128_GCM] = 16,
+    [AEAD_AES_256_GCM] = 32,
+    [AEAD_CHACHA20_POLY1305] = 32,
+};
+
+size_t hash_size(enum hash_id id)
+{
+    return id < HASH_COUNT ? hashes[id].size : 0;
+}
+
+size_t hash_block(enum hash_id id)
+{
+    return id < HASH_COUNT ? hashes[id].block : 0;
+}
+
+size_t aead_key_size(enum aead_id id)
+{
+    return id < AEAD_COUNT ? aead_key_sizes[id] : 0;
+}
+
+const struct group *group_at(size_t i)
+{
+    return i < GROUP_COUNT ? &groups[i] : NULL;
+}
+
+const struct group *group_by_id(uint16_t id)
+{
+    for (size_t i = 0; i < GROUP_COUNT; i++) {
+        if (groups[i].id == id) {
+            return &groups[i];
+        }
+    }
+    return NULL;
+}
+
+size_t group_index(const struct group *g)
+{
+    return (size_t)(g - groups);
+}
+
+const struct scheme *scheme_at(size_t i)
+{
+    return i < SCHEME_COUNT ? &schemes[i] : NULL;
+}
+
+const struct scheme *scheme_by_id(uint16_t id)
+{
+    for (size_t i = 0; i < SCHEME_COUNT; i++) {
+        if (schemes[i].id == id) {
+            return &schemes[i];
+        }
+    }
+    return NULL;
+}
+
+size_t scheme_index(const struct scheme *s)
+{
+    return (size_t)(s - schemes);
+}

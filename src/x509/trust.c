@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: ISC */
+/* Trust anchors: each certificate is parsed once into one allocation, in a hash table by subject.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "x509/parts.h"
+
+#define SYSTEM_BUNDLE    "/etc/ssl/certs/ca-certificates.crt"
+#define SYSTEM_DIRECTORY "/etc/ssl/certs"
+
+struct anchor {
+    struct cert cert;   /* first: trust_find() gives out its address */
+    struct pubkey *key; /* made by whoever needs it first; set once, atomically */
+    uint32_t hash;
+    struct anchor *same_bucket, *next;
+    uint8_t der[];
+};
+
+struct trust {
+    unsigned refs;
+    struct anchor **buckets;
+    size_t nbuckets, count;
+    struct anchor *first, **end; /* in the order they were added */
+};
+
+static uint32_t hash_of(struct span s)
+{
+    uint32_t h = 2166136261u; /* FNV-1a */
+
+    for (size_t i = 0; i < s.n; i++) {
+        h = (h ^ s.p[i]) * 16777619u;
+    }
+    return h;
+}
+
+struct trust *trust_new(void)
+{
+    struct trust *t = mem_zalloc(sizeof *t);
+
+    if (t) {
+        t->refs = 1;
+        t->end = &t->first;
+    }
+    return t;
+}
+
+struct trust *trust_ref(struct trust *t)
+{
+    (void)__atomic_add_fetch(&t->refs, 1, __ATOMIC_RELAXED);
+    return t;
+}
+
+void trust_unref(struct trust *t)
+{
+    struct anchor *next;
+
+    if (!t || __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) > 0) {
+        return;
+    }
+    for (struct anchor *a = t->first; a; a = next) {
+        next = a->next;
+        pubkey_free(a->key);
+        mem_free(a);
+    }
+    mem_free(t->buckets);
+    mem_free(t);
+}
+
+size_t trust_count(const struct trust *t)
+{
+    return t->count;
+}
+
+static struct anchor **bucket_end(struct anchor **bucket)
+{
+    while (*bucket) {
+        bucket = &(*bucket)->same_bucket;
+    }
+    return bucket;
+}
+
+static int grow(struct trust *t)
+{
+    size_t n = t->nbuckets ? t->nbuckets * 2 : 64;
+    struct anchor **buckets;
+
+    if (t->count < t->nbuckets) {
+        return 0;
+    }
+    buckets = mem_zalloc(n * sizeof(struct anchor *));
+    if (!buckets) {
+        return ERR_MEM;
+    }
+    for (struct anchor *a = t->first; a; a = a->next) {
+        a->same_bucket = NULL;
+        *bucket_end(&buckets[a->hash % n]) = a;
+    }
+    mem_free(t->buckets);
+    t->buckets = buckets;
+    t->nbuckets = n;
+    return 0;
+}
+
+/* The i-th of that subject in the order of adding. */
+static struct anchor *find(const struct trust *t, struct span name, size_t i)
+{
+    uint32_t h = hash_of(name);
+    struct anchor *a = t->nbuckets ? t->buckets[h % t->nbuckets] : NULL;
+
+    for (; a; a = a->same_bucket) {
+        if (a->hash == h && span_eq(a->cert.subject, name) && i-- == 0) {
+            return a;
+        }
+    }
+    return NULL;
+}
+
+const struct cert *trust_find(const struct trust *t, struct span name, size_t i)
+{
+    const struct anchor *a = find(t, name, i);
+
+    return a ? &a->cert : NULL;
+}
+
+void trust_each(const struct trust *t, void (*fn)(void *ctx, const struct cert *c), void *ctx)
+{
+    for (const struct anchor *a = t->first; a; a = a->next) {
+        fn(ctx, &a->cert);
+    }
+}
+
+int trust_key(const struct cert *anchor, const struct pubkey **key)
+{
+    struct anchor *a = (struct anchor *)anchor;
+    struct pubkey *have = __atomic_load_n(&a->key, __ATOMIC_ACQUIRE), *made;
+
+    if (!have) {
+        TRY(cert_pubkey(anchor, &made));
+        if (__atomic_compare_exchange_n(&a->key, &have, made, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE)) {
+            have = made;
+        } else {
+            pubkey_free(made); /* another thread was faster */
+        }
+    }
+    *key = have;
+    return 0;
+}
+
+static int add_der(struct trust *t, struct span der, struct error *err)
+{
+    struct anchor *a;
+    struct cert c;
+
+    TRY(cert_parse(&c, der, err));
+    for (size_t i = 0; (a = find(t, c.subject, i)) != NULL; i++) {
+        if (span_eq(a->cert.der, der)) {
+            return 0;
+        }
+    }
+    TRY(grow(t));
+    a = mem_alloc(sizeof *a + der.n);
+    if (!a) {
+        return ERR_MEM;
+    }
+    if (der.n) {
+        memcpy(a->der, der.p, der.n);
+    }
+    a->key = NULL;
+    a->same_bucket = a->next = NULL;
+    if (cert_parse(&a->cert, span_of(a->der, der.n), err) < 0) {
+        mem_free(a);
+        return ERR_PARSE;
+    }
+    a->hash = hash_of(a->cert.subject);
+    *bucket_end(&t->buckets[a->hash % t->nbuckets]) = a;
+    *t->end = a;
+    t->end = &a->next;
+    t->count++;
+    return 0;
+}
+
+int trust_add_pem(struct trust *t, struct span bytes, struct error *err)
+{
+    struct buf der = { 0 };
+    struct pem_block block;
+    struct error why;
+    size_t pos = 0;
+    int read = 0, blocks = 0, rc;
+
+    error_clear(&why);
+    while ((rc = pem_find(bytes, &pos, &block)) != 0) {
+        blocks++;
+        if (rc < 0 || !pem_is_certificate(&block)) {
+            continue;
+        }
+        rc = pem_decode(block.body, &der);
+        if (rc == 0) {
+            rc = add_der(t, buf_span(&der), &why);
+        }
+        buf_free(&der);
+        if (rc == ERR_MEM) {
+            return FAIL(err, ERR_MEM, "out of memory");
+        }
+        read += rc == 0;
+    }
+    if (!blocks) {
+        rc = add_der(t, bytes, &why);
+        if (rc == ERR_MEM) {
+            return FAIL(err, ERR_MEM, "out of memory");
+        }
+        read = rc == 0;
+    }
+    return read ? read
+                : FAIL(err, ERR_PARSE, "not one usable certificate in it%s%s", why.code ? ": " : "",
+                       why.text);
+}
+
+static int add_file(struct trust *t, const char *path, struct error *err)
+{
+    struct buf bytes = { 0 };
+    struct error why;
+    int rc;
+
+    error_clear(&why);
+    TRY(file_read(path, &bytes, err));
+    rc = trust_add_pem(t, buf_span(&bytes), &why);
+    buf_free(&bytes);
+    return rc < 0 ? FAIL(err, rc, "%.100s: %s", path, why.text) : rc;
+}
+
+static int add_directory(struct trust *t, const char *path, struct error *err)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    struct stat st;
+    char file[4096];
+    int read = 0, rc = 0;
+
+    if (!dir) {
+        rc = errno;
+        (void)FAIL(err, ERR_FILE, "cannot read the directory %.100s: %s", path, strerror(rc));
+        errno = rc;
+        return ERR_FILE;
+    }
+    while (rc != ERR_MEM && (entry = readdir(dir)) != NULL) {
+        int n = snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
+
+        /* Links are followed; what would block, like a fifo, is not opened. */
+        if (n < 0 || (size_t)n >= sizeof file || stat(file, &st) < 0 || !S_ISREG(st.st_mode)) {
+            continue;
+        }
+        rc = add_file(t, file, NULL);
+        read += rc > 0 ? rc : 0;
+    }
+    (void)closedir(dir);
+    if (rc == ERR_MEM) {
+        return FAIL(err, ERR_MEM, "out of memory");
+    }
+    return read ? read
+                : FAIL(err, ERR_PARSE, "no file with a certificate in the directory %.100s", path);
+}
+
+int trust_add_path(struct trust *t, const char *path, struct error *err)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? add_directory(t, path, err)
+                                                       : add_file(t, path, err);
+}
+
+/* "a:b:c": every directory in it counts that has certificates. */
+static int add_directories(struct trust *t, const char *list, struct error *err)
+{
+    char *copy = mem_strdup(list), *rest = copy, *part;
+    int read = 0, rc = 0;
+
+    while (copy && rc != ERR_MEM && (part = strsep(&rest, ":")) != NULL) {
+        rc = *part ? trust_add_path(t, part, NULL) : 0;
+        read += rc > 0 ? rc : 0;
+    }
+    mem_free(copy);
+    if (!copy || rc == ERR_MEM) {
+        return FAIL(err, ERR_MEM, "out of memory");
+    }
+    return read ? read : FAIL(err, ERR_PARSE, "no certificate in SSL_CERT_DIR (%.100s)", list);
+}
+
+int trust_add_system(struct trust *t, struct error *err)
+{
+    const char *file = secure_getenv("SSL_CERT_FILE"), *dirs = secure_getenv("SSL_CERT_DIR");
+    int rc, more = 0;
+
+    if (file || dirs) {
+        rc = file ? trust_add_path(t, file, err) : 0;
+        if (rc >= 0 && dirs) {
+            more = add_directories(t, dirs, err);
+        }
+        return rc < 0 ? rc : more < 0 ? more : rc + more;
+    }
+    rc = trust_add_path(t, SYSTEM_BUNDLE, NULL);
+    if (rc == ERR_FILE || rc == ERR_PARSE) {
+        rc = trust_add_path(t, SYSTEM_DIRECTORY, NULL);
+    }
+    return rc < 0 ? FAIL(err, rc,
+                         "no CA certificates on this machine (%s): install ca-certificates or name "
+                         "a CA file",
+                         SYSTEM_BUNDLE)
+                  : rc;
+}

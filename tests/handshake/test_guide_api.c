@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: ISC */
+/* The flow of bytes of the guide's API: every return code, in the guide's order of calls. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "tests/lib/guide.h"
+
+static struct cred ca, server_cred;
+static struct side cl, sv;
+
+static void begin(void)
+{
+    side_init(&cl);
+    side_init(&sv);
+    cl.keys = guide_keys(NULL, &ca);
+    sv.keys = guide_keys(&server_cred, NULL);
+    assert_int_equal(matrixSslNewClientSession(&cl.ssl, cl.keys, NULL, 0, NULL, NULL, NULL),
+                     MATRIXSSL_REQUEST_SEND);
+    assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, NULL), PS_SUCCESS);
+}
+
+static void connect_pair(void)
+{
+    begin();
+    carry(&cl, &sv, 65536);
+    assert_int_equal(cl.complete, 1);
+    assert_int_equal(sv.complete, 1);
+    cl.nlog = sv.nlog = 0;
+    cl.log[0] = sv.log[0] = '\0';
+}
+
+static void end(void)
+{
+    side_free(&cl);
+    side_free(&sv);
+}
+
+/* ---- arguments and numbers ---- */
+static void test_numbers(void **state)
+{
+    (void)state;
+    assert_int_equal(MATRIXSSL_ERROR, -12);
+    assert_int_equal(SSL_MAX_PLAINTEXT_LEN, 16384);
+    assert_int_equal(TLS_RSA_WITH_AES_128_CBC_SHA, 47);
+    assert_int_equal(SSL_RSA_WITH_3DES_EDE_CBC_SHA, 10);
+    assert_int_equal(TLS_AES_128_GCM_SHA256, 0x1301);
+    assert_int_equal(sizeof(sslSessionId_t), 32 + 48 + 4);
+}
+
+static void test_null_arguments(void **state)
+{
+    unsigned char *p, b = 0;
+    uint32 n;
+    ssl_t *ssl = (ssl_t *)(void *)&b;
+    sslKeys_t *keys = guide_keys(NULL, NULL);
+
+    (void)state;
+    assert_int_equal(matrixSslNewKeys(NULL), PS_ARG_FAIL);
+    assert_int_equal(matrixSslNewClientSession(NULL, keys, NULL, 0, NULL, NULL, NULL), PS_ARG_FAIL);
+    assert_int_equal(matrixSslNewClientSession(&ssl, NULL, NULL, 0, NULL, NULL, NULL), -12);
+    assert_null(ssl);
+    assert_int_equal(matrixSslNewServerSession(NULL, keys, NULL), PS_ARG_FAIL);
+    assert_int_equal(matrixSslNewServerSession(&ssl, NULL, NULL), -1);
+    assert_null(ssl);
+    assert_true(matrixSslNewServerSession(&ssl, keys, NULL) < 0); /* no certificate */
+    assert_null(ssl);
+    assert_int_equal(matrixSslGetReadbuf(NULL, &p), PS_ARG_FAIL);
+    assert_int_equal(matrixSslReceivedData(NULL, 0, &p, &n), PS_ARG_FAIL);
+    assert_int_equal(matrixSslProcessedData(NULL, &p, &n), PS_ARG_FAIL);
+    assert_int_equal(matrixSslGetWritebuf(NULL, &p, 1), PS_ARG_FAIL);
+    assert_int_equal(matrixSslEncodeWritebuf(NULL, 1), PS_ARG_FAIL);
+    assert_int_equal(matrixSslEncodeToOutdata(NULL, &b, 1), PS_ARG_FAIL);
+    assert_int_equal(matrixSslGetOutdata(NULL, &p), PS_ARG_FAIL);
+    assert_int_equal(matrixSslSentData(NULL, 0), PS_ARG_FAIL);
+    assert_int_equal(matrixSslEncodeClosureAlert(NULL), PS_ARG_FAIL);
+    assert_int_equal(matrixSslGetInfo(NULL, NULL), PS_ARG_FAIL);
+    matrixSslDeleteSession(NULL);
+    matrixSslDeleteKeys(NULL);
+    matrixSslFreeKeys(keys);
+    begin();
+    assert_int_equal(matrixSslGetReadbuf(cl.ssl, NULL), PS_ARG_FAIL);
+    assert_int_equal(matrixSslReceivedData(cl.ssl, 0, NULL, &n), PS_ARG_FAIL);
+    assert_int_equal(matrixSslReceivedData(cl.ssl, 0, &p, NULL), PS_ARG_FAIL);
+    assert_int_equal(matrixSslReceivedData(cl.ssl, 1, &p, &n),
+                     PS_ARG_FAIL); /* no room was asked for */
+    assert_int_equal(matrixSslProcessedData(cl.ssl, NULL, &n), PS_ARG_FAIL);
+    assert_int_equal(matrixSslGetWritebuf(cl.ssl, NULL, 1), PS_ARG_FAIL);
+    assert_int_equal(matrixSslEncodeToOutdata(cl.ssl, NULL, 1), PS_ARG_FAIL);
+    assert_int_equal(matrixSslSentData(cl.ssl, 100000), PS_ARG_FAIL);
+    end();
+}
+
+static void test_suites(void **state)
+{
+    static const uint16 good[] = { TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384,
+                                   TLS_CHACHA20_POLY1305_SHA256 };
+    static const uint32 bad[] = { TLS_EMPTY_RENEGOTIATION_INFO_SCSV, SSL_RSA_WITH_RC4_128_MD5,
+                                  0x1399, 0x11301, 0xffffffff };
+    sslInfo_t info;
+    ssl_t *ssl;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        sslSessionId_t sid;
+
+        memset(&sid, 7, sizeof sid);
+        begin();
+        matrixSslDeleteSession(cl.ssl);
+        assert_int_equal(
+            matrixSslNewClientSession(&cl.ssl, cl.keys, &sid, good[i], NULL, NULL, NULL), 1);
+        assert_ptr_equal(cl.ssl->keys, cl.keys);
+        assert_ptr_equal(cl.ssl->sid, &sid);
+        assert_int_equal(sid.cipherId, 0); /* of another suite: wiped */
+        assert_int_equal(sid.masterSecret[0], 0);
+        carry(&cl, &sv, 65536);
+        assert_int_equal(matrixSslGetInfo(sv.ssl, &info), PS_SUCCESS);
+        assert_int_equal(info.cipherId, good[i]);
+        assert_string_equal(info.version, "TLSv1.3");
+        assert_string_equal(info.error, "");
+        assert_int_equal(info.alertSent, SSL_ALERT_NONE);
+        assert_int_equal(sid.cipherId, good[i]);
+        end();
+    }
+    begin();
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ssl = cl.ssl;
+        assert_int_equal(matrixSslNewClientSession(&ssl, cl.keys, NULL, bad[i], NULL, NULL, NULL),
+                         PS_UNSUPPORTED_FAIL);
+        assert_null(ssl);
+    }
+    end();
+}
+
+/* ---- handshake ---- */
+static void test_handshake_codes(void **state)
+{
+    (void)state;
+    begin();
+    carry(&cl, &sv, 65536);
+    assert_string_equal(cl.log, "s0 r1 s5");
+    assert_string_equal(sv.log, "r1 s0 r5 r0");
+    end();
+}
+
+static void test_handshake_in_pieces(void **state)
+{
+    static const size_t chunks[] = { 1, 2, 3, 4, 5, 6, 7, 17, 64, 100, 333, 1000, 1399, 4096 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
+        begin();
+        carry(&cl, &sv, chunks[i]);
+        assert_int_equal(cl.complete, 1);
+        assert_int_equal(sv.complete, 1);
+        assert_int_equal(cl.error, 0);
+        assert_int_equal(sv.error, 0);
+        side_write(&cl, "ping", 4);
+        side_write(&sv, "pong!", 5);
+        carry(&cl, &sv, chunks[i]);
+        assert_memory_equal(sv.got, "ping", 4);
+        assert_memory_equal(cl.got, "pong!", 5);
+        assert_int_equal(cl.complete, 1);
+        assert_int_equal(sv.complete, 1);
+        end();
+    }
+}
+
+/* Finished and the first request arrive in one read: complete first, then the data. */
+static void test_data_right_behind_finished(void **state)
+{
+    unsigned char wire[8192], *room, *pt;
+    uint32 len;
+    size_t n;
+
+    (void)state;
+    begin();
+    n = side_take(&cl, wire, sizeof wire);
+    side_give(&sv, wire, n);
+    n = side_take(&sv, wire, sizeof wire);
+    side_give(&cl, wire, n);
+    n = side_take(&cl, wire, sizeof wire);
+    assert_int_equal(cl.complete, 1);
+    side_write(&cl, "GET", 3);
+    n += side_take(&cl, wire + n, sizeof wire - n);
+    assert_true(matrixSslGetReadbuf(sv.ssl, &room) >= (int32)n);
+    memcpy(room, wire, n);
+    assert_int_equal(matrixSslReceivedData(sv.ssl, (uint32)n, &pt, &len),
+                     MATRIXSSL_HANDSHAKE_COMPLETE);
+    assert_int_equal(len, 0);
+    assert_int_equal(matrixSslReceivedData(sv.ssl, 0, &pt, &len), MATRIXSSL_APP_DATA);
+    assert_int_equal(len, 3);
+    assert_memory_equal(pt, "GET", 3);
+    assert_int_equal(matrixSslProcessedData(sv.ssl, &pt, &len), MATRIXSSL_SUCCESS);
+    assert_int_equal(matrixSslReceivedData(sv.ssl, 0, &pt, &len), MATRIXSSL_SUCCESS);
+    end();
+}
+
+/* A client whose Finished is not out yet is told to send it, again and again, and may not write. */
+static void test_client_must_send_finished(void **state)
+{
+    unsigned char wire[8192], *pt;
+    uint32 len;
+    size_t n;
+
+    (void)state;
+    begin();
+    assert_int_equal(matrixSslReceivedData(sv.ssl, 0, &pt, &len), MATRIXSSL_SUCCESS);
+    n = side_take(&cl, wire, sizeof wire);
+    side_give(&sv, wire, n);
+    n = side_take(&sv, wire, sizeof wire);
+    side_give(&cl, wire, n);
+    assert_string_equal(cl.log, "s0 r1");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(matrixSslReceivedData(cl.ssl, 0, &pt, &len), MATRIXSSL_REQUEST_SEND);
+        assert_int_equal(matrixSslEncodeToOutdata(cl.ssl, wire, 1), PS_FAILURE);
+        assert_int_equal(matrixSslEncodeWritebuf(cl.ssl, 0), PS_FAILURE);
+        assert_int_equal(side_take(&cl, wire, 1), 1);
+    }
+    assert_string_equal(cl.log, "s0 r1 s1 s1 s1");
+    end();
+}
+
+/* ---- data ---- */
+static void test_two_records_in_one_read(void **state)
+{
+    unsigned char wire[1024], *room, *pt;
+    uint32 len;
+    size_t n;
+
+    (void)state;
+    connect_pair();
+    side_write(&sv, "one", 3);
+    side_write(&sv, "three", 5);
+    n = side_take(&sv, wire, sizeof wire);
+    assert_string_equal(sv.log, "s0");
+    assert_true(matrixSslGetReadbuf(cl.ssl, &room) >= (int32)n);
+    memcpy(room, wire, n);
+    assert_int_equal(matrixSslReceivedData(cl.ssl, (uint32)n - 1, &pt, &len), MATRIXSSL_APP_DATA);
+    assert_int_equal(len, 3);
+    assert_true(pt > room && pt < room + n); /* opened where it lay */
+    assert_memory_equal(pt, "one", 3);
+    assert_int_equal(matrixSslProcessedData(cl.ssl, &pt, &len), MATRIXSSL_REQUEST_RECV);
+    assert_int_equal(matrixSslReceivedData(cl.ssl, 0, &pt, &len), MATRIXSSL_REQUEST_RECV);
+    side_give(&cl, wire + n - 1, 1);
+    assert_string_equal(cl.log, "r4 p0");
+    assert_memory_equal(cl.got, "three", 5);
+    end();
+}
+
+static void test_write_limits(void **state)
+{
+    static unsigned char big[SSL_MAX_PLAINTEXT_LEN + 1];
+    unsigned char *p;
+
+    (void)state;
+    begin();
+    assert_int_equal(matrixSslEncodeToOutdata(cl.ssl, big, 1), PS_FAILURE);
+    assert_true(matrixSslGetWritebuf(cl.ssl, &p, 10) >= 10);
+    assert_int_equal(matrixSslEncodeWritebuf(cl.ssl, 10), PS_FAILURE);
+    end();
+    connect_pair();
+    assert_int_equal(matrixSslEncodeToOutdata(cl.ssl, big, SSL_MAX_PLAINTEXT_LEN), 5 + 16384 + 17);
+    assert_int_equal(matrixSslGetOutdata(cl.ssl, NULL), 5 + 16384 + 17);
+    assert_int_equal(matrixSslEncodeToOutdata(cl.ssl, big, SSL_MAX_PLAINTEXT_LEN + 1),
+                     PS_LIMIT_FAIL);
+    assert_int_equal(matrixSslGetWritebuf(cl.ssl, &p, 100000), SSL_MAX_PLAINTEXT_LEN);
+    assert_int_equal(matrixSslEncodeWritebuf(cl.ssl, SSL_MAX_PLAINTEXT_LEN + 1), PS_LIMIT_FAIL);
+    memset(p, 'x', SSL_MAX_PLAINTEXT_LEN);
+    assert_int_equal(matrixSslEncodeWritebuf(cl.ssl, SSL_MAX_PLAINTEXT_LEN), 2 * (5 + 16384 + 17));
+    assert_int_equal(matrixSslEncodeWritebuf(cl.ssl, 1), PS_LIMIT_FAIL); /* no room was asked for */
+    carry(&cl, &sv, 65536);
+    assert_int_equal(sv.ngot, 2 * SSL_MAX_PLAINTEXT_LEN);
+    assert_int_equal(sv.got[SSL_MAX_PLAINTEXT_LEN - 1], 0);
+    assert_int_equal(sv.got[SSL_MAX_PLAINTEXT_LEN], 'x');
+    end();
+}
+
+static void test_empty_record(void **state)
+{
+    (void)state;
+    connect_pair();
+    assert_int_equal(matrixSslEncodeToOutdata(cl.ssl, NULL, 0), 5 + 17);
+    assert_int_equal(matrixSslEncodeWritebuf(cl.ssl, 0), 2 * (5 + 17));
+    carry(&cl, &sv, 65536);
+    assert_string_equal(sv.log, "r2");
+    side_write(&cl, "x", 1);
+    carry(&cl, &sv, 65536);
+    assert_int_equal(sv.ngot, 1);
+    end();
+}
+
+/* In-situ: the ciphertext is where the plaintext was written. */
+static void test_in_situ(void **state)
+{
+    unsigned char *p, *q, *out;
+    int32 room;
+
+    (void)state;
+    connect_pair();
+    room = matrixSslGetWritebuf(sv.ssl, &p, 100);
+    assert_true(room >= 100);
+    memset(p, 'a', 100);
+    assert_int_equal(matrixSslGetWritebuf(sv.ssl, &q, 50), room); /* the same room */
+    assert_ptr_equal(p, q);
+    assert_int_equal(matrixSslEncodeWritebuf(sv.ssl, 100), 122);
+    assert_int_equal(matrixSslGetOutdata(sv.ssl, &out), 122);
+    assert_ptr_equal(out + 5, p);
+    assert_memory_not_equal(p, "aaaa", 4);
+    /* Sending goes on between the two halves of a write. */
+    assert_true(matrixSslGetWritebuf(sv.ssl, &p, 10) >= 10);
+    memcpy(p, "0123456789", 10);
+    carry(&sv, &cl, 7);
+    assert_int_equal(matrixSslEncodeWritebuf(sv.ssl, 10), 32);
+    carry(&sv, &cl, 65536);
+    assert_int_equal(cl.ngot, 110);
+    assert_memory_equal(cl.got + 100, "0123456789", 10);
+    /* Another write takes the room away. */
+    assert_true(matrixSslGetWritebuf(sv.ssl, &p, 10) >= 10);
+    side_write(&sv, "b", 1);
+    assert_int_equal(matrixSslEncodeWritebuf(sv.ssl, 10), PS_LIMIT_FAIL);
+    assert_true(matrixSslGetWritebuf(sv.ssl, &p, 16000) >= 16000);
+    assert_int_equal(matrixSslEncodeClosureAlert(sv.ssl), PS_SUCCESS);
+    carry(&sv, &cl, 65536);
+    assert_int_equal(cl.ngot, 111);
+    assert_int_equal(cl.alert, SSL_ALERT_CLOSE_NOTIFY);
+    end();
+}
+
+static void fill(unsigned char *p, size_t n, unsigned seed)
+{
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * 1103515245 + 12345;
+        p[i] = (unsigned char)(seed >> 16);
+    }
+}
+
+/* Both ways at once, odd sizes, both kinds of write, sends cut anywhere. */
+static void test_bulk(void **state)
+{
+    enum { TOTAL = 1 << 20 };
+    static unsigned char data[2][TOTAL];
+    static unsigned char wire[40000];
+    size_t at[2] = { 0, 0 };
+    struct side *side[2] = { &cl, &sv };
+    unsigned r = 7;
+
+    (void)state;
+    fill(data[0], TOTAL, 1);
+    fill(data[1], TOTAL, 2);
+    connect_pair();
+    while (cl.ngot < TOTAL || sv.ngot < TOTAL) {
+        for (int i = 0; i < 2; i++) {
+            size_t n = (r = r * 1103515245 + 12345) >> 16 & 0x3fff;
+            unsigned char *p;
+
+            n = n < TOTAL - at[i] ? n : TOTAL - at[i];
+            if (n && (r & 0x100)) {
+                side_write(side[i], data[i] + at[i], n);
+            } else if (n) {
+                assert_true(matrixSslGetWritebuf(side[i]->ssl, &p, (uint32)n) >= (int32)n);
+                memcpy(p, data[i] + at[i], n);
+                assert_true(matrixSslEncodeWritebuf(side[i]->ssl, (uint32)n) > (int32)n);
+            }
+            at[i] += n;
+            n = side_take(side[i], wire, 1 + (r >> 8) % sizeof wire);
+            side_give(side[!i], wire, n);
+        }
+    }
+    assert_memory_equal(sv.got, data[0], TOTAL);
+    assert_memory_equal(cl.got, data[1], TOTAL);
+    end();
+}
+
+/* ---- the end ---- */
+static void test_closure(void **state)
+{
+    unsigned char b = 'x', *pt;
+    uint32 len;
+
+    (void)state;
+    for (int who = 0; who < 2; who++) {
+        struct side *a = who ? &cl : &sv, *b_side = who ? &sv : &cl;
+
+        connect_pair();
+        assert_true(matrixSslEncodeToOutdata(a->ssl, &b, 1) > 0);
+        assert_int_equal(matrixSslEncodeClosureAlert(a->ssl), PS_SUCCESS);
+        assert_int_equal(matrixSslEncodeClosureAlert(a->ssl), PS_SUCCESS);
+        assert_int_equal(matrixSslGetOutdata(a->ssl, NULL),
+                         5 + 1 + 17 + 5 + 2 + 17); /* one of it */
+        carry(a, b_side, 65536);
+        assert_string_equal(a->log, "s3");
+        assert_string_equal(b_side->log, "r4 p6 p0");
+        assert_int_equal(b_side->level, SSL_ALERT_LEVEL_WARNING);
+        assert_int_equal(b_side->alert, SSL_ALERT_CLOSE_NOTIFY);
+        assert_int_equal(matrixSslEncodeToOutdata(a->ssl, &b, 1), MATRIXSSL_ERROR);
+        assert_int_equal(matrixSslEncodeWritebuf(a->ssl, 0), MATRIXSSL_ERROR);
+        assert_int_equal(matrixSslEncodeToOutdata(b_side->ssl, &b, 1), PS_FAILURE);
+        /* What comes behind close_notify is ignored; the answer to it is heard. */
+        side_give(b_side, (const unsigned char *)"rest", 4);
+        assert_int_equal(b_side->error, 0);
+        assert_int_equal(matrixSslEncodeClosureAlert(b_side->ssl), PS_SUCCESS);
+        carry(b_side, a, 3);
+        assert_int_equal(b_side->closed, 1);
+        assert_int_equal(a->alert, SSL_ALERT_CLOSE_NOTIFY);
+        assert_int_equal(matrixSslReceivedData(a->ssl, 0, &pt, &len), MATRIXSSL_SUCCESS);
+        end();
+    }
+}
+
+/* A closed session may still have an alert of a handshake that never was. */
+static void test_closure_before_complete(void **state)
+{
+    (void)state;
+    begin();
+    assert_int_equal(matrixSslEncodeClosureAlert(sv.ssl), PS_SUCCESS);
+    carry(&sv, &cl, 65536);
+    assert_int_equal(sv.closed, 1);
+    assert_int_equal(cl.complete + sv.complete, 0);
+    end();
+}
+
+/* A record that was changed on the way: the alert is queued, and flushing it asks to close. */
+static void test_fatal_error(void **state)
+{
+    unsigned char wire[256], *room, *pt, b = 'x';
+    sslInfo_t info;
+    uint32 len;
+    size_t n;
+
+    (void)state;
+    connect_pair();
+    side_write(&cl, "hello", 5);
+    n = side_take(&cl, wire, sizeof wire);
+    wire[n - 1] ^= 1;
+    side_give(&sv, wire, n);
+    assert_string_equal(sv.log, "r1");
+    assert_int_equal(matrixSslEncodeToOutdata(sv.ssl, &b, 1), MATRIXSSL_ERROR);
+    assert_int_equal(matrixSslReceivedData(sv.ssl, 0, &pt, &len), MATRIXSSL_REQUEST_SEND);
+    carry(&sv, &cl, 65536);
+    assert_string_equal(sv.log, "r1 s3");
+    assert_int_equal(cl.level, SSL_ALERT_LEVEL_FATAL);
+    assert_int_equal(cl.alert, SSL_ALERT_BAD_RECORD_MAC);
+    assert_string_equal(cl.log, "s0 r6 p0");
+    assert_int_equal(matrixSslEncodeToOutdata(cl.ssl, &b, 1), PS_FAILURE);
+    assert_int_equal(matrixSslEncodeClosureAlert(cl.ssl), PS_SUCCESS);
+    assert_true(matrixSslGetReadbuf(sv.ssl, &room) > 0);
+    assert_int_equal(matrixSslReceivedData(sv.ssl, 1, &pt, &len), MATRIXSSL_ERROR);
+    assert_int_equal(matrixSslReceivedData(sv.ssl, 0, &pt, &len), MATRIXSSL_SUCCESS);
+    assert_int_equal(matrixSslGetInfo(sv.ssl, &info), PS_SUCCESS);
+    assert_int_equal(info.alertSent, SSL_ALERT_BAD_RECORD_MAC);
+    assert_true(strlen(info.error) > 10);
+    assert_int_equal(matrixSslGetInfo(cl.ssl, &info), PS_SUCCESS);
+    assert_int_equal(info.alertReceived, SSL_ALERT_BAD_RECORD_MAC);
+    end();
+}
+
+static void test_garbage(void **state)
+{
+    static const char *const garbage[] = { "GET / HTTP/1.0\r\n\r\n", "\x16\x02\x00\x00\x05hello",
+                                           "\x16\x03\x01\x7f\xff", "\x80\x2e\x01\x00\x02" };
+    static const size_t size[] = { 18, 10, 5, 5 };
+    unsigned char wire[64];
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) { /* threats 7, 17 */
+        begin();
+        side_give(&sv, (const unsigned char *)garbage[i], size[i]);
+        assert_string_equal(sv.log, "r1");
+        assert_int_equal(side_take(&sv, wire, sizeof wire), 7);
+        assert_int_equal(wire[0], 21);
+        assert_int_equal(wire[5], SSL_ALERT_LEVEL_FATAL);
+        assert_string_equal(sv.log, "r1 s3");
+        end();
+    }
+}
+
+/* ---- settings beyond the guide ---- */
+static void test_expected_name(void **state)
+{
+    static const struct {
+        const char *name;
+        int ok;
+    } row[] = { { "server.test", 1 }, { "SERVER.test", 1 }, { "127.0.0.1", 1 },
+                { "other.test", 0 },  { "127.0.0.2", 0 },   { "test", 0 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        begin();
+        assert_int_equal(matrixSslSetExpectedName(cl.ssl, "first.test"), PS_SUCCESS);
+        assert_int_equal(matrixSslSetExpectedName(cl.ssl, "bad name"), PS_ARG_FAIL);
+        assert_int_equal(matrixSslSetExpectedName(cl.ssl, NULL), PS_ARG_FAIL);
+        assert_int_equal(matrixSslSetExpectedName(sv.ssl, row[i].name), PS_ARG_FAIL);
+        assert_int_equal(matrixSslSetExpectedName(cl.ssl, row[i].name), PS_SUCCESS);
+        carry(&cl, &sv, 65536);
+        assert_int_equal(cl.complete, row[i].ok);
+        assert_int_equal(sv.alert, row[i].ok ? -1 : SSL_ALERT_BAD_CERTIFICATE);
+        assert_int_equal(matrixSslSetExpectedName(cl.ssl, "server.test"), PS_FAILURE);
+        end();
+    }
+}
+
+static void test_alpn(void **state)
+{
+    static const char *const mine[] = { "h2", "http/1.1" }, *const theirs[] = { "http/1.1" };
+    static const char *const none[] = { "smtp" }, *const empty[] = { "" };
+    sslInfo_t info;
+
+    (void)state;
+    begin();
+    assert_int_equal(matrixSslSetAlpn(cl.ssl, empty, 1), PS_ARG_FAIL);
+    assert_int_equal(matrixSslSetAlpn(cl.ssl, none, 1), PS_SUCCESS);
+    assert_int_equal(matrixSslSetAlpn(cl.ssl, mine, 2), PS_SUCCESS);
+    assert_int_equal(matrixSslSetExpectedName(cl.ssl, "server.test"), PS_SUCCESS); /* both count */
+    assert_int_equal(matrixSslSetAlpn(sv.ssl, theirs, 1), PS_SUCCESS);
+    carry(&cl, &sv, 65536);
+    assert_int_equal(matrixSslGetInfo(cl.ssl, &info), PS_SUCCESS);
+    assert_string_equal(info.alpn, "http/1.1");
+    end();
+    begin();
+    assert_int_equal(matrixSslSetAlpn(cl.ssl, none, 1), PS_SUCCESS);
+    assert_int_equal(matrixSslSetAlpn(sv.ssl, theirs, 1), PS_SUCCESS);
+    carry(&cl, &sv, 65536);
+    assert_int_equal(cl.alert, SSL_ALERT_NO_APPLICATION_PROTOCOL); /* threat 24 */
+    assert_int_equal(sv.closed, 1);
+    end();
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    if (matrixSslOpen() != PS_SUCCESS) {
+        return -1;
+    }
+    cred_make(&ca, &(struct cred_params){ .common_name = "Test CA", .ca = true }, NULL);
+    cred_make(
+        &server_cred,
+        &(struct cred_params){ .common_name = "server", .names = { "server.test", "127.0.0.1" } },
+        &ca);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    cred_free(&ca);
+    cred_free(&server_cred);
+    matrixSslClose();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_null_arguments),
+        cmocka_unit_test(test_suites),
+        cmocka_unit_test(test_handshake_codes),
+        cmocka_unit_test(test_handshake_in_pieces),
+        cmocka_unit_test(test_data_right_behind_finished),
+        cmocka_unit_test(test_client_must_send_finished),
+        cmocka_unit_test(test_two_records_in_one_read),
+        cmocka_unit_test(test_write_limits),
+        cmocka_unit_test(test_empty_record),
+        cmocka_unit_test(test_in_situ),
+        cmocka_unit_test(test_bulk),
+        cmocka_unit_test(test_closure),
+        cmocka_unit_test(test_closure_before_complete),
+        cmocka_unit_test(test_fatal_error),
+        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_expected_name),
+        cmocka_unit_test(test_alpn),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: ISC
+"""What the tests of wrapped programs share: certificates, configurations, processes that are ended by
+their own id, and a recording relay that insists on TLS on the wire.
+
+The relay reads both directions record by record. A byte of a known payload in clear, or anything that is
+not a TLS record of legal type, version and length, is a failure of the test (threat 41)."""
+import hashlib
+import os
+import select
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
+MARK = b"SLEEVE-KNOWN-PAYLOAD"
+WAIT = 20.0  # seconds: nothing here takes longer unless it says so
+
+
+class Bad(Exception):
+    """The test has failed; the text says how."""
+
+
+def need(condition, text):
+    if not condition:
+        raise Bad(text)
+
+
+def skip_without(*programs):
+    """Exit 77 unless all of them are installed."""
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    missing = [p for p in programs if not shutil.which(p)]
+    if missing:
+        print("not installed: " + ", ".join(missing))
+        sys.exit(77)
+
+
+def system_python():
+    return "/usr/bin/python3"
+
+
+def payload(size, seed=1):
+    """Bytes of that length, with the mark in every 64."""
+    block = bytearray()
+    i = 0
+    while len(block) < max(1, min(size, 1 << 20)):
+        block += MARK + hashlib.sha256(b"%d %d" % (seed, i)).digest() + b"%011d\n" % i
+        i += 1
+    whole = bytes(block[:1 << 20])
+    return (whole * (size // len(whole) + 1))[:size]
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+class Room:
+    """A directory, and the processes that were started: all gone at the end."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="sleeve-app-")
+        self.started = []
+        self.relays = []
+        self.log = self.path("sleeve.log")
+        self.conf = self.path("sleeve.conf")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for p in reversed(self.started):
+            stop(p)
+        for r in self.relays:
+            r.close()
+        if kind and os.path.exists(self.log):
+            with open(self.log, encoding="utf-8", errors="replace") as f:
+                print("--- the log of sleeve\n" + "".join(f.readlines()[-30:]), end="")
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def write(self, name, data, mode=0o600):
+        data = data.encode() if isinstance(data, str) else data
+        fd = os.open(self.path(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(fd, "wb") as f:
+            f.write(data)
+        return self.path(name)
+
+    # ---- certificates ----
+
+    def certificates(self, *names):
+        """ca.pem; server.pem and server.key for the names; other.pem, a CA that has nothing to do with it."""
+        names = names or ("localhost", "server.test", "127.0.0.1")
+        for ca in ("ca", "other"):
+            self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3",
+                         "-subj", f"/CN=test {ca}", "-keyout", self.path(ca + ".key"), "-out", self.path(ca + ".pem"),
+                         "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        san = ",".join(("IP:" if n.replace(".", "").isdigit() or ":" in n else "DNS:") + n for n in names)
+        self.write("ext", f"subjectAltName={san}\nbasicConstraints=critical,CA:FALSE\n"
+                          "extendedKeyUsage=serverAuth,clientAuth\nkeyUsage=digitalSignature\n")
+        self.openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                     "-subj", "/CN=server", "-keyout", self.path("server.key"), "-out", self.path("server.csr"))
+        self.openssl("x509", "-req", "-in", self.path("server.csr"), "-CA", self.path("ca.pem"), "-CAkey",
+                     self.path("ca.key"), "-set_serial", "7", "-days", "2", "-extfile", self.path("ext"),
+                     "-out", self.path("server.pem"))
+
+    def openssl(self, *args):
+        p = subprocess.run(["openssl", *args], capture_output=True, timeout=WAIT)
+        need(p.returncode == 0, f"openssl {args[0]}: {p.stderr.decode()}")
+
+    # ---- configuration ----
+
+    def client_rule(self, app, ports, **more):
+        keys = {"role": "client", "match": f"*:{ports}", "ca": self.path("ca.pem"), **more}
+        return self.rule(app, keys)
+
+    def server_rule(self, app, port, **more):
+        keys = {"role": "server", "match": f"local *:{port}", "cert": self.path("server.pem"),
+                "key": self.path("server.key"), **more}
+        return self.rule(app, keys)
+
+    def rule(self, app, keys):
+        old = ""
+        if os.path.exists(self.conf):
+            with open(self.conf, encoding="utf-8") as f:
+                old = f.read()
+        label = f"r{old.count('[rule ')}"
+        head = "" if f"[app {app}]" in old else f"[app {app}]\n"
+        body = "".join(f"{k.replace('_', '-')} = {v}\n" for k, v in keys.items())
+        self.write(os.path.basename(self.conf), f"{old}{head}[rule {app} {label}]\n{body}\n")
+
+    # ---- processes ----
+
+    def wrapped(self, *argv):
+        """The command line under `sleeve run`."""
+        launcher = os.path.join(BUILD, "sleeve")
+        need(os.path.exists(launcher), f"{launcher} is not built")
+        return [launcher, "run", "-c", self.conf, "--", *argv]
+
+    def env(self, more=None):
+        return {**os.environ, "SLEEVE_LOG": self.log, "LC_ALL": "C.UTF-8", **(more or {})}
+
+    def start(self, argv, env=None, **kw):
+        kw.setdefault("stdin", subprocess.DEVNULL)
+        kw.setdefault("stdout", subprocess.DEVNULL)
+        kw.setdefault("stderr", subprocess.DEVNULL)
+        p = subprocess.Popen(argv, env=self.env(env), cwd=self.dir, process_group=0, **kw)
+        self.started.append(p)
+        return p
+
+    def run(self, argv, data=b"", timeout=WAIT, check=True, env=None):
+        """Its standard output."""
+        p = subprocess.run(argv, input=data, env=self.env(env), cwd=self.dir, capture_output=True, timeout=timeout)
+        if check:
+            need(p.returncode == 0, f"{' '.join(argv)}: exit {p.returncode}\n{p.stderr.decode(errors='replace')[-2000:]}")
+        return p.stdout if check else p
+
+    def relay(self, port, **kw):
+        r = Relay(port, **kw)
+        self.relays.append(r)
+        return r
+
+    def log_lines(self, *words):
+        if not os.path.exists(self.log):
+            return []
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            return [line.rstrip("\n") for line in f if all(w in line for w in words)]
+
+    def wait_log(self, *words, count=1):
+        until(lambda: len(self.log_lines(*words)) >= count, f"no line with {words} in the log")
+        return self.log_lines(*words)
+
+    # ---- peers with somebody else's TLS ----
+
+    def server_context(self):
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ctx.minimum_version = ssl.TLSVersion.TLSv1_3
+        ctx.load_cert_chain(self.path("server.pem"), self.path("server.key"))
+        return ctx
+
+    def client_context(self):
+        ctx = ssl.create_default_context(cafile=self.path("ca.pem"))
+        ctx.minimum_version = ssl.TLSVersion.TLSv1_3
+        return ctx
+
+    def dial(self, port, name="localhost", timeout=WAIT):
+        raw = socket.create_connection(("127.0.0.1", port), timeout)
+        return self.client_context().wrap_socket(raw, server_hostname=name)
+
+
+def stop(p, wait=5.0):
+    """Ends it and the children it may have left: it leads a process group of its own."""
+    if p.poll() is None:
+        p.terminate()
+        try:
+            p.wait(wait)
+        except subprocess.TimeoutExpired:
+            pass
+    try:
+        os.killpg(p.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    p.wait()
+
+
+def until(f, text, seconds=WAIT):
+    end = time.monotonic() + seconds
+    while True:
+        got = f()
+        if got:
+            return got
+        need(time.monotonic() < end, text)
+        time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def listening(port):
+    """Looked up, not tried: a wrapped server's first connection belongs to the test."""
+    want = f":{port:04X}"
+    for name in ("tcp", "tcp6"):
+        with open(f"/proc/net/{name}", encoding="ascii") as f:
+            for line in list(f)[1:]:
+                part = line.split()
+                if part[1].endswith(want) and part[3] == "0A":
+                    return True
+    return False
+
+
+def wait_port(port, p=None):
+    def there():
+        need(p is None or p.poll() is None, f"{p and p.args[-1]}: ended before it listened")
+        return listening(port)
+    until(there, f"nobody listens on port {port}")
+
+
+def exchange(s, data, expect=None):
+    """Sends and receives at once over a TLS socket (Python's may not be used by two threads)."""
+    expect = len(data) if expect is None else expect
+    parts, have, at = [], 0, 0
+    s.setblocking(False)
+    end = time.monotonic() + 3 * WAIT
+    while at < len(data) or have < expect:
+        need(time.monotonic() < end, f"sent {at} of {len(data)}, received {have} of {expect}")
+        idle = True
+        try:
+            if at < len(data):
+                at += s.send(data[at:at + 65536])
+                idle = False
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        try:
+            while have < expect:
+                part = s.recv(1 << 17)
+                need(part, f"the end after {have} of {expect} bytes")
+                parts.append(part)
+                have += len(part)
+                idle = False
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        if idle:
+            select.select([s], [s] if at < len(data) else [], [], 1)
+    s.settimeout(WAIT)
+    return b"".join(parts)
+
+
+def read_all(s, n=None):
+    parts, have = [], 0
+    while n is None or have < n:
+        part = s.recv(1 << 18 if n is None else min(1 << 18, n - have))
+        if not part:
+            break
+        parts.append(part)
+        have += len(part)
+    return b"".join(parts)
+
+
+# ---- the relay -------------------------------------------------------------------------------
+
+class Wire:
+    """One direction of one connection, record by record."""
+
+    def __init__(self, needles):
+        self.needles, self.tail, self.rest = needles, b"", b""
+        self.bytes = self.records = 0
+        self.bad = None
+        self.open = None  # what is left of a record
+
+    def feed(self, data):
+        self.bytes += len(data)
+        text = self.tail + data
+        for needle in self.needles:
+            if needle in text:
+                self.bad = self.bad or f"in clear: {needle!r}"
+        self.tail = text[-64:]
+        left, at = self.open or 0, 0
+        while at < len(data):
+            if left:
+                step = min(left, len(data) - at)
+                at, left = at + step, left - step
+                continue
+            head = self.rest + data[at:at + 5 - len(self.rest)]
+            at += len(head) - len(self.rest)
+            if len(head) < 5:
+                self.rest = head
+                break
+            self.rest = b""
+            length = int.from_bytes(head[3:5], "big")
+            if not 20 <= head[0] <= 23 or head[1] != 3 or head[2] not in (1, 3) or not 0 < length <= 16384 + 256:
+                self.bad = self.bad or f"not a TLS record: {head.hex()} after {self.records} records"
+            left = length
+            self.records += 1
+        self.open = left
+
+    def whole(self):
+        return not self.open and not self.rest
+
+
+class Relay:
+    """Listens on `port`, passes on to `target`. plain: only counts, for the job without TLS."""
+
+    def __init__(self, target, needles=(MARK,), plain=False):
+        self.target, self.needles, self.plain = target, needles, plain
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = self.socket.getsockname()[1]
+        self.wires, self.lock, self.busy, self.ended = [], threading.Lock(), 0, False
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                a = self.socket.accept()[0]
+            except OSError:
+                return
+            try:
+                b = socket.create_connection(("127.0.0.1", self.target), 5)
+            except OSError:
+                a.close()
+                continue
+            b.settimeout(None)
+            pair = (Wire(self.needles), Wire(self.needles))
+            with self.lock:
+                self.wires.append(pair)
+                self.busy += 2
+            ends = [2]
+            for src, dst, wire in ((a, b, pair[0]), (b, a, pair[1])):
+                src.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self.pump, args=(src, dst, wire, ends), daemon=True).start()
+
+    def pump(self, src, dst, wire, ends):
+        try:
+            while True:
+                data = src.recv(1 << 18)
+                if not data:
+                    break
+                if not self.plain:
+                    wire.feed(data)
+                dst.sendall(data)
+            dst.shutdown(socket.SHUT_WR)
+        except OSError:
+            for s in (src, dst):
+                try:
+                    s.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+        with self.lock:
+            self.busy -= 1
+            ends[0] -= 1
+            last = ends[0] == 0
+        if last:
+            src.close()
+            dst.close()
+
+    def check(self, connections=1, least=0, whole=True):
+        """Everything that came through was TLS: at least so many connections and bytes."""
+        until(lambda: self.busy == 0 or not whole, "connections through the relay stay open")
+        need(len(self.wires) >= connections, f"{len(self.wires)} connections through the relay, not {connections}")
+        for i, pair in enumerate(self.wires):
+            for wire, who in zip(pair, ("client", "server")):
+                need(not wire.bad, f"connection {i}, from the {who}: {wire.bad}")
+                need(not whole or wire.whole(), f"connection {i}, from the {who}: ends inside a record")
+        total = sum(w.bytes for pair in self.wires for w in pair)
+        need(total >= least, f"only {total} bytes went through the relay, not {least}")
+        return total
+
+    def close(self):
+        self.socket.close()
+
+
+def main(*cases):
+    """Runs the cases, each with a room of its own; the exit status of the test."""
+    failed = 0
+    for case in cases:
+        start = time.monotonic()
+        try:
+            with Room() as room:
+                room.certificates()
+                note = case(room) or ""
+            print(f"ok    {case.__name__}  {time.monotonic() - start:.1f} s  {note}", flush=True)
+        except (Bad, OSError, subprocess.SubprocessError, ssl.SSLError) as e:
+            failed += 1
+            print(f"FAIL  {case.__name__}: {type(e).__name__}: {e}", flush=True)
+    return 1 if failed else 0
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
