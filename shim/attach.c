@@ -44,8 +44,8 @@ static int check_socket(int fd, uint64_t cookie, struct error *err)
     return 0;
 }
 
-/* Puts c into the slot (reserved). The connection that was there goes without a word: its fd was closed
- * behind our back. The table has one reference to a connection, however many fds name it. */
+/* Puts c into the slot (reserved). The connection that was there goes without a word: its fd was
+ * closed behind our back. The table has one reference to a connection, however many fds name it. */
 static int table_replace(int fd, struct conn *c, bool alias)
 {
     struct conn *old;
@@ -196,7 +196,8 @@ static void say_goodbye(struct hold *h, int fd)
             break;
         }
         p.events = atomic_load(&c->unsent) ? POLLOUT : POLLIN;
-        /* A close() that is cut short by a jump or a cancellation must not leave the halves taken. */
+        /* A close() that is cut short by a jump or a cancellation must not leave the halves taken.
+         */
         conn_give(c, HALF_BOTH);
         pthread_sigmask(SIG_SETMASK, &h->signals, NULL);
         sys.poll(&p, 1, budget);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A connection: entering and leaving its halves, errors, facts. How it begins and ends: attach.c. */
+/* A connection: entering and leaving its halves, errors, facts. How it begins and ends: attach.c.
+ */
 #include "shim/conn.h"
 
 #include <errno.h>
@@ -24,17 +25,30 @@ int shim_init(void)
 
 /* ---- the halves ---- */
 
+bool is_fault(int sig)
+{
+    return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGTRAP ||
+           sig == SIGABRT || sig == SIGSYS;
+}
+
 /* Faults of the program's own must still reach it. */
+static sigset_t quiet;
+static pthread_once_t quiet_once = PTHREAD_ONCE_INIT;
+
+static void make_quiet(void)
+{
+    sigfillset(&quiet);
+    for (int sig = 1; sig < NSIG; sig++) {
+        if (is_fault(sig)) {
+            sigdelset(&quiet, sig);
+        }
+    }
+}
+
 void calm(sigset_t *signals, int *cancel)
 {
-    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
-    sigset_t all;
-
-    sigfillset(&all);
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
-        sigdelset(&all, faults[i]);
-    }
-    pthread_sigmask(SIG_SETMASK, &all, signals);
+    pthread_once(&quiet_once, make_quiet);
+    pthread_sigmask(SIG_SETMASK, &quiet, signals);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel);
 }
 
@@ -150,10 +164,12 @@ static bool alert_refuses(unsigned desc)
 int errno_of(const struct error *e)
 {
     static const int by_code[] = {
-        [-ERR_MEM] = ENOMEM,      [-ERR_CRYPTO] = EIO,       [-ERR_ARG] = EINVAL,
-        [-ERR_STATE] = EPROTO,    [-ERR_FILE] = ENOENT,      [-ERR_PARSE] = EINVAL,
-        [-ERR_MISMATCH] = EINVAL, [-ERR_CLOSED] = ECONNRESET, [-ERR_LIMIT] = ENOBUFS,
-        [-ERR_UNSUPPORTED] = EOPNOTSUPP, [-ERR_PASSPHRASE] = ENOKEY,
+        [-ERR_MEM] = ENOMEM,        [-ERR_CRYPTO] = EIO,
+        [-ERR_ARG] = EINVAL,        [-ERR_STATE] = EPROTO,
+        [-ERR_FILE] = ENOENT,       [-ERR_PARSE] = EINVAL,
+        [-ERR_MISMATCH] = EINVAL,   [-ERR_CLOSED] = ECONNRESET,
+        [-ERR_LIMIT] = ENOBUFS,     [-ERR_UNSUPPORTED] = EOPNOTSUPP,
+        [-ERR_PASSPHRASE] = ENOKEY,
     };
     unsigned desc;
 
@@ -230,14 +246,19 @@ const struct error *conn_error(struct conn *c)
 int conn_errno(struct conn *c)
 {
     int err = atomic_load(&c->state) == CONN_FAILED ? atomic_load(&c->fail_errno) : 0;
-    struct hold h = { .c = c, .fd = -1, .halves = HALF_WRITE };
+    sigset_t signals;
+    int cancel;
 
-    calm(&h.signals, &h.cancel);
-    conn_take(c, HALF_WRITE);
-    if (fork_owner(c) == OWNER_OTHER) {
-        err = EPERM;
+    if (c->claim.torn) {
+        return EPERM;
     }
-    conn_leave(&h);
+    if (atomic_load(&c->claim.slot)) {
+        calm(&signals, &cancel);
+        conn_take(c, HALF_WRITE);
+        err = fork_owner(c) == OWNER_OTHER ? EPERM : err;
+        conn_give(c, HALF_WRITE);
+        uncalm(&signals, cancel);
+    }
     return err;
 }
 
@@ -279,8 +300,13 @@ void conn_info(struct conn *c, struct tls_info *i)
     int cancel;
 
     /* Facts may be asked for in any process. */
-    *i = (struct tls_info){ .version_name = "", .suite = "", .group = "", .scheme = "", .alpn = "",
-                            .sni = "", .host = "" };
+    *i = (struct tls_info){ .version_name = "",
+                            .suite = "",
+                            .group = "",
+                            .scheme = "",
+                            .alpn = "",
+                            .sni = "",
+                            .host = "" };
     if (c->claim.torn) {
         return;
     }

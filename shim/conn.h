@@ -3,9 +3,9 @@
  *
  * Locks. A connection has two halves, each with a mutex; who wants both takes the read half first.
  * In a half no one waits: every system call there is non-blocking, signals are blocked and
- * cancellation is off, so neither a signal handler that jumps away or uses the same connection nor a
- * cancelled thread can leave a half taken. One writes to the fd table under the table lock, which is
- * taken after any half. */
+ * cancellation is off, so neither a signal handler that jumps away or uses the same connection nor
+ * a cancelled thread can leave a half taken. One writes to the fd table under the table lock, which
+ * is taken after any half. */
 #ifndef SHIM_CONN_H
 #define SHIM_CONN_H
 #include <pthread.h>
@@ -24,22 +24,23 @@ enum { HALF_READ = 1, HALF_WRITE = 2, HALF_BOTH = 3 };
 struct claim_set;
 struct claim {
     struct claim_set *set;
-    _Atomic(_Atomic uint64_t *) slot; /* NULL: never forked; else generation << 32 | owner's token */
-    uint32_t generation;              /* changes in both halves only */
-    bool torn;                   /* our copy may be half written, and is another process's */
+    _Atomic(_Atomic uint64_t *)
+        slot;            /* NULL: never forked; else generation << 32 | owner's token */
+    uint32_t generation; /* changes in both halves only */
+    bool torn;           /* our copy may be half written, and is another process's */
     enum { FORK_NONE, FORK_HELD, FORK_BUSY } at_fork;
 };
 
 struct conn {
-    _Atomic unsigned refs;       /* 0: on the free list (table.c) */
-    struct conn *next_free;
+    _Atomic unsigned refs; /* 0: on the free list (table.c) */
+    struct conn *next_free, *next_made;
     /* everything from here is cleared when a connection is made */
-    unsigned nfds;               /* fds that name it; table lock */
+    unsigned nfds; /* fds that name it; table lock */
     pthread_mutex_t read_lock, write_lock;
     struct tls *tls;
     enum tls_role role;
-    uint64_t cookie;             /* of the socket: a stale table entry does not match it */
-    int64_t deadline;            /* of the handshake, monotonic milliseconds; < 0: none */
+    uint64_t cookie;  /* of the socket: a stale table entry does not match it */
+    int64_t deadline; /* of the handshake, monotonic milliseconds; < 0: none */
     int linger_ms;
     bool lenient_eof;
     void (*on_event)(void *ctx, struct conn *c, int event);
@@ -54,32 +55,32 @@ struct conn {
     struct error err;
 
     /* read half */
-    struct buf plain;            /* opened, not yet read */
-    struct buf raw;              /* received, not yet opened; starts with a record header */
-    bool saw_close;              /* close_notify */
-    bool saw_eof;                /* the socket has ended, or we may not ask it again */
-    bool read_shut;              /* the caller's SHUT_RD: a bare EOF is no surprise */
-    int read_errno;              /* why reading is over though the connection has not failed */
+    struct buf plain; /* opened, not yet read */
+    struct buf raw;   /* received, not yet opened; starts with a record header */
+    bool saw_close;   /* close_notify */
+    bool saw_eof;     /* the socket has ended, or we may not ask it again */
+    bool read_shut;   /* the caller's SHUT_RD: a bare EOF is no surprise */
+    int read_errno;   /* why reading is over though the connection has not failed */
 
     /* write half */
-    struct buf early;            /* plaintext a server wrote before the handshake was done */
-    _Atomic bool unsent;         /* a tail waits for room in the kernel */
-    _Atomic bool note;           /* the read half left something to send: flush when you can */
-    _Atomic bool closing;        /* the caller's SHUT_WR: close_notify, then FIN */
-    bool fin_sent, torn_down;    /* the socket's write side, both sides were shut down */
-    _Atomic int write_errno;     /* the socket refuses more */
+    struct buf early;         /* plaintext a server wrote before the handshake was done */
+    _Atomic bool unsent;      /* a tail waits for room in the kernel */
+    _Atomic bool note;        /* the read half left something to send: flush when you can */
+    _Atomic bool closing;     /* the caller's SHUT_WR: close_notify, then FIN */
+    bool fin_sent, torn_down; /* the socket's write side, both sides were shut down */
+    _Atomic int write_errno;  /* the socket refuses more */
 };
 
 /* ---- table.c ---- */
-struct conn *table_new(void);    /* zeroed, one reference, in no slot; NULL: no memory */
-int table_reserve(int fd);       /* room for this fd: 0 or -1 EBADF, EMFILE, ENOMEM */
+struct conn *table_new(void); /* zeroed, one reference, in no slot; NULL: no memory */
+int table_reserve(int fd);    /* room for this fd: 0 or -1 EBADF, EMFILE, ENOMEM */
 void table_lock(void);
 void table_unlock(void);
-void table_lock_reset(void);     /* in a forked child */
-struct conn *table_at(int fd);   /* no reference: under the table lock */
+void table_lock_reset(void);            /* in a forked child */
+struct conn *table_at(int fd);          /* no reference: under the table lock */
 void table_set(int fd, struct conn *c); /* table lock; keeps nfds; slot reserved */
 bool table_names(int fd, const struct conn *c);
-int table_next(int fd);          /* the first tracked fd >= fd; -1: none */
+int table_next(int fd);               /* the first tracked fd >= fd; -1: none */
 int table_find(const struct conn *c); /* any fd of it; -1: none */
 
 /* ---- conn.c, attach.c ---- */
@@ -91,16 +92,18 @@ struct hold {
     sigset_t signals;
     int cancel;
 };
-/* Takes the halves. 0; or -1 and nothing taken: EBADF when fd (-1: not asked) no longer names c, EPERM
- * when another process owns it. */
+/* Takes the halves. 0; or -1 and nothing taken: EBADF when fd (-1: not asked) no longer names c,
+ * EPERM when another process owns it. */
 int conn_enter(struct hold *h, struct conn *c, int fd, unsigned halves);
 void conn_take(struct conn *c, unsigned halves); /* the bare locks, calm() first */
 void conn_give(struct conn *c, unsigned halves);
-void conn_leave(struct hold *h); /* flushes what was noted, tells events; errno is kept */
+void conn_leave(struct hold *h);           /* flushes what was noted, tells events; errno is kept */
+bool is_fault(int sig);                    /* a signal that tells of a fault in the program */
 void calm(sigset_t *signals, int *cancel); /* no signals, no cancellation until ... */
 void uncalm(const sigset_t *signals, int cancel);
 
-/* Records a failure (the first one stays). conn_failed_tls: the engine has said why. Any half held. */
+/* Records a failure (the first one stays). conn_failed_tls: the engine has said why. Any half held.
+ */
 void conn_set_failed(struct conn *c, int err, int code, const char *why);
 void conn_failed_tls(struct conn *c);
 void conn_set_error(struct conn *c, int code, const char *why);
@@ -108,23 +111,26 @@ void conn_destroy(struct conn *c); /* the last reference went */
 int64_t now_ms(void);
 
 /* ---- read.c, write.c, handshake.c: without waiting, in the halves named ---- */
-/* Opens what was received until `goal` plaintext bytes are kept; asks the kernel for more when fd >= 0.
- * 1 there are, 0 end of stream, -1 errno (EAGAIN: not yet). Read half. */
+/* Opens what was received until `goal` plaintext bytes are kept; asks the kernel for more when fd
+ * >= 0. 1 there are, 0 end of stream, -1 errno (EAGAIN: not yet). Read half. */
 int conn_fetch(struct conn *c, int fd, size_t goal);
 /* One receive for the handshake. 1 something came, 0 end of stream, -1 errno. Both halves. */
 int conn_feed(struct conn *c, int fd);
 void conn_read_broke(struct conn *c, int err); /* the socket said so. Read half */
 /* Throws away what the kernel has received, so that close() does not answer it with a reset. */
 void conn_drain(int fd);
-/* Sends what waits. 0 all gone, 1 the kernel has no room, -1 the socket is broken (errno). Write half. */
+/* Sends what waits. 0 all gone, 1 the kernel has no room, -1 the socket is broken (errno). Write
+ * half. */
 int conn_flush(struct conn *c, int fd);
-/* Gets on with the handshake as far as it goes. 1 done (hold_back: its last flight may leave together
- * with the data that is to follow), 0 it has to wait, -1 errno. Both halves. */
+/* Gets on with the handshake as far as it goes. 1 done (hold_back: its last flight may leave
+ * together with the data that is to follow), 0 it has to wait, -1 errno. Both halves. */
 int conn_step(struct conn *c, int fd, bool hold_back);
-/* The whole handshake, waiting unless the fd or flags say not to; timeo: SO_RCVTIMEO or SO_SNDTIMEO. */
+/* The whole handshake, waiting unless the fd or flags say not to; timeo: SO_RCVTIMEO or
+ * SO_SNDTIMEO. */
 int conn_complete(struct conn *c, int fd, int flags, int timeo, bool hold_back);
 
-/* ---- wait.c: outside the halves ---- */
+/* ---- wait.c: outside the halves; a thread that is cancelled there gives back one reference to c
+ * ---- */
 /* SO_RCVTIMEO or SO_SNDTIMEO of the fd over one call of the caller's. */
 struct patience {
     int option;
@@ -132,10 +138,10 @@ struct patience {
     int64_t end; /* monotonic milliseconds; < 0: none */
 };
 bool wait_forbidden(int fd, int flags); /* O_NONBLOCK or MSG_DONTWAIT */
-/* 0: try again; -1 EAGAIN (patience at its end), EINTR as the kernel would say it, or the socket's error.
- * wait_poll: `limit` (< 0: none) is another end; it gives ETIMEDOUT. */
-int wait_input(int fd, struct patience *p);
-int wait_poll(int fd, short events, struct patience *p, int64_t limit);
+/* 0: try again; -1 EAGAIN (patience at its end), EINTR as the kernel would say it, or the socket's
+ * error. wait_poll: `limit` (< 0: none) is another end; it gives ETIMEDOUT. */
+int wait_input(struct conn *c, int fd, struct patience *p);
+int wait_poll(struct conn *c, int fd, short events, struct patience *p, int64_t limit);
 
 /* ---- scratch.c ---- */
 #define SCRATCH (4 * (size_t)TLS_RECORD_MAX)
@@ -143,10 +149,11 @@ uint8_t *scratch_get(void); /* SCRATCH bytes of this thread; NULL: no memory */
 
 /* ---- fork.c ---- */
 int fork_init(void);
-void fork_look(void);     /* notices a process made without the fork handlers; cheap */
-bool fork_vforked(void);  /* we are a child that borrows its parent's memory */
+void fork_look(void);    /* notices a process made without the fork handlers; cheap */
+bool fork_vforked(void); /* we are a child that borrows its parent's memory */
 enum owner { OWNER_US, OWNER_NOBODY, OWNER_OTHER };
 enum owner fork_owner(struct conn *c);
-bool fork_claim(struct conn *c); /* makes it ours when it is nobody's; true: it is ours. In a half */
+bool fork_claim(
+    struct conn *c); /* makes it ours when it is nobody's; true: it is ours. In a half */
 void fork_release(struct conn *c);
 #endif

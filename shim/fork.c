@@ -2,16 +2,16 @@
 /* Whose is a connection after fork()? (threat 40)
  *
  * Two processes that seal under one key and sequence number give their plaintexts away, so after a
- * fork a connection belongs to the process that uses it first. Before the fork each connection gets a
- * slot in memory that both processes share: generation << 32 | token. Token 0 is "nobody's yet";
- * whoever enters a half puts its own token there by compare-and-swap, or finds another's and keeps out.
- * The owner that forks again raises the generation, which leaves all earlier heirs behind. A token is
- * drawn from a shared counter: unlike a pid it never comes back.
+ * fork a connection belongs to the process that uses it first. Before the fork each connection gets
+ * a slot in memory that both processes share: generation << 32 | token. Token 0 is "nobody's yet";
+ * whoever enters a half puts its own token there by compare-and-swap, or finds another's and keeps
+ * out. The owner that forks again raises the generation, which leaves all earlier heirs behind. A
+ * token is drawn from a shared counter: unlike a pid it never comes back.
  *
- * At the instant of the fork each connection is either idle, and then both its halves are held by the
- * forking thread so that both processes see it whole; or another thread is in it, and then the parent
- * owns it and the child's copy, perhaps half written, is never looked at. Nothing is waited for but the
- * table lock, which is held for moments only and never over an allocation.
+ * At the instant of the fork each connection is either idle, and then both its halves are held by
+ * the forking thread so that both processes see it whole; or another thread is in it, and then the
+ * parent owns it and the child's copy, perhaps half written, is never looked at. Nothing is waited
+ * for but the table lock, which is held for moments only and never over an allocation.
  *
  * A process made without the handlers (raw clone, _Fork) finds the page wiped that was marked
  * MADV_WIPEONFORK, and owns nothing that was there before. A vfork child shares the page and the
@@ -32,11 +32,11 @@ struct claim_set {
 static struct {
     pthread_once_t once;
     int init_errno;
-    _Atomic uint32_t *counter;   /* shared by all processes of the family */
-    _Atomic uint32_t *mark;      /* 1; 0 in a child that the handlers did not see */
+    _Atomic uint32_t *counter; /* shared by all processes of the family */
+    _Atomic uint32_t *mark;    /* 1; 0 in a child that the handlers did not see */
     uint32_t token;
     pid_t pid;
-    sigset_t signals;            /* from prepare to parent or child */
+    sigset_t signals; /* from prepare to parent or child */
     int cancel;
 } self = { .once = PTHREAD_ONCE_INIT };
 

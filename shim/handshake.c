@@ -5,6 +5,8 @@
 
 #include "shim/conn.h"
 
+#define SLICE_MS 50
+
 /* The socket, not TLS, ended the handshake. */
 static int socket_failed(struct conn *c, int err)
 {
@@ -68,6 +70,7 @@ int conn_complete(struct conn *c, int fd, int flags, int timeo, bool hold_back)
 {
     struct patience p = { .option = timeo };
     struct hold h;
+    int64_t slice;
     short events;
     int rc;
 
@@ -85,8 +88,10 @@ int conn_complete(struct conn *c, int fd, int flags, int timeo, bool hold_back)
             errno = EAGAIN;
             return -1;
         }
-        /* At the deadline the next step says so. */
-        if (wait_poll(fd, events, &p, c->deadline) && errno != ETIMEDOUT) {
+        /* Not to the deadline at once: another thread may have taken the bytes we wait for. */
+        slice = now_ms() + SLICE_MS;
+        slice = c->deadline >= 0 && c->deadline < slice ? c->deadline : slice;
+        if (wait_poll(c, fd, events, &p, slice) && errno != ETIMEDOUT) {
             return -1;
         }
     }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* The read half: kernel -> this thread's scratch (many records in one call) -> opened straight into the
- * caller's buffers. Only what does not fit there, and the beginning of an unfinished record, becomes
- * memory of the connection. */
+/* The read half: kernel -> this thread's scratch (many records in one call) -> opened straight into
+ * the caller's buffers. Only what does not fit there, and the beginning of an unfinished record,
+ * becomes memory of the connection. */
 #include <errno.h>
 
 #include "base/secret.h"
 #include "shim/conn.h"
 
-/* Where plaintext goes: the caller's iovecs, or (iov NULL) into c->plain until `goal` bytes are there. */
+/* Where plaintext goes: the caller's iovecs, or (iov NULL) into c->plain until `goal` bytes are
+ * there. */
 struct sink {
     const struct iovec *iov;
     int n;
@@ -327,21 +328,22 @@ static int attempt(struct conn *c, int fd, struct sink *s, int flags, size_t tot
     return rc;
 }
 
-/* Waits for input; lets a tail that waits go out meanwhile, for the peer may need it before it answers. */
+/* Waits for input; lets a tail that waits go out meanwhile, for the peer may need it before it
+ * answers. */
 static int await(struct conn *c, int fd, struct patience *p)
 {
     struct hold h;
     int rc, err;
 
     if (atomic_load(&c->unsent)) {
-        if (wait_poll(fd, POLLIN | POLLOUT, p, -1) || conn_enter(&h, c, fd, HALF_WRITE)) {
+        if (wait_poll(c, fd, POLLIN | POLLOUT, p, -1) || conn_enter(&h, c, fd, HALF_WRITE)) {
             return -1;
         }
         conn_flush(c, fd);
         conn_leave(&h);
         return 0;
     }
-    rc = wait_input(fd, p);
+    rc = wait_input(c, fd, p);
     err = errno;
     if (rc && err != EINTR && err != EAGAIN && conn_enter(&h, c, fd, HALF_READ) == 0) {
         conn_read_broke(c, err); /* the kernel reports it once */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Readiness in terms of plaintext. POLLIN: a read would give data, the end or an error; never a record
- * that carries nothing. POLLOUT: a write would take at least one record. */
+/* Readiness in terms of plaintext. POLLIN: a read would give data, the end or an error; never a
+ * record that carries nothing. POLLOUT: a write would take at least one record. */
 #include <errno.h>
 
 #include "shim/conn.h"

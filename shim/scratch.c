@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* One piece of memory per thread in which records are received and sealed: no connection owns a
- * buffer that it does not need between two calls. Used in a half only, where no signal handler runs. */
+ * buffer that it does not need between two calls. Used in a half only, where no signal handler
+ * runs. */
 #include "base/mem.h"
 #include "shim/conn.h"
 

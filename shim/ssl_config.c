@@ -10,9 +10,9 @@
 
 #define ALPN_MAX 16
 
-struct settings *settings_new(void)
+struct ssl_settings *ssl_settings_new(void)
 {
-    struct settings *s = mem_zalloc(sizeof *s);
+    struct ssl_settings *s = mem_zalloc(sizeof *s);
 
     if (s) {
         atomic_store(&s->refs, 1);
@@ -21,13 +21,13 @@ struct settings *settings_new(void)
     return s;
 }
 
-struct settings *settings_copy(const struct settings *s)
+struct ssl_settings *ssl_settings_copy(const struct ssl_settings *s)
 {
-    struct settings *copy = settings_new();
+    struct ssl_settings *copy = ssl_settings_new();
 
     for (int i = 0; copy && i < SET_STRINGS; i++) {
-        if (s->string[i] && settings_string(copy, (enum setting)i, s->string[i]) < 0) {
-            settings_put(copy);
+        if (s->string[i] && ssl_settings_string(copy, (enum setting)i, s->string[i]) < 0) {
+            ssl_settings_put(copy);
             return NULL;
         }
     }
@@ -37,20 +37,20 @@ struct settings *settings_copy(const struct settings *s)
     return copy;
 }
 
-struct settings *settings_ref(struct settings *s)
+struct ssl_settings *ssl_settings_ref(struct ssl_settings *s)
 {
     atomic_fetch_add(&s->refs, 1);
     return s;
 }
 
-static void unseal(struct settings *s)
+static void unseal(struct ssl_settings *s)
 {
     for (int i = 0; i < 2; i++) {
         config_unref(atomic_exchange(&s->sealed[i], NULL));
     }
 }
 
-void settings_put(struct settings *s)
+void ssl_settings_put(struct ssl_settings *s)
 {
     if (!s || atomic_fetch_sub(&s->refs, 1) != 1) {
         return;
@@ -62,7 +62,7 @@ void settings_put(struct settings *s)
     mem_free(s);
 }
 
-int settings_string(struct settings *s, enum setting which, const char *value)
+int ssl_settings_string(struct ssl_settings *s, enum setting which, const char *value)
 {
     char *copy = NULL;
 
@@ -78,7 +78,7 @@ int settings_string(struct settings *s, enum setting which, const char *value)
     return 0;
 }
 
-void settings_number(struct settings *s, enum number which, int value)
+void ssl_settings_number(struct ssl_settings *s, enum number which, int value)
 {
     unseal(s);
     s->number[which] = value;
@@ -135,7 +135,7 @@ static int add_trust(struct config *c, const char *path, struct error *err)
     return rc;
 }
 
-static int add_identity(struct config *c, const struct settings *s, struct error *err)
+static int add_identity(struct config *c, const struct ssl_settings *s, struct error *err)
 {
     const char *cert = s->string[SET_CERT], *key = s->string[SET_KEY];
     struct identity *id = NULL;
@@ -183,7 +183,7 @@ static int add_alpn(struct config *c, const char *list, struct error *err)
     return rc;
 }
 
-static int add_verify(struct config *c, const struct settings *s, struct error *err)
+static int add_verify(struct config *c, const struct ssl_settings *s, struct error *err)
 {
     static const enum client_auth auth[] = { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST,
                                              CLIENT_AUTH_REQUIRE };
@@ -203,7 +203,7 @@ static int add_verify(struct config *c, const struct settings *s, struct error *
     return mode == VERIFY_NONE ? 0 : add_trust(c, s->string[SET_CA], err);
 }
 
-static int build(struct config *c, const struct settings *s, struct error *err)
+static int build(struct config *c, const struct ssl_settings *s, struct error *err)
 {
     unsigned min = s->number[NUM_MIN] ? (unsigned)s->number[NUM_MIN] : TLS_1_3;
     unsigned max = s->number[NUM_MAX] ? (unsigned)s->number[NUM_MAX] : TLS_1_3;
@@ -218,7 +218,7 @@ static int build(struct config *c, const struct settings *s, struct error *err)
     return config_seal(c, err);
 }
 
-struct config *settings_config(struct settings *s, enum tls_role role, struct error *err)
+struct config *ssl_settings_config(struct ssl_settings *s, enum tls_role role, struct error *err)
 {
     struct config *c = atomic_load(&s->sealed[role]), *none = NULL;
     int rc;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Reading and writing: TLS when the fd is a connection, the kernel's call when it is a plain fd, and
- * ENOTCONN for what is to be TLS and is not yet: no plaintext passes there. */
+/* Reading and writing: TLS when the fd is a connection, the kernel's call when it is a plain fd,
+ * and ENOTCONN for what is to be TLS and is not yet: no plaintext passes there. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -60,7 +60,7 @@ ssize_t ssl_write(int fd, const void *buf, size_t n)
 ssize_t ssl_recv(int fd, void *buf, size_t n, int flags)
 {
     struct conn *c = conn_get(fd);
-    char byte;
+    char byte = 0;
 
     if (c && n == 0) {
         /* recv(2) of nothing waits until there is something; read(2) of nothing does not. */

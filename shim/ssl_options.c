@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Which fd has which options. Read at connect, accept and attach, not per read and write: one lock. */
+/* Which fd has which options. Read at connect, accept and attach, not per read and write: one lock.
+ */
 #include "shim/ssl_options.h"
 
 #include <errno.h>
@@ -67,7 +68,7 @@ static struct options *find(int fd)
 {
     if (fd == SSL_DEFAULTS) {
         if (!defaults.set) {
-            defaults.set = settings_new();
+            defaults.set = ssl_settings_new();
         }
         return defaults.set ? &defaults : NULL;
     }
@@ -104,7 +105,7 @@ bool options_get(int fd, struct options *o)
     found = find(fd);
     if (found) {
         *o = *found;
-        settings_ref(o->set);
+        ssl_settings_ref(o->set);
     }
     release(&h);
     if (found && fd >= 0 && o->cookie != cookie_of(fd)) {
@@ -117,14 +118,14 @@ bool options_get(int fd, struct options *o)
 
 void options_put(struct options *o)
 {
-    settings_put(o->set);
+    ssl_settings_put(o->set);
     o->set = NULL;
 }
 
 int options_set(int fd, const struct options *o)
 {
     struct options *copy = NULL, *found;
-    struct settings *old = NULL;
+    struct ssl_settings *old = NULL;
     struct held h;
     int rc = -1;
 
@@ -136,10 +137,10 @@ int options_set(int fd, const struct options *o)
     if (fd == SSL_DEFAULTS) {
         old = defaults.set;
         defaults = *o;
-        settings_ref(o->set);
+        ssl_settings_ref(o->set);
         rc = 0;
     } else if (copy && ((size_t)fd < size || grow((size_t)fd + 1) == 0)) {
-        settings_ref(o->set);
+        ssl_settings_ref(o->set);
         copy->cookie = cookie_of(fd);
         found = by_fd[fd];
         by_fd[fd] = copy;
@@ -148,7 +149,7 @@ int options_set(int fd, const struct options *o)
         rc = 0;
     }
     release(&h);
-    settings_put(old);
+    ssl_settings_put(old);
     mem_free(copy);
     if (rc) {
         errno = ENOMEM;

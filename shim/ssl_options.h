@@ -7,33 +7,34 @@
 #include "shim/shim.h"
 
 /* ---- ssl_config.c: what a sealed configuration is made from ----
- * Shared by all fds that inherited it. Only who has the one reference may change it, so a configuration
- * that was built from it stays right as long as anyone looks at it. */
+ * Shared by all fds that inherited it. Only who has the one reference may change it, so a
+ * configuration that was built from it stays right as long as anyone looks at it. */
 enum setting { SET_CA, SET_CERT, SET_KEY, SET_PASS, SET_ALPN, SET_STRINGS };
 enum number { NUM_VERIFY, NUM_MIN, NUM_MAX, NUM_CLIENT_AUTH, NUM_COUNT };
-struct settings {
+struct ssl_settings {
     _Atomic unsigned refs;
     char *string[SET_STRINGS]; /* NULL: the default */
     int number[NUM_COUNT];
     _Atomic(struct config *) sealed[2]; /* by role; NULL: not built yet */
 };
-struct settings *settings_new(void); /* the defaults; NULL: no memory */
-struct settings *settings_copy(const struct settings *s);
-struct settings *settings_ref(struct settings *s);
-void settings_put(struct settings *s); /* NULL is fine */
-int settings_string(struct settings *s, enum setting which, const char *value); /* or ERR_MEM */
-void settings_number(struct settings *s, enum number which, int value);
+struct ssl_settings *ssl_settings_new(void); /* the defaults; NULL: no memory */
+struct ssl_settings *ssl_settings_copy(const struct ssl_settings *s);
+struct ssl_settings *ssl_settings_ref(struct ssl_settings *s);
+void ssl_settings_put(struct ssl_settings *s); /* NULL is fine */
+int ssl_settings_string(struct ssl_settings *s, enum setting which,
+                        const char *value); /* or ERR_MEM */
+void ssl_settings_number(struct ssl_settings *s, enum number which, int value);
 /* A reference to the configuration for this role, built at the first call. NULL: errno, *err. */
-struct config *settings_config(struct settings *s, enum tls_role role, struct error *err);
+struct config *ssl_settings_config(struct ssl_settings *s, enum tls_role role, struct error *err);
 
 /* ---- ssl_options.c: one fd's options ---- */
 #define NAME_SIZE 256
 struct options {
-    struct settings *set; /* a reference */
+    struct ssl_settings *set; /* a reference */
     char name[NAME_SIZE], sni[NAME_SIZE];
     int timeout_ms;
     int eof;
-    uint64_t cookie;      /* of the socket: an entry that was left behind does not match it */
+    uint64_t cookie; /* of the socket: an entry that was left behind does not match it */
 };
 /* A copy, to be given back; false: the fd has none (a plain one). SSL_DEFAULTS always has. */
 bool options_get(int fd, struct options *o);

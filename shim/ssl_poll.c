@@ -8,13 +8,14 @@
 
 #define FEW 32
 
-/* One fd of the caller's: what it is, beside the kernel's view of it in the same place of `kernel`. */
+/* One fd of the caller's: what it is, beside the kernel's view of it in the same place of `kernel`.
+ */
 struct watch {
     struct pollfd *fds;    /* the caller's */
     struct pollfd *kernel; /* what the kernel is asked */
     struct conn **conns;   /* NULL: a plain fd */
     nfds_t n;
-    int deadline_ms;       /* the nearest end of a handshake; -1: none */
+    int deadline_ms; /* the nearest end of a handshake; -1: none */
 };
 
 /* Asks the connections. The number of fds that are ready. */

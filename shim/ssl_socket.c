@@ -69,7 +69,7 @@ static struct config *config_for(struct options *o, enum tls_role role)
                            "SSL_OPT_VERIFY");
         return NULL;
     }
-    config = settings_config(o->set, role, &err);
+    config = ssl_settings_config(o->set, role, &err);
     if (!config) {
         ssl_failed(errno, "%s", err.text);
     }
@@ -159,7 +159,8 @@ static int begin(int fd, struct options *o, const struct sockaddr *addr, socklen
         c = rc ? NULL : conn_get(fd);
     }
     if (c) {
-        rc = err == EINTR ? ssl_failed(EINTR, "connect was interrupted") : finish(c, fd, EINPROGRESS);
+        rc = err == EINTR ? ssl_failed(EINTR, "connect was interrupted")
+                          : finish(c, fd, EINPROGRESS);
         if (rc == 0) {
             conn_tell(c);
         }
@@ -248,7 +249,8 @@ static int dial_address(const struct addrinfo *a, const char *host)
     return fd;
 }
 
-/* Another address may be reachable where this one is not; it does not make a peer more trustworthy. */
+/* Another address may be reachable where this one is not; it does not make a peer more trustworthy.
+ */
 static bool worth_another(int err)
 {
     return err == ECONNREFUSED || err == EHOSTUNREACH || err == ENETUNREACH || err == ETIMEDOUT ||
@@ -261,7 +263,9 @@ int ssl_dial(const char *host, const char *service)
     int rc = getaddrinfo(host, service, &hints, &list), fd = -1;
 
     if (rc) {
-        return ssl_failed(rc == EAI_SYSTEM ? errno : rc == EAI_MEMORY ? ENOMEM : EADDRNOTAVAIL,
+        return ssl_failed(rc == EAI_SYSTEM   ? errno
+                          : rc == EAI_MEMORY ? ENOMEM
+                                             : EADDRNOTAVAIL,
                           "%s: %s", host ? host : "(no host)", gai_strerror(rc));
     }
     for (const struct addrinfo *a = list; a; a = a->ai_next) {

@@ -104,12 +104,12 @@ static int number_of(const struct option *opt, const void *value, socklen_t len,
 /* The settings in *o become the fd's own before one of them changes. */
 static int own_settings(struct options *o)
 {
-    struct settings *copy = settings_copy(o->set);
+    struct ssl_settings *copy = ssl_settings_copy(o->set);
 
     if (!copy) {
         return ssl_failed(ENOMEM, "no memory for options");
     }
-    settings_put(o->set);
+    ssl_settings_put(o->set);
     o->set = copy;
     return 0;
 }
@@ -119,7 +119,8 @@ static int apply_name(const struct option *opt, struct options *o, const char *t
     char *to = opt == &options[SSL_OPT_NAME] ? o->name : o->sni;
 
     if (*text && (!host_is_valid(text) || strlen(text) >= NAME_SIZE)) {
-        return ssl_failed(EINVAL, "%s: \"%.100s\" is not a host name or an address", opt->name, text);
+        return ssl_failed(EINVAL, "%s: \"%.100s\" is not a host name or an address", opt->name,
+                          text);
     }
     memcpy(to, text, strlen(text) + 1);
     return 0;
@@ -135,14 +136,14 @@ static int apply_number(const struct option *opt, struct options *o, int number)
         if (own_settings(o)) {
             return -1;
         }
-        settings_number(o->set, (enum number)opt->where, number);
+        ssl_settings_number(o->set, (enum number)opt->where, number);
     }
     return 0;
 }
 
 static int apply(const struct option *opt, struct options *o, const void *value, socklen_t len)
 {
-    char text[VALUE_MAX];
+    char text[VALUE_MAX] = "";
     int number = 0, rc;
 
     if (opt->kind == NUMBER) {
@@ -155,7 +156,7 @@ static int apply(const struct option *opt, struct options *o, const void *value,
         return apply_name(opt, o, text);
     }
     rc = own_settings(o);
-    if (rc == 0 && settings_string(o->set, (enum setting)opt->where, text) < 0) {
+    if (rc == 0 && ssl_settings_string(o->set, (enum setting)opt->where, text) < 0) {
         rc = ssl_failed(ENOMEM, "no memory for options");
     }
     wipe(text, sizeof text); /* it may be the passphrase */
@@ -266,7 +267,8 @@ static int get_fact(const struct option *opt, int fd, void *value, socklen_t *le
     return rc;
 }
 
-static int get_option(const struct option *opt, const struct options *o, void *value, socklen_t *len)
+static int get_option(const struct option *opt, const struct options *o, void *value,
+                      socklen_t *len)
 {
     int number;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The system calls the shim makes, as a table: the C library's own by default; the preload puts the
- * C library's real functions here (its own definitions shadow the names), tests put failing ones. */
+ * C library's real functions here (its own definitions shadow the names), tests put failing ones.
+ */
 #ifndef SHIM_SYS_H
 #define SHIM_SYS_H
 #include <poll.h>

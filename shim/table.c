@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /* From fd to connection, read without a lock.
  *
- * The slots live in segments that are allocated once and never move or go away. A connection's memory
- * is never given back either: a dead one goes to a free list and becomes another connection later, so
- * `refs` can be looked at through any pointer that was ever in a slot. That makes the look-up safe:
+ * The slots live in segments that are allocated once and never move or go away. A connection's
+ * memory is never given back either: a dead one goes to a free list and becomes another connection
+ * later, so `refs` can be looked at through any pointer that was ever in a slot. That makes the
+ * look-up safe:
  *
  *     read the slot; raise refs unless it is 0; read the slot again.
  *
- * refs == 0: the connection died after the first read; the slot has changed, look again. Raised, but
- * the slot changed: we may hold a reference to a connection that was recycled for another fd; it is a
- * true reference, so giving it back is right, and we look again. Raised and the slot still (or again)
- * has it: as the slot itself holds a reference as long as it names the connection, ours is to the
- * connection this fd names now. */
+ * refs == 0: the connection died after the first read; the slot has changed, look again. Raised,
+ * but the slot changed: we may hold a reference to a connection that was recycled for another fd;
+ * it is a true reference, so giving it back is right, and we look again. Raised and the slot still
+ * (or again) has it: as the slot itself holds a reference as long as it names the connection, ours
+ * is to the connection this fd names now. */
 #include <errno.h>
 #include <stddef.h>
 
@@ -28,6 +29,8 @@ static _Atomic int high = -1; /* no slot above it was ever used */
 static _Atomic unsigned live;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct conn *free_list; /* under lock */
+/* All there ever were: one whose user jumped away with a reference is in no other list. */
+static _Atomic(struct conn *) all;
 
 void table_lock(void)
 {
@@ -119,6 +122,9 @@ struct conn *table_new(void)
         c = mem_zalloc(sizeof *c);
         if (!c) {
             return NULL;
+        }
+        c->next_made = atomic_load(&all);
+        while (!atomic_compare_exchange_weak(&all, &c->next_made, c)) {
         }
     }
     /* refs is not cleared but set at the end: a late conn_get() may be looking at it. */

@@ -33,14 +33,15 @@ static int64_t patience_end(int fd, struct patience *p)
     return p->end;
 }
 
-/* poll() never goes on after a signal, the calls we stand for do when the handler was installed with
- * SA_RESTART. Which handler ran cannot be known, so: go on unless one without SA_RESTART is there. */
+/* poll() never goes on after a signal, the calls we stand for do when the handler was installed
+ * with SA_RESTART. Which handler ran cannot be known, so: go on unless one without SA_RESTART is
+ * there. Handlers of faults do not count: nothing waits on after those. */
 static bool handlers_restart(void)
 {
     struct sigaction sa;
 
     for (int sig = 1; sig < NSIG; sig++) {
-        if (sigaction(sig, NULL, &sa) == 0 && sa.sa_handler != SIG_DFL &&
+        if (!is_fault(sig) && sigaction(sig, NULL, &sa) == 0 && sa.sa_handler != SIG_DFL &&
             sa.sa_handler != SIG_IGN && !(sa.sa_flags & SA_RESTART)) {
             return false;
         }
@@ -55,7 +56,7 @@ static int left_until(int64_t end)
     return left <= 0 ? 0 : left > 1 << 30 ? 1 << 30 : (int)left;
 }
 
-int wait_poll(int fd, short events, struct patience *p, int64_t limit)
+static int poll_until(int fd, short events, struct patience *p, int64_t limit)
 {
     int64_t patience = patience_end(fd, p);
     bool limited = limit >= 0 && (patience < 0 || limit < patience);
@@ -80,14 +81,40 @@ int wait_poll(int fd, short events, struct patience *p, int64_t limit)
     }
 }
 
-/* Without a timeout the kernel's own recv() waits: it knows about SA_RESTART, cancellation, a signal
- * handler that jumps away, an fd that is closed meanwhile. */
-int wait_input(int fd, struct patience *p)
+/* Without a timeout the kernel's own recv() waits: it knows about SA_RESTART, cancellation, a
+ * signal handler that jumps away, an fd that is closed meanwhile. */
+static int recv_until(int fd, struct patience *p)
 {
     char byte;
 
     if (patience_end(fd, p) >= 0) {
-        return wait_poll(fd, POLLIN, p, -1);
+        return poll_until(fd, POLLIN, p, -1);
     }
     return sys.recv(fd, &byte, 1, MSG_PEEK) < 0 ? -1 : 0;
+}
+
+/* A thread that is cancelled here does not come back to give its reference away. */
+static void cancelled(void *c)
+{
+    conn_put(c);
+}
+
+int wait_poll(struct conn *c, int fd, short events, struct patience *p, int64_t limit)
+{
+    int rc;
+
+    pthread_cleanup_push(cancelled, c);
+    rc = poll_until(fd, events, p, limit);
+    pthread_cleanup_pop(0);
+    return rc;
+}
+
+int wait_input(struct conn *c, int fd, struct patience *p)
+{
+    int rc;
+
+    pthread_cleanup_push(cancelled, c);
+    rc = recv_until(fd, p);
+    pthread_cleanup_pop(0);
+    return rc;
 }

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: ISC */
-/* The write half: the caller's iovecs -> sealed into this thread's scratch -> one sendmsg() together with
- * what the engine has to say. What the kernel does not take is kept as a tail, and while a tail waits
- * nothing more is sealed: on a non-blocking fd that is at most one record, on a blocking one the batch
- * that this call is about to wait for.
+/* The write half: the caller's iovecs -> sealed into this thread's scratch -> one sendmsg()
+ * together with what the engine has to say. What the kernel does not take is kept as a tail, and
+ * while a tail waits nothing more is sealed: on a non-blocking fd that is at most one record, on a
+ * blocking one the batch that this call is about to wait for.
  *
- * What has been sealed is on its way and counts as written, whatever happens to the wait for it. Two
- * writers at once may find their records interleaved as their segments would be, never one inside
- * another. */
+ * What has been sealed is on its way and counts as written, whatever happens to the wait for it.
+ * Two writers at once may find their records interleaved as their segments would be, never one
+ * inside another. */
 #include <errno.h>
 
 #include "shim/conn.h"
 
-#define BATCH      (4 * (size_t)TLS_PLAINTEXT_MAX)
-#define MAX_SPANS  64
+#define BATCH     (4 * (size_t)TLS_PLAINTEXT_MAX)
+#define MAX_SPANS 64
 
 /* The caller's bytes that are not sealed yet. */
 struct source {
     const struct iovec *iov;
     int n;
-    size_t off;  /* used of iov[0] */
+    size_t off; /* used of iov[0] */
     size_t left;
 };
 
@@ -323,7 +323,7 @@ ssize_t conn_writev(struct conn *c, int fd, const struct iovec *iov, int n, int 
                 break;
             }
         } else if (errno == EAGAIN && !wait_forbidden(fd, flags)) {
-            rc = wait_poll(fd, POLLOUT, &p, -1);
+            rc = wait_poll(c, fd, POLLOUT, &p, -1);
         }
         if (rc < 0) {
             break;
@@ -346,8 +346,8 @@ static void push_out(struct conn *c, int fd)
     int64_t end = now_ms() + c->linger_ms;
     struct hold h;
 
-    while (atomic_load(&c->unsent) && !wait_forbidden(fd, 0) && wait_poll(fd, POLLOUT, &p, end) == 0 &&
-           conn_enter(&h, c, fd, HALF_WRITE) == 0) {
+    while (atomic_load(&c->unsent) && !wait_forbidden(fd, 0) &&
+           wait_poll(c, fd, POLLOUT, &p, end) == 0 && conn_enter(&h, c, fd, HALF_WRITE) == 0) {
         conn_flush(c, fd);
         conn_leave(&h);
     }

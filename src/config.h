@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* What connections share: built by one thread, sealed (checked and made immutable), then shared by any
- * number of connections and threads; reference-counted. */
+/* What connections share: built by one thread, sealed (checked and made immutable), then shared by
+ * any number of connections and threads; reference-counted. */
 #ifndef SRC_CONFIG_H
 #define SRC_CONFIG_H
-#include "crypto/crypto.h"
-#include "x509/x509.h"
-
-enum tls_role { TLS_CLIENT, TLS_SERVER };
-enum { TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 };
-
-enum verify_mode {
-    VERIFY_FULL, /* chain and name; a client without a name to verify does not start */
-    VERIFY_CA,   /* chain only */
-    VERIFY_NONE, /* nothing: named so that it is seen */
-};
-enum client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
+#include "handshake/settings.h"
 
 struct config;
-struct tls;
 
 struct config *config_new(enum tls_role role); /* NULL: no memory or no crypto */
 struct config *config_ref(struct config *c);
@@ -36,13 +24,13 @@ int config_set_client_auth(struct config *c, enum client_auth mode) MUST_CHECK;
 /* Seconds since 1970; without it verification of dates fails closed. */
 int config_set_clock(struct config *c, int64_t (*now)(void)) MUST_CHECK;
 /* SSLKEYLOGFILE lines, without newline. Secrets: only on the user's wish. */
-int config_set_keylog(struct config *c, void (*fn)(void *ctx, const char *line), void *ctx) MUST_CHECK;
-/* Asked after the engine's own verdict (alert: 0 or an enum alert; the sentence is in tls_error()).
- * Returns 0 to accept, else the alert to send. */
-typedef int verify_fn(void *ctx, struct tls *t, const struct cert *chain, size_t n, int alert);
+int config_set_keylog(struct config *c, void (*fn)(void *ctx, const char *line),
+                      void *ctx) MUST_CHECK;
 int config_set_verify_callback(struct config *c, verify_fn *fn, void *ctx) MUST_CHECK;
 
 /* Checks that it makes sense (a server has an identity, VERIFY_FULL has anchors, ...). */
 int config_seal(struct config *c, struct error *err) MUST_CHECK;
 enum tls_role config_role(const struct config *c);
+/* What the handshake reads; valid as long as the config is. */
+const struct settings *config_settings(const struct config *c);
 #endif

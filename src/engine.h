@@ -5,47 +5,49 @@
  * did not use and feeds it again with more behind it. It keeps no sealed application data either;
  * only what it must say by itself (handshake, alerts, KeyUpdate) waits in its out queue.
  *
- * Threads: during the handshake one thread at a time. Once tls_connected(), one thread may be in the
- * read half (tls_input) while another is in the write half (tls_seal, tls_output, tls_sent, tls_close,
- * tls_key_update): the read half only leaves notes (atomic) that the write half acts on. */
+ * Threads: during the handshake one thread at a time. Once tls_connected(), one thread may be in
+ * the read half (tls_input) while another is in the write half (tls_seal, tls_output, tls_sent,
+ * tls_close, tls_key_update): the read half only leaves notes (atomic) that the write half acts on.
+ */
 #ifndef SRC_ENGINE_H
 #define SRC_ENGINE_H
 #include "base/error.h"
 #include "config.h"
 
-#define TLS_PLAINTEXT_MAX  16384
-#define TLS_HEADER         5
-#define TLS_RECORD_MAX     (TLS_HEADER + TLS_PLAINTEXT_MAX + 256) /* largest legal record of 1.3 */
-#define TLS_OVERHEAD       (TLS_HEADER + 1 + AEAD_TAG)            /* what sealing adds to one record */
+#define TLS_PLAINTEXT_MAX 16384
+#define TLS_HEADER        5
+#define TLS_RECORD_MAX    (TLS_HEADER + TLS_PLAINTEXT_MAX + 256) /* largest legal record of 1.3 */
+#define TLS_OVERHEAD      (TLS_HEADER + 1 + AEAD_TAG) /* what sealing adds to one record */
 
 struct tls;
 
 /* host: the name to verify, also sent as SNI when it is a DNS name. sni: NULL, or another name for
- * SNI. Both are copied. A client under VERIFY_FULL without host is ERR_ARG. Takes a reference to the
- * (sealed) config. A client's ClientHello is in the out queue already. */
+ * SNI. Both are copied. A client under VERIFY_FULL without host is ERR_ARG. Takes a reference to
+ * the (sealed) config. A client's ClientHello is in the out queue already. */
 int tls_new(struct tls **out, struct config *c, const char *host, const char *sni,
             struct error *err) MUST_CHECK;
 void tls_free(struct tls *t); /* wipes; NULL is fine */
 
 /* ---- reading ---- */
 enum tls_event {
-    TLS_EV_MORE,      /* not a whole record yet: feed these bytes again with more behind them */
-    TLS_EV_PROGRESS,  /* used a record that carried nothing for the caller */
-    TLS_EV_DONE,      /* used a record; the handshake is complete (exactly once, before any DATA) */
-    TLS_EV_DATA,      /* application data (never empty) */
-    TLS_EV_CLOSED,    /* close_notify: nothing will follow; our own sending goes on */
+    TLS_EV_MORE,     /* not a whole record yet: feed these bytes again with more behind them */
+    TLS_EV_PROGRESS, /* used a record that carried nothing for the caller */
+    TLS_EV_DONE,     /* used a record; the handshake is complete (exactly once, before any DATA) */
+    TLS_EV_DATA,     /* application data (never empty) */
+    TLS_EV_CLOSED,   /* close_notify: nothing will follow; our own sending goes on */
 };
 struct tls_in {
     uint8_t *data; /* received bytes; overwritten */
     size_t len;
-    uint8_t *out;  /* where plaintext is wanted, `room` bytes; NULL: in place, within data */
+    uint8_t *out; /* where plaintext is wanted, `room` bytes; NULL: in place, within data */
     size_t room;
     /* results */
-    size_t used;   /* bytes of data consumed: 0 or one whole record */
-    size_t need;   /* TLS_EV_MORE: bytes that must be there before it can go on (5, then the record) */
+    size_t used; /* bytes of data consumed: 0 or one whole record */
+    size_t
+        need; /* TLS_EV_MORE: bytes that must be there before it can go on (5, then the record) */
     const uint8_t *plain; /* TLS_EV_DATA: == out when out was given, else within data */
     size_t nplain;
-    const uint8_t *rest;  /* what `room` did not hold, within data: the caller keeps it for later */
+    const uint8_t *rest; /* what `room` did not hold, within data: the caller keeps it for later */
     size_t nrest;
 };
 /* At most one record. < 0: the connection is over; tls_error() has the reason, an alert may wait in
@@ -53,39 +55,39 @@ struct tls_in {
 int tls_input(struct tls *t, struct tls_in *in) MUST_CHECK;
 
 /* ---- writing ---- */
-/* What waits to be sent, in wire order: everything from here goes out before any newly sealed record.
- * First turns notes of the read half into records. Empty span: nothing. */
+/* What waits to be sent, in wire order: everything from here goes out before any newly sealed
+ * record. First turns notes of the read half into records. Empty span: nothing. */
 struct span tls_output(struct tls *t);
 void tls_sent(struct tls *t, size_t n);
 /* The residue of a short send: sealed records' last n bytes, queued behind the rest. */
 int tls_queue(struct tls *t, const void *sealed, size_t n) MUST_CHECK;
 /* Seals from the parts into dst as many whole records as fit (each at most TLS_PLAINTEXT_MAX).
  * *taken: plaintext bytes used; *made: bytes in dst. Zero plaintext makes nothing. ERR_STATE before
- * the handshake is complete, ERR_CLOSED after tls_close() or an error. May put a KeyUpdate of its own
- * in front (key limits); then some records fewer fit. */
+ * the handshake is complete, ERR_CLOSED after tls_close() or an error. May put a KeyUpdate of its
+ * own in front (key limits); then some records fewer fit. */
 int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
              size_t room, size_t *made) MUST_CHECK;
-int tls_close(struct tls *t);                      /* queues close_notify; idempotent */
+int tls_close(struct tls *t); /* queues close_notify; idempotent */
 int tls_key_update(struct tls *t, bool ask_peer) MUST_CHECK;
 /* Gives up with an alert of the caller's choice (user_canceled, internal_error, ...). */
 void tls_abort(struct tls *t, enum alert desc, const char *why);
 
 /* ---- state ---- */
-bool tls_connected(const struct tls *t);    /* handshake complete and no fatal error */
+bool tls_connected(const struct tls *t); /* handshake complete and no fatal error */
 bool tls_can_seal(const struct tls *t);
-bool tls_peer_closed(const struct tls *t);  /* close_notify arrived */
+bool tls_peer_closed(const struct tls *t);          /* close_notify arrived */
 const struct error *tls_error(const struct tls *t); /* ->code 0: none */
 enum tls_role tls_role(const struct tls *t);
 
 struct tls_info {
-    unsigned version;           /* 0 until negotiated */
+    unsigned version;                                  /* 0 until negotiated */
     const char *version_name, *suite, *group, *scheme; /* "" until known */
     uint16_t suite_id, group_id, scheme_id;
-    const char *alpn;           /* "": none; NUL-terminated */
-    const char *sni;            /* client: sent; server: received; "" none */
-    const char *host;           /* name that was verified; "" none */
-    bool resumed, client_auth;  /* client_auth: the peer client proved a certificate */
-    struct span peer_cert;      /* leaf DER; empty: none */
+    const char *alpn;                    /* "": none; NUL-terminated */
+    const char *sni;                     /* client: sent; server: received; "" none */
+    const char *host;                    /* name that was verified; "" none */
+    bool resumed, client_auth;           /* client_auth: the peer client proved a certificate */
+    struct span peer_cert;               /* leaf DER; empty: none */
     uint64_t sealed_bytes, opened_bytes; /* plaintext */
 };
 void tls_get_info(const struct tls *t, struct tls_info *i);

@@ -13,7 +13,7 @@
 
 /* Least room of a read buffer: most handshake flights and small records come in one read. */
 #define ROOM_MIN 2048
-/* What sealing one record may add: the engine may put a KeyUpdate (5 bytes) of its own in front. */
+/* What sealing one record may add: a KeyUpdate (5 bytes) of the engine's may go in front of it. */
 #define SEAL_ROOM(n) ((n) + 2 * TLS_OVERHEAD + 5)
 
 /* ---- receiving ---- */
@@ -215,14 +215,26 @@ static int32 may_encode(const struct session *s, uint32 len)
     return len > SSL_MAX_PLAINTEXT_LEN ? PS_LIMIT_FAIL : PS_SUCCESS;
 }
 
-/* One record behind what is in `out`; the plaintext may lie where its ciphertext will be. */
+/* One record behind what is in `out`; the plaintext may lie where its ciphertext will be. The
+ * engine's queue is empty before; a KeyUpdate that the engine puts there now goes in front of the
+ * record. */
 static int seal(struct session *s, const uint8_t *plain, size_t n)
 {
-    struct span in = span_of(plain, n);
+    struct span in = span_of(plain, n), update;
     size_t taken = 0, made = 0;
+    uint8_t *record;
 
     TRY(tls_seal(s->tls, &in, 1, &taken, buf_tail(&s->out), s->out.cap - s->out.end, &made));
     buf_added(&s->out, made);
+    update = tls_output(s->tls);
+    if (update.n) {
+        TRY(buf_reserve(&s->out, update.n));
+        record = buf_tail(&s->out) - made;
+        memmove(record + update.n, record, made);
+        memcpy(record, update.p, update.n);
+        buf_added(&s->out, update.n);
+        tls_sent(s->tls, update.n);
+    }
     return taken == n ? 0 : ERR_LIMIT;
 }
 

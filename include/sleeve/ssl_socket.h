@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* TLS on POSIX sockets. Each call here behaves as the call it is named after, on the same kind of file
- * descriptor: -1 and errno on failure, partial results, EINTR, O_NONBLOCK, SO_RCVTIMEO, SO_SNDTIMEO and
- * SIGPIPE as usual; getpeername(), getsockopt() and the like work on the fd itself. A port is a change of
- * names:
+/* TLS on POSIX sockets. Each call here behaves as the call it is named after, on the same kind of
+ * file descriptor: -1 and errno on failure, partial results, EINTR, O_NONBLOCK, SO_RCVTIMEO,
+ * SO_SNDTIMEO and SIGPIPE as usual; getpeername(), getsockopt() and the like work on the fd itself.
+ * A port is a change of names:
  *
  *     int fd = ssl_socket(AF_INET, SOCK_STREAM, 0);
  *     ssl_setsockopt(fd, SOL_SSL, SSL_OPT_NAME, "mail.example.org", 16);
@@ -11,22 +11,24 @@
  *     n = ssl_read(fd, buf, sizeof buf);
  *     ssl_close(fd);
  *
- * An fd that neither ssl_socket(), ssl_accept(), ssl_attach() nor an SSL_OPT_ option has touched passes
- * through every call to the kernel unchanged, so one code path serves both kinds. An fd that was touched
- * never carries plaintext: before its TLS connection is there, reading and writing fail with ENOTCONN.
+ * An fd that neither ssl_socket(), ssl_accept(), ssl_attach() nor an SSL_OPT_ option has touched
+ * passes through every call to the kernel unchanged, so one code path serves both kinds. An fd that
+ * was touched never carries plaintext: before its TLS connection is there, reading and writing fail
+ * with ENOTCONN.
  *
- * Errno of a TLS connection: EACCES certificate or name refused (by either side), ECONNABORTED another
- * alert or a protocol error, ETIMEDOUT the handshake took too long, ECONNRESET end of stream without
- * close_notify (the data may be cut short), EPERM another process owns the connection since a fork,
- * ENOTCONN no connection yet, EINVAL or ENOENT or ENOKEY an option is wrong. ssl_error() has the sentence.
+ * Errno of a TLS connection: EACCES certificate or name refused (by either side), ECONNABORTED
+ * another alert or a protocol error, ETIMEDOUT the handshake took too long, ECONNRESET end of
+ * stream without close_notify (the data may be cut short), EPERM another process owns the
+ * connection since a fork, ENOTCONN no connection yet, EINVAL or ENOENT or ENOKEY an option is
+ * wrong. ssl_error() has the sentence.
  *
- * Threads: any number of fds at once; on one fd, one reader and one writer at once without order between
- * them, and more of either kind where the kernel's own calls would allow it.
+ * Threads: any number of fds at once; on one fd, one reader and one writer at once. More of them do
+ * no harm, but a second reader may sleep on while the first one leaves data behind.
  *
- * Fork: a connection that exists in parent and child belongs to the process that uses it first (reads,
- * writes, shuts down, completes the handshake); in the other one every use fails with EPERM and
- * ssl_close() is silent. As ssl_accept() leaves the handshake to the first use, servers that fork for
- * each connection work as they are.
+ * Fork: a connection that exists in parent and child belongs to the process that uses it first
+ * (reads, writes, shuts down, completes the handshake); in the other one every use fails with EPERM
+ * and ssl_close() is silent. As ssl_accept() leaves the handshake to the first use, servers that
+ * fork for each connection work as they are.
  *
  * Close TLS fds with ssl_close(): close() says no close_notify and leaves state behind. */
 #ifndef SLEEVE_SSL_SOCKET_H
@@ -43,39 +45,40 @@ extern "C" {
 
 /* Level for ssl_setsockopt() and ssl_getsockopt(); all other levels go to the kernel. */
 #define SOL_SSL 0x5353
-/* In place of an fd: options that every later ssl_socket(), ssl_attach() and ssl_dial() starts with. */
+/* In place of an fd: options that every later ssl_socket(), ssl_attach() and ssl_dial() starts
+ * with. */
 #define SSL_DEFAULTS (-1)
 
-/* Options. Strings: optlen bytes, with or without their NUL; empty restores the default. A file is read
- * when the option's first connection is made, and then shared by all with the same options. Options are
- * for before ssl_connect(), ssl_attach() or, on a listening fd, ssl_accept(): the accepted fd has its
- * listener's. Afterwards setting one fails with EISCONN. */
+/* Options. Strings: optlen bytes, with or without their NUL; empty restores the default. A file is
+ * read when the option's first connection is made, and then shared by all with the same options.
+ * Options are for before ssl_connect(), ssl_attach() or, on a listening fd, ssl_accept(): the
+ * accepted fd has its listener's. Afterwards setting one fails with EISCONN. */
 enum {
-    SSL_OPT_NAME = 1,          /* string: the peer's name that its certificate must be for; also sent as
-                                  SNI. Client, needed unless SSL_OPT_VERIFY says otherwise */
-    SSL_OPT_SNI,               /* string: another name for SNI than SSL_OPT_NAME */
-    SSL_OPT_CA_FILE,           /* string: PEM file or directory of trust anchors, or "system" (default:
-                                  SSL_CERT_FILE, SSL_CERT_DIR, else the system's) */
-    SSL_OPT_CERT_FILE,         /* string: own certificate, PEM, leaf first. Servers need one */
-    SSL_OPT_KEY_FILE,          /* string: its private key, PEM or DER; default: the certificate's file */
-    SSL_OPT_KEY_PASS,          /* string: passphrase of the key. Cannot be read back */
-    SSL_OPT_ALPN,              /* string: protocols in order of preference, "h2,http/1.1". A server
-                                  without one in common refuses */
-    SSL_OPT_VERIFY,            /* int: SSL_VERIFY_... */
-    SSL_OPT_MIN_VERSION,       /* int: 0x0304 is TLS 1.3, 0x0303 is TLS 1.2; 0: the default */
-    SSL_OPT_MAX_VERSION,       /* int: likewise */
-    SSL_OPT_CLIENT_AUTH,       /* int: SSL_CLIENT_AUTH_...; servers; clients are verified by CA_FILE */
-    SSL_OPT_HANDSHAKE_TIMEOUT, /* int: milliseconds from connect, accept or attach; 0: 60000 (default),
-                                  negative: none */
+    SSL_OPT_NAME = 1,    /* string: the peer's name that its certificate must be for; also sent as
+                            SNI. Client, needed unless SSL_OPT_VERIFY says otherwise */
+    SSL_OPT_SNI,         /* string: another name for SNI than SSL_OPT_NAME */
+    SSL_OPT_CA_FILE,     /* string: PEM file or directory of trust anchors, or "system" (default:
+                            SSL_CERT_FILE, SSL_CERT_DIR, else the system's) */
+    SSL_OPT_CERT_FILE,   /* string: own certificate, PEM, leaf first. Servers need one */
+    SSL_OPT_KEY_FILE,    /* string: its private key, PEM or DER; default: the certificate's file */
+    SSL_OPT_KEY_PASS,    /* string: passphrase of the key. Cannot be read back */
+    SSL_OPT_ALPN,        /* string: protocols in order of preference, "h2,http/1.1". A server
+                            without one in common refuses */
+    SSL_OPT_VERIFY,      /* int: SSL_VERIFY_... */
+    SSL_OPT_MIN_VERSION, /* int: 0x0304 is TLS 1.3, 0x0303 is TLS 1.2; 0: the default */
+    SSL_OPT_MAX_VERSION, /* int: likewise */
+    SSL_OPT_CLIENT_AUTH, /* int: SSL_CLIENT_AUTH_...; servers; clients are verified by CA_FILE */
+    SSL_OPT_HANDSHAKE_TIMEOUT, /* int: milliseconds from connect, accept or attach; 0: 60000
+                                  (default), negative: none */
     SSL_OPT_EOF,               /* int: SSL_EOF_... */
     /* for ssl_getsockopt() only, once connected (else ENOTCONN) */
-    SSL_OPT_VERSION,           /* string: "TLSv1.3" */
-    SSL_OPT_SUITE,             /* string: "TLS_AES_128_GCM_SHA256" */
-    SSL_OPT_GROUP,             /* string: "x25519" */
-    SSL_OPT_PEER_CERT          /* bytes: the peer's own certificate, DER; length 0: it has none */
+    SSL_OPT_VERSION,  /* string: "TLSv1.3" */
+    SSL_OPT_SUITE,    /* string: "TLS_AES_128_GCM_SHA256" */
+    SSL_OPT_GROUP,    /* string: "x25519" */
+    SSL_OPT_PEER_CERT /* bytes: the peer's own certificate, DER; length 0: it has none */
 };
 
-/* SSL_OPT_VERIFY. (The first one is spelled as OpenSSL spells it, so that both headers may be used.) */
+/* SSL_OPT_VERIFY. The first one is spelled as OpenSSL spells it: both headers may be used. */
 #define SSL_VERIFY_NONE 0x00 /* nothing is checked: anyone in between can read and change all */
 #define SSL_VERIFY_CA   0x10 /* the chain, not the name */
 #define SSL_VERIFY_FULL 0x20 /* default: chain and name */
@@ -87,7 +90,7 @@ enum {
 
 /* SSL_OPT_EOF: end of stream without close_notify */
 #define SSL_EOF_STRICT  0 /* default: -1 ECONNRESET, as the data may be cut short */
-#define SSL_EOF_LENIENT 1 /* 0 like a proper end, for old peers; inside a record still ECONNRESET */
+#define SSL_EOF_LENIENT 1 /* 0 like a proper end, for old peers; not inside a record */
 
 /* Roles for ssl_attach() */
 #define SSL_CLIENT 0
@@ -105,63 +108,65 @@ int ssl_listen(int fd, int backlog);
  * Errors before the network is touched: EACCES no SSL_OPT_NAME though it is to be verified; EINVAL,
  * ENOENT, ENOKEY for options. On any later failure the socket is shut down, so that a program which
  * overlooks the result cannot write plaintext.
- * Non-blocking, or SO_SNDTIMEO passed: EINPROGRESS; the next ssl_connect() goes on: 0 done, EALREADY
- * not yet (ssl_poll() for POLLOUT says when), then EISCONN. EINTR: a signal handler without SA_RESTART
- * ran; likewise call again. */
+ * Non-blocking, or SO_SNDTIMEO passed: EINPROGRESS; the next ssl_connect() goes on: 0 done,
+ * EALREADY not yet (ssl_poll() for POLLOUT says when), then EISCONN. EINTR: a signal handler
+ * without SA_RESTART ran; likewise call again. */
 int ssl_connect(int fd, const struct sockaddr *addr, socklen_t len);
-/* accept(2). The new fd is a TLS server with the listener's options. The handshake takes place at its
- * first read, write or ssl_handshake(), so a slow peer does not hold up the accepting loop and a server
- * that forks may do it in the child. ENOENT, EINVAL, ENOKEY: the options are wrong; nothing was
- * accepted. */
+/* accept(2). The new fd is a TLS server with the listener's options. The handshake takes place at
+ * its first read, write or ssl_handshake(), so a slow peer does not hold up the accepting loop and
+ * a server that forks may do it in the child. ENOENT, EINVAL, ENOKEY: the options are wrong;
+ * nothing was accepted. */
 int ssl_accept(int fd, struct sockaddr *addr, socklen_t *len);
-/* Makes a connected stream socket (from a plain connect(), accept(), inetd, socketpair()) a TLS connection
- * with the options set on it. Sends nothing: the handshake takes place as after ssl_accept(). EISCONN:
- * it is one already. */
+/* Makes a connected stream socket (from a plain connect(), accept(), inetd, socketpair()) a TLS
+ * connection with the options set on it. Sends nothing: the handshake takes place as after
+ * ssl_accept(). EISCONN: it is one already. */
 int ssl_attach(int fd, int role);
 /* Does the handshake now. 0 done (also when it was done before). EAGAIN: non-blocking, not yet. */
 int ssl_handshake(int fd);
-/* A client connection in one call: resolves host, tries its addresses in order until one accepts, does
- * the handshake with `host` as the name to verify. service: a name or a port number. Returns the fd
- * (close-on-exec); -1: errno of the last attempt, EADDRNOTAVAIL when the name does not resolve,
- * ssl_error(-1) has the sentence. */
+/* A client connection in one call: resolves host, tries its addresses in order until one accepts,
+ * does the handshake with `host` as the name to verify. service: a name or a port number. Returns
+ * the fd (close-on-exec); -1: errno of the last attempt, EADDRNOTAVAIL when the name does not
+ * resolve, ssl_error(-1) has the sentence. */
 int ssl_dial(const char *host, const char *service);
 /* shutdown(2). SHUT_WR: close_notify, then the socket's write side; reading goes on. */
 int ssl_shutdown(int fd, int how);
-/* close(2). At a connection's last fd close_notify is sent; data that the kernel had no room for may
- * hold it up for 2 seconds or the time of SO_LINGER (0 seconds: cut off at once, as usual). */
+/* close(2). At a connection's last fd close_notify is sent; data that the kernel had no room for
+ * may hold it up for 2 seconds or the time of SO_LINGER (0 seconds: cut off at once, as usual). */
 int ssl_close(int fd);
 
 /* ---- data ---- */
 
-/* read(2), write(2), recv(2), send(2) on plaintext. 0 from reading means close_notify: the peer has said
- * all it wanted to say. flags: MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE.
- * A write that was interrupted or timed out returns what it has taken; that much will be sent, by
+/* read(2), write(2), recv(2), send(2) on plaintext. 0 from reading means close_notify: the peer has
+ * said all it wanted to say. flags: MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE. A
+ * write that was interrupted or timed out returns what it has taken; that much will be sent, by
  * whatever call on the fd comes next. */
 ssize_t ssl_read(int fd, void *buf, size_t n);
 ssize_t ssl_write(int fd, const void *buf, size_t n);
 ssize_t ssl_recv(int fd, void *buf, size_t n, int flags);
 ssize_t ssl_send(int fd, const void *buf, size_t n, int flags);
-/* poll(2) in terms of plaintext: POLLIN when reading would give data, the end or an error (never for a
- * record that carries none), POLLOUT when a write would take something. Non-blocking programs need it:
- * poll() sees neither what has been decrypted already nor a handshake. Plain fds may be among them. */
+/* poll(2) in terms of plaintext: POLLIN when reading would give data, the end or an error (never
+ * for a record that carries none), POLLOUT when a write would take something. Non-blocking programs
+ * need it: poll() sees neither what has been decrypted already nor a handshake. Plain fds may be
+ * among them. */
 int ssl_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 
 /* ---- options and facts ---- */
 
 int ssl_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
-/* Strings come with their NUL. *len: room in, length out (value NULL: length only); ERANGE: too small.
- * SOL_SOCKET's SO_ERROR of a TLS connection that failed is its errno. */
+/* Strings come with their NUL. *len: room in, length out (value NULL: length only); ERANGE: too
+ * small. SOL_SOCKET's SO_ERROR of a TLS connection that failed is its errno. */
 int ssl_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 
-/* What went wrong with this fd, or (fd -1, or one without a connection) in this thread's last failed call:
- * a sentence, "" when nothing did. This thread's memory, valid until its next ssl_error(). */
+/* What went wrong with this fd, or (fd -1, or one without a connection) in this thread's last
+ * failed call: a sentence, "" when nothing did. This thread's memory, valid until its next
+ * ssl_error(). */
 const char *ssl_error(int fd);
 
 struct ssl_info {
-    int role;                /* SSL_CLIENT, SSL_SERVER */
-    int connected;           /* 1: the handshake is complete and nothing has failed */
-    int version;             /* 0x0304; 0 until negotiated */
-    char version_name[16];   /* "TLSv1.3"; strings are "" until known */
+    int role;              /* SSL_CLIENT, SSL_SERVER */
+    int connected;         /* 1: the handshake is complete and nothing has failed */
+    int version;           /* 0x0304; 0 until negotiated */
+    char version_name[16]; /* "TLSv1.3"; strings are "" until known */
     char suite[48];
     char group[48];
     char signature[48];      /* scheme the server signed with */
@@ -169,7 +174,7 @@ struct ssl_info {
     char sni[256];           /* client: sent; server: received */
     char verified_name[256]; /* the name the peer's certificate was checked for; "" none was */
     int resumed;
-    int client_auth;         /* server: 1 when the client proved a certificate */
+    int client_auth;                     /* server: 1 when the client proved a certificate */
     uint64_t bytes_sent, bytes_received; /* plaintext */
 };
 /* 0; ENOTCONN: not a TLS connection. */

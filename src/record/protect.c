@@ -92,8 +92,8 @@ static int tls13_open(struct rec_half *h, uint8_t type, struct mspan fragment, s
     }
     put_header(header, CT_APPLICATION_DATA, 0x0303, fragment.n);
     make_nonce(h, nonce);
-    TRY(aead_open(h->aead, nonce, span_of(header, sizeof header),
-                  span_of(fragment.p, fragment.n), part, part[1].n ? 2 : 1));
+    TRY(aead_open(h->aead, nonce, span_of(header, sizeof header), span_of(fragment.p, fragment.n),
+                  part, part[1].n ? 2 : 1));
     /* Content, type and padding together are at most 2^14 + 1 (section 5.4). */
     rc = inner > REC_PLAIN_MAX + 1 ? TLS_ALERT(ALERT_RECORD_OVERFLOW)
                                    : strip_padding(part, inner, &o->type);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* The record layer: framing and protection. It knows content types and limits, no handshake message.
+/* The record layer: framing and protection. It knows content types and limits, no handshake
+ * message.
  *
- * A half is one direction of a connection. What differs between versions (AAD, nonce, where the content
- * type is) is one row, struct protection; the nonce is made here and nowhere else (threat 25). */
+ * A half is one direction of a connection. What differs between versions (AAD, nonce, where the
+ * content type is) is one row, struct protection; the nonce is made here and nowhere else (threat
+ * 25). */
 #ifndef RECORD_RECORD_H
 #define RECORD_RECORD_H
 #include "crypto/crypto.h"
@@ -28,10 +30,11 @@ struct rec_opened {
 };
 
 struct protection {
-    size_t overhead;  /* bytes sealing adds behind the header */
-    size_t max_len;   /* largest legal length field */
-    bool hides_type;  /* every sealed record says application_data outside */
-    /* fragment: the record behind its header. out: where content is wanted; out.p NULL: in place. */
+    size_t overhead; /* bytes sealing adds behind the header */
+    size_t max_len;  /* largest legal length field */
+    bool hides_type; /* every sealed record says application_data outside */
+    /* fragment: the record behind its header. out: where content is wanted; out.p NULL: in place.
+     */
     int (*open)(struct rec_half *h, uint8_t type, struct mspan fragment, struct mspan out,
                 struct rec_opened *o);
     /* dst: room for REC_HEADER + len + overhead. */
@@ -45,9 +48,9 @@ struct rec_half {
     const struct protection *protection;
     struct aead *aead;
     uint8_t iv[AEAD_IV];
-    uint64_t seq;         /* of the next record */
-    uint64_t limit;       /* records one key may protect; at it the key must be replaced */
-    uint16_t version;     /* for plaintext records we send: 0x0301 in a first ClientHello */
+    uint64_t seq;     /* of the next record */
+    uint64_t limit;   /* records one key may protect; at it the key must be replaced */
+    uint16_t version; /* for plaintext records we send: 0x0301 in a first ClientHello */
 };
 
 void rec_half_init(struct rec_half *h);

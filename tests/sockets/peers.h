@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* For the sockets tests: throw-away certificates, and two ends of one TLS connection over loopback. */
+/* For the sockets tests: throw-away certificates, and two ends of one TLS connection over loopback.
+ */
 #ifndef TESTS_SOCKETS_PEERS_H
 #define TESTS_SOCKETS_PEERS_H
 #include <setjmp.h>
@@ -129,7 +130,8 @@ static inline int listener(struct sockaddr_in *addr)
     int fd = ssl_socket(AF_INET, SOCK_STREAM, 0);
 
     assert_true(fd >= 0);
-    *addr = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    *addr =
+        (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     assert_int_equal(ssl_bind(fd, (struct sockaddr *)addr, sizeof *addr), 0);
     assert_int_equal(ssl_listen(fd, 16), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)addr, &len), 0);
@@ -259,10 +261,10 @@ static inline void read_exactly(int fd, void *buf, size_t n)
     }
 }
 
-#define assert_fails(call, err)                                                                    \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        assert_int_equal((call), -1);                                                              \
-        assert_int_equal(errno, (err));                                                            \
+#define assert_fails(call, err)         \
+    do {                                \
+        errno = 0;                      \
+        assert_int_equal((call), -1);   \
+        assert_int_equal(errno, (err)); \
     } while (0)
 #endif

@@ -2,7 +2,8 @@
 /* threat 29: a stream that is cut at any byte never looks like one that ended. */
 #include "tests/sockets/peers.h"
 
-/* client <-> relay <-> server; the relay passes `pass` bytes from server to client, then ends the stream. */
+/* client <-> relay <-> server; the relay passes `pass` bytes from server to client, then ends the
+ * stream. */
 struct line {
     int client, near, far, server;
     size_t pass, passed;

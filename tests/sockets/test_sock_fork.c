@@ -7,11 +7,11 @@
 #include "tests/sockets/peers.h"
 
 /* What a child reports: exit status 0, or the line that failed. */
-#define CHILD(cond)                                                                                \
-    do {                                                                                           \
-        if (!(cond)) {                                                                             \
-            _exit(__LINE__ % 250 + 1);                                                             \
-        }                                                                                          \
+#define CHILD(cond)                    \
+    do {                               \
+        if (!(cond)) {                 \
+            _exit(__LINE__ % 250 + 1); \
+        }                              \
     } while (0)
 
 static int join(pid_t pid)
@@ -107,7 +107,8 @@ static void close_in_parent(void **state)
     close(go[1]);
 }
 
-/* The owner forks again, its child too: each time the first user has it, older heirs have nothing. */
+/* The owner forks again, its child too: each time the first user has it, older heirs have nothing.
+ */
 static void chains(void **state)
 {
     char buf[64];
@@ -193,7 +194,8 @@ static void threat_40_race(void **state)
     enum { ROUNDS = 10000 };
     struct shared {
         _Atomic int ready, go, child_won;
-    } *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    } *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int f[2], child_wins = 0, parent_wins = 0;
     char buf[2];
 
@@ -349,8 +351,8 @@ static void raw_clone_owns_nothing(void **state)
     ssl_close(f[1]);
 }
 
-/* A child that borrows our memory (vfork, posix_spawn) closes fds in its own table of them; ours must
- * stay as it is. */
+/* A child that borrows our memory (vfork, posix_spawn) closes fds in its own table of them; ours
+ * must stay as it is. */
 static int borrowing_child(void *arg)
 {
     ssl_close(*(int *)arg);

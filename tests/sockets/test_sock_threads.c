@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* One reader and one writer per fd, both ways at once; fds closed and reused under other threads' feet. */
+/* One reader and one writer per fd, both ways at once; fds closed and reused under other threads'
+ * feet. */
 #include "tests/sockets/peers.h"
 
 #define BULK (256 << 20)
@@ -201,8 +202,8 @@ static void *blocked_reader(void *arg)
     return (void *)(intptr_t)(ssl_read(*(int *)arg, &c, 1) < 0 ? errno : 0);
 }
 
-/* shutdown() from another thread wakes a blocked read, as with the kernel's; close() says close_notify
- * at once though a reader sits in the kernel. */
+/* shutdown() from another thread wakes a blocked read, as with the kernel's; close() says
+ * close_notify at once though a reader sits in the kernel. */
 static void test_close_under_a_reader(void **state)
 {
     char buf[8];
@@ -229,8 +230,8 @@ static void test_close_under_a_reader(void **state)
     assert_int_equal((intptr_t)rc, EBADF);
 }
 
-/* The number of a closed fd belongs to a plain socket at once: what the late reader does must not touch
- * it. */
+/* The number of a closed fd belongs to a plain socket at once: what the late reader does must not
+ * touch it. */
 static void test_reuse_under_a_reader(void **state)
 {
     char buf[8];

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+#include "handshake/schedule13.h"
+
+#include "base/secret.h"
+
+static const uint8_t zeros[HASH_MAX];
+
+int schedule13_start(struct schedule13 *k, enum hash_id hash, struct span psk)
+{
+    size_t n = hash_size(hash);
+
+    k->hash = hash;
+    return hkdf_extract(hash, span_of(zeros, n), psk.n ? psk : span_of(zeros, n), k->secret);
+}
+
+int schedule13_advance(struct schedule13 *k, struct span input)
+{
+    size_t n = hash_size(k->hash);
+    uint8_t empty[HASH_MAX];
+    SECRET(salt, HASH_MAX);
+
+    TRY(hash_once(k->hash, NULL, 0, empty));
+    TRY(hkdf_expand_label(k->hash, k->secret, "derived", span_of(empty, n), salt, n));
+    return hkdf_extract(k->hash, span_of(salt, n), input.n ? input : span_of(zeros, n), k->secret);
+}
+
+int schedule13_derive(const struct schedule13 *k, const char *label, const uint8_t *transcript,
+                      uint8_t out[static HASH_MAX])
+{
+    size_t n = hash_size(k->hash);
+
+    return hkdf_expand_label(k->hash, k->secret, label, span_of(transcript, n), out, n);
+}
+
+int schedule13_finished(enum hash_id hash, const uint8_t *traffic, const uint8_t *transcript,
+                        uint8_t out[static HASH_MAX])
+{
+    size_t n = hash_size(hash);
+    struct span msg = span_of(transcript, n);
+    SECRET(key, HASH_MAX);
+
+    TRY(hkdf_expand_label(hash, traffic, "finished", span_of(NULL, 0), key, n));
+    return hmac(hash, span_of(key, n), &msg, 1, out);
+}
+
+int schedule13_keys(enum hash_id hash, const uint8_t *traffic, size_t key_size, uint8_t *key,
+                    uint8_t iv[static AEAD_IV])
+{
+    TRY(hkdf_expand_label(hash, traffic, "key", span_of(NULL, 0), key, key_size));
+    return hkdf_expand_label(hash, traffic, "iv", span_of(NULL, 0), iv, AEAD_IV);
+}
+
+int schedule13_next(enum hash_id hash, uint8_t traffic[static HASH_MAX])
+{
+    SECRET(old, HASH_MAX);
+
+    memcpy(old, traffic, HASH_MAX);
+    return hkdf_expand_label(hash, old, "traffic upd", span_of(NULL, 0), traffic, hash_size(hash));
+}

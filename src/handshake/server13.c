@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: ISC */
+/* The server of TLS 1.3. */
+#include "base/secret.h"
+#include "handshake/local.h"
+
+struct client_hello {
+    struct span random;
+    struct rd session, suites, compression, extensions;
+};
+
+static int hello_parse(struct hs *h, struct rd *body, struct client_hello *c)
+{
+    struct rd inner;
+    uint16_t version;
+
+    if (!rd_u16(body, &version) || !rd_bytes(body, RANDOM_SIZE, &c->random) ||
+        !rd_vec(body, 1, &c->session) || c->session.n > SESSION_ID_MAX ||
+        !rd_vec(body, 2, &c->suites) || c->suites.n == 0 || c->suites.n % 2 ||
+        !rd_vec(body, 1, &c->compression) || c->compression.n == 0) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ClientHello");
+    }
+    if (rd_done(body)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the client does not speak TLS 1.3");
+    }
+    c->extensions = *body;
+    inner = *body;
+    if (!rd_vec(&inner, 2, &c->extensions) || !rd_done(&inner)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ClientHello");
+    }
+    return 0;
+}
+
+/* Of all that a second ClientHello must repeat (section 4.1.2, threat 34). */
+static int hello_digest(const struct client_hello *c, uint8_t out[static HASH_MAX])
+{
+    struct span part[4 + 2 * MAX_EXTENSIONS] = { c->random, span_of(c->session.p, c->session.n),
+                                                 span_of(c->suites.p, c->suites.n),
+                                                 span_of(c->compression.p, c->compression.n) };
+    struct rd block = c->extensions, ext, before;
+    size_t n = 4;
+    uint16_t id;
+
+    for (before = block; rd_u16(&block, &id) && rd_vec(&block, 2, &ext); before = block) {
+        /* padding, pre_shared_key, early_data, cookie, key_share may change */
+        if (id == 21 || id == 41 || id == 42 || id == 44 || id == 51) {
+            continue;
+        }
+        if (n == sizeof part / sizeof *part) {
+            return TLS_ALERT(ALERT_DECODE_ERROR);
+        }
+        part[n++] = span_of(before.p, before.n - block.n);
+    }
+    return hash_parts(HASH_SHA256, part, n, out);
+}
+
+/* Ours in order of preference; a client that puts ChaCha20 first has no fast AES: it gets it. */
+static const struct suite *choose_suite(const struct settings *s, struct rd offered)
+{
+    const struct suite *best = NULL;
+    size_t rank = SETTINGS_SUITES;
+    uint16_t id;
+
+    for (bool first = true; rd_u16(&offered, &id); first = false) {
+        for (size_t i = 0; i < s->nsuites; i++) {
+            if (s->suites[i]->id != id) {
+                continue;
+            }
+            if (first && s->suites[i]->aead == AEAD_CHACHA20_POLY1305) {
+                return s->suites[i];
+            }
+            if (i < rank) {
+                rank = i;
+                best = s->suites[i];
+            }
+        }
+    }
+    return best;
+}
+
+/* Takes the extensions in and chooses suite, certificate, group. FACT_RETRY: no usable share. */
+static int negotiate(struct hs *h, const struct client_hello *c, struct rd *body)
+{
+    struct hs_work *k = h->work;
+    const struct suite *suite;
+
+    k->share = span_of(NULL, 0);
+    k->share_group = NULL;
+    k->got_version = k->got_shares = k->got_groups = k->got_schemes = false;
+    memset(k->peer_has_group, 0, sizeof k->peer_has_group);
+    TRY(ext_read(h, body, IN_CH));
+    if (!k->got_version) {
+        return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the client does not speak TLS 1.3");
+    }
+    if (c->compression.n != 1 || c->compression.p[0] != 0) { /* threat 15 */
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "the client offers compression");
+    }
+    if (!k->got_schemes || !k->got_groups || !k->got_shares) { /* section 9.2 */
+        return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION),
+                    "ClientHello lacks signature_algorithms, supported_groups or key_share");
+    }
+    suite = choose_suite(h->set, c->suites);
+    if (!suite) {
+        return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE), "no cipher suite in common");
+    }
+    h->suite = suite;
+    h->version = TLS_1_3;
+    if (cert13_choose(h) == 0) {
+        return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
+                    "no signature scheme in common with the certificate's key");
+    }
+    return 0;
+}
+
+/* The group: that of the share when there is one, else the first in common, asked for by retry. */
+static int choose_group(struct hs *h)
+{
+    struct hs_work *k = h->work;
+    const struct group *common = NULL;
+    bool listed = false;
+
+    for (size_t i = 0; i < h->set->ngroups; i++) {
+        if (k->peer_has_group[i]) {
+            common = common ? common : h->set->groups[i];
+            listed |= h->set->groups[i] == k->share_group;
+        }
+    }
+    if (k->share_group && !listed) { /* section 4.2.8: shares are of the groups listed */
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "a share of a group not listed");
+    }
+    if (k->share_group) {
+        return 0;
+    }
+    if (!common) {
+        return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE), "no key exchange group in common");
+    }
+    k->share_group = common;
+    h->facts |= FACT_RETRY;
+    return 0;
+}
+
+static int hello_send(struct hs *h, enum ext_where where)
+{
+    struct hs_work *k = h->work;
+    struct hs_msg m;
+    int rc;
+
+    hs_msg_begin(&m, HS_SERVER_HELLO);
+    wr_u16(&m.w, TLS_1_2);
+    wr_bytes(&m.w, where == IN_HRR ? hello_retry_random : k->random, RANDOM_SIZE);
+    wr_vec(&m.w, 1, k->session_id, k->session_id_len);
+    wr_u16(&m.w, h->suite->id);
+    wr_u8(&m.w, 0);
+    rc = ext_write(h, &m.w, where);
+    if (rc < 0) {
+        buf_free(&m.buf);
+        return rc;
+    }
+    TRY(hs_msg_send(h, &m));
+    return keys13_compat_ccs(h);
+}
+
+static int retry(struct hs *h, const struct client_hello *c)
+{
+    struct hs_work *k = h->work;
+
+    k->retried = true;
+    TRY(hello_digest(c, k->hello_digest));
+    TRY(transcript_choose(&k->transcript, h->suite->hash, true));
+    TRY(hello_send(h, IN_HRR));
+    return k->early_data ? h->host->early_data(h->ctx) : 0;
+}
+
+static int extensions_send(struct hs *h)
+{
+    struct hs_msg m;
+    int rc;
+
+    hs_msg_begin(&m, HS_ENCRYPTED_EXTENSIONS);
+    rc = ext_write(h, &m.w, IN_EE);
+    if (rc == 0) {
+        return hs_msg_send(h, &m);
+    }
+    buf_free(&m.buf);
+    return rc;
+}
+
+static int request_send(struct hs *h)
+{
+    struct hs_msg m;
+    int rc;
+
+    h->facts |= FACT_CLIENT_AUTH;
+    hs_msg_begin(&m, HS_CERTIFICATE_REQUEST);
+    wr_u8(&m.w, 0); /* no context */
+    rc = ext_write(h, &m.w, IN_CR);
+    if (rc == 0) {
+        return hs_msg_send(h, &m);
+    }
+    buf_free(&m.buf);
+    return rc;
+}
+
+/* ServerHello to Finished, one flight. */
+static int flight(struct hs *h)
+{
+    struct hs_work *k = h->work;
+    uint8_t share[KEX_SHARE_MAX];
+    SECRET(shared, KEX_SECRET_MAX);
+    SECRET(client, HASH_MAX);
+    SECRET(server, HASH_MAX);
+    int rc = kex_respond(k->share_group, k->share, share, shared);
+
+    if (rc < 0) {
+        return FAIL(h->err, rc, "the client's key share is not valid");
+    }
+    h->group = k->share_group;
+    k->share = span_of(share, h->group->share_server);
+    rc = hello_send(h, IN_SH);
+    k->share = span_of(NULL, 0);
+    TRY(rc);
+    TRY(keys13_handshake(h, span_of(shared, h->group->secret_size)));
+    TRY(h->host->set_keys(h->ctx, HS_WRITE, h->suite, k->server_traffic));
+    TRY(h->host->set_keys(h->ctx, HS_READ, h->suite, k->client_traffic));
+    TRY(extensions_send(h));
+    if (h->set->client_auth != CLIENT_AUTH_NONE) {
+        TRY(request_send(h));
+    }
+    TRY(cert13_send(h));
+    TRY(finished13_send(h, k->server_traffic));
+    TRY(keys13_application(h, client, server));
+    TRY(h->host->set_keys(h->ctx, HS_WRITE, h->suite, server));
+    /* Handshake secrets have done their work but the client's, for its Finished; the application
+     * secret of the client waits where the server's was. */
+    memcpy(k->server_traffic, client, HASH_MAX);
+    return k->early_data ? h->host->early_data(h->ctx) : 0;
+}
+
+int server13_on_hello(struct hs *h, struct rd *body)
+{
+    struct hs_work *k = h->work;
+    const struct suite *before = h->suite;
+    struct client_hello c;
+    uint8_t digest[HASH_MAX];
+
+    TRY(hello_parse(h, body, &c));
+    h->facts &= ~(unsigned)FACT_RETRY;
+    TRY(negotiate(h, &c, body));
+    TRY(choose_group(h));
+    if (k->retried) {
+        TRY(hello_digest(&c, digest));
+        if (h->suite != before || (h->facts & FACT_RETRY) || k->early_data ||
+            memcmp(digest, k->hello_digest, hash_size(HASH_SHA256)) != 0) {
+            return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                        "the second ClientHello differs where it may not");
+        }
+    } else {
+        TRY(rand_bytes(k->random, RANDOM_SIZE));
+        memcpy(k->client_random, c.random.p, RANDOM_SIZE);
+        k->session_id_len = c.session.n;
+        if (c.session.n) {
+            memcpy(k->session_id, c.session.p, c.session.n);
+        }
+        if (h->facts & FACT_RETRY) {
+            return retry(h, &c);
+        }
+        TRY(transcript_choose(&k->transcript, h->suite->hash, false));
+    }
+    return flight(h);
+}
+
+int server13_on_finished(struct hs *h, struct rd *body)
+{
+    TRY(finished13_check(h, body, h->work->client_traffic));
+    return h->host->set_keys(h->ctx, HS_READ, h->suite, h->work->server_traffic);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC */
+/* The transcript hash (RFC 8446 section 4.4.1). The hello bytes are kept raw until the suite says
+ * which hash it is to be. */
+#ifndef HANDSHAKE_TRANSCRIPT_H
+#define HANDSHAKE_TRANSCRIPT_H
+#include "base/buf.h"
+#include "crypto/crypto.h"
+
+struct transcript {
+    struct hash *hash; /* NULL: not known yet */
+    enum hash_id id;
+    struct buf raw;
+    size_t first; /* bytes of the first ClientHello in raw */
+};
+int transcript_add(struct transcript *t, struct span message) MUST_CHECK;
+/* The hash is known. after_retry: raw holds ClientHello1, then HelloRetryRequest: the first one is
+ * replaced by its message_hash. */
+int transcript_choose(struct transcript *t, enum hash_id id, bool after_retry) MUST_CHECK;
+int transcript_hash(const struct transcript *t, uint8_t out[static HASH_MAX]) MUST_CHECK;
+void transcript_free(struct transcript *t);
+#endif
