@@ -233,7 +233,7 @@ void conn_closing(int fd)
     }
     /* Closing is not using: a connection that nobody has claimed since a fork is left to the other
      * process without a word. */
-    if (fork_owner(c) == OWNER_US) {
+    if (fork_owner(c) == OWNER_US && cookie_of(fd) == c->cookie) {
         say_goodbye(&h, fd);
         tls_abort(c->tls, ALERT_USER_CANCELED, "closed"); /* wipes the keys */
     }

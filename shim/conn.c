@@ -224,16 +224,16 @@ void conn_set_failed(struct conn *c, int err, int code, const char *why)
     set_state_failed(c, err);
 }
 
-void conn_failed_tls(struct conn *c)
+void conn_failed_tls(struct conn *c, int rc)
 {
-    const struct error *e = tls_error(c->tls);
+    const struct error *e = tls_error(c->tls), own = { .code = rc };
 
     if (e->code < 0 && first_error(c)) {
         c->err = *e;
         atomic_store(&c->err_stage, 2);
     }
-    conn_set_error(c, ERR_STATE, "the connection failed");
-    set_state_failed(c, e->code < 0 ? errno_of(e) : EPROTO);
+    conn_set_error(c, rc, error_name(rc));
+    set_state_failed(c, errno_of(e->code < 0 ? e : &own));
 }
 
 const struct error *conn_error(struct conn *c)

@@ -105,7 +105,7 @@ void uncalm(const sigset_t *signals, int cancel);
 /* Records a failure (the first one stays). conn_failed_tls: the engine has said why. Any half held.
  */
 void conn_set_failed(struct conn *c, int err, int code, const char *why);
-void conn_failed_tls(struct conn *c);
+void conn_failed_tls(struct conn *c, int rc);
 void conn_set_error(struct conn *c, int code, const char *why);
 void conn_destroy(struct conn *c); /* the last reference went */
 int64_t now_ms(void);

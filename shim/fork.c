@@ -255,7 +255,7 @@ void fork_look(void)
 bool fork_vforked(void)
 {
     fork_look();
-    return getpid() != self.pid;
+    return self.mark && getpid() != self.pid;
 }
 
 static void init(void)

@@ -86,7 +86,7 @@ static int open_record(struct conn *c, struct sink *s, uint8_t *data, size_t n, 
 
     *used = in.used;
     if (event < 0) {
-        conn_failed_tls(c);
+        conn_failed_tls(c, event);
         return -1;
     }
     switch (event) {

@@ -162,6 +162,9 @@ void options_drop(int fd)
     struct options *found;
     struct held h;
 
+    if (fork_vforked()) {
+        return; /* the table is our parent's */
+    }
     acquire(&h);
     found = fd >= 0 ? find(fd) : NULL;
     if (found) {

@@ -157,6 +157,11 @@ static int begin(int fd, struct options *o, const struct sockaddr *addr, socklen
     if (err == 0 || err == EINPROGRESS || err == EINTR) {
         rc = attach(fd, o, config);
         c = rc ? NULL : conn_get(fd);
+        if (rc) {
+            err = errno;
+            sys.shutdown(fd, SHUT_RDWR);
+            errno = err;
+        }
     }
     if (c) {
         rc = err == EINTR ? ssl_failed(EINTR, "connect was interrupted")

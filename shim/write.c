@@ -197,13 +197,15 @@ static int write_batch(struct conn *c, int fd, struct source *s, size_t batch, i
     uint8_t *mem = scratch_get();
     struct iovec parts[2];
     ssize_t sent;
+    int rc;
 
     if (!mem) {
         errno = ENOMEM;
         return -1;
     }
-    if (tls_seal(c->tls, in, nin, &taken, mem, SCRATCH, &made) < 0 || taken == 0) {
-        conn_failed_tls(c);
+    rc = tls_seal(c->tls, in, nin, &taken, mem, SCRATCH, &made);
+    if (rc < 0 || taken == 0) {
+        conn_failed_tls(c, rc < 0 ? rc : ERR_STATE);
         errno = atomic_load(&c->fail_errno);
         return -1;
     }
