@@ -15,6 +15,11 @@ static uint64_t cookie_of(int fd)
     return sys.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &n) == 0 ? cookie : 0;
 }
 
+bool conn_on_socket(const struct conn *c, int fd)
+{
+    return cookie_of(fd) == c->cookie;
+}
+
 static int refuse(struct error *err, int code, int num, const char *why)
 {
     error_set(err, code, "conn_attach", "%s", why);
@@ -23,7 +28,7 @@ static int refuse(struct error *err, int code, int num, const char *why)
 }
 
 /* Only a stream socket, and not one that is a TLS connection already. */
-static int check_socket(int fd, uint64_t cookie, struct error *err)
+static int check_socket(int fd, struct error *err)
 {
     struct conn *old;
     int type = 0;
@@ -36,7 +41,7 @@ static int check_socket(int fd, uint64_t cookie, struct error *err)
         return refuse(err, ERR_ARG, EPROTOTYPE, "TLS needs a stream socket");
     }
     old = conn_get(fd);
-    if (old && old->cookie == cookie && cookie) {
+    if (old && conn_on_socket(old, fd)) {
         conn_put(old);
         return refuse(err, ERR_STATE, EISCONN, "this socket is a TLS connection already");
     }
@@ -81,7 +86,7 @@ int conn_attach(int fd, const struct conn_params *p, struct error *err)
     }
     error_clear(err);
     fork_look();
-    if (check_socket(fd, cookie, err)) {
+    if (check_socket(fd, err)) {
         return -1;
     }
     if (table_reserve(fd) || !(c = table_new())) {
@@ -207,6 +212,15 @@ static void say_goodbye(struct hold *h, int fd)
     conn_drain(fd);
 }
 
+/* Now, and not with the last reference: one may be left behind by a thread that jumped away. */
+static void wipe_keys(struct conn *c)
+{
+    struct tls_in none = { 0 };
+
+    tls_abort(c->tls, ALERT_USER_CANCELED, "closed"); /* the sending keys */
+    (void)!tls_input(c->tls, &none);                  /* the receiving ones */
+}
+
 void conn_closing(int fd)
 {
     int saved = errno;
@@ -233,9 +247,9 @@ void conn_closing(int fd)
     }
     /* Closing is not using: a connection that nobody has claimed since a fork is left to the other
      * process without a word. */
-    if (fork_owner(c) == OWNER_US && cookie_of(fd) == c->cookie) {
+    if (fork_owner(c) == OWNER_US && conn_on_socket(c, fd)) {
         say_goodbye(&h, fd);
-        tls_abort(c->tls, ALERT_USER_CANCELED, "closed"); /* wipes the keys */
+        wipe_keys(c);
     }
     atomic_fetch_or(&c->events_due, 1U << CONN_EVENT_CLOSED);
     conn_put(c); /* the table's */

@@ -107,6 +107,8 @@ void uncalm(const sigset_t *signals, int cancel);
 void conn_set_failed(struct conn *c, int err, int code, const char *why);
 void conn_failed_tls(struct conn *c, int rc);
 void conn_set_error(struct conn *c, int code, const char *why);
+/* Is fd still the socket that c was made on? Not, when it was closed without telling us. */
+bool conn_on_socket(const struct conn *c, int fd);
 void conn_destroy(struct conn *c); /* the last reference went */
 int64_t now_ms(void);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/secret.h"
+#include "shim/conn.h"
 #include "shim/ssl_options.h"
 
 #define VALUE_MAX 4096
@@ -166,9 +167,10 @@ static int apply(const struct option *opt, struct options *o, const void *value,
 static bool is_tls(int fd)
 {
     struct conn *c = conn_get(fd);
+    bool is = c && conn_on_socket(c, fd);
 
     conn_put(c);
-    return c != NULL;
+    return is;
 }
 
 static int is_stream(int fd)

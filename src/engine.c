@@ -183,29 +183,14 @@ static const struct hs_host host = {
     .early_data = host_early_data,
 };
 
-/* Writes KeyUpdate under the old keys to dst and takes the next ones; its size on the wire. */
-static int update_keys(struct tls *t, bool ask, uint8_t *dst)
+/* Says KeyUpdate under the old keys and takes the next ones. */
+static int update_keys(struct tls *t, bool ask)
 {
     const uint8_t message[] = { HS_KEY_UPDATE, 0, 0, 1, ask };
-    struct span part = span_of(message, sizeof message);
-    int made = rec_seal(&t->tx, CT_HANDSHAKE, &part, 1, part.n, dst);
 
-    TRY(made);
+    TRY(emit(t, CT_HANDSHAKE, message, sizeof message));
     TRY(schedule13_next(t->hs.suite->hash, t->tx_secret));
-    TRY(half_keys(t, &t->tx, t->tx_secret));
-    return made;
-}
-#define KEY_UPDATE_SIZE (REC_OVERHEAD_MAX + 5)
-
-static int update_queue(struct tls *t, bool ask)
-{
-    int made;
-
-    TRY(buf_reserve(&t->out, KEY_UPDATE_SIZE));
-    made = update_keys(t, ask, buf_tail(&t->out));
-    TRY(made);
-    buf_added(&t->out, (size_t)made);
-    return 0;
+    return half_keys(t, &t->tx, t->tx_secret);
 }
 
 static void tx_end(struct tls *t)
@@ -218,9 +203,11 @@ static void tx_end(struct tls *t)
 /* Turns what the read half noted into records. */
 static void notes_act(struct tls *t)
 {
+    bool worn = t->tx.seq >= t->tx.limit; /* RFC 8446 section 5.5 */
     unsigned notes;
 
-    if (atomic_load_explicit(&t->notes, memory_order_relaxed) == 0 && !(status_of(t) & ST_FAILED)) {
+    if (atomic_load_explicit(&t->notes, memory_order_relaxed) == 0 && !worn &&
+        !(status_of(t) & ST_FAILED)) {
         return;
     }
     notes = atomic_exchange(&t->notes, 0);
@@ -235,8 +222,8 @@ static void notes_act(struct tls *t)
     }
     if (status_of(t) & ST_FAILED) {
         tx_end(t);
-    } else if (notes & NOTE_KEY_UPDATE) {
-        if (update_queue(t, false) < 0) {
+    } else if ((notes & NOTE_KEY_UPDATE) || worn) {
+        if (update_keys(t, false) < 0) {
             fail(t, ERR_CRYPTO, __func__, "the sending keys could not be changed");
             tx_end(t);
         }
@@ -296,19 +283,11 @@ int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, ui
     for (size_t i = 0; i < nin; i++) {
         total += in[i].n;
     }
-    while (*taken < total) {
+    do {
         struct span view[16];
         size_t nview, want = total - *taken, left = room - *made;
         int rc;
 
-        if (t->tx.seq >= t->tx.limit && left >= KEY_UPDATE_SIZE) { /* RFC 8446 section 5.5 */
-            rc = update_keys(t, false, dst + *made);
-            if (rc < 0) {
-                return fail(t, rc, __func__, "the sending keys could not be changed");
-            }
-            *made += (size_t)rc;
-            left -= (size_t)rc;
-        }
         if (left <= TLS_OVERHEAD) {
             break;
         }
@@ -322,7 +301,7 @@ int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, ui
         *made += (size_t)rc;
         *taken += want;
         t->sealed += want;
-    }
+    } while (*taken < total);
     return 0;
 }
 
@@ -347,7 +326,7 @@ int tls_key_update(struct tls *t, bool ask_peer)
         return status_of(t) & ST_CONNECTED ? ERR_CLOSED : ERR_STATE;
     }
     notes_act(t);
-    return update_queue(t, ask_peer);
+    return update_keys(t, ask_peer);
 }
 
 void tls_abort(struct tls *t, enum alert desc, const char *why)

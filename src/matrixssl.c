@@ -224,9 +224,10 @@ static int seal(struct session *s, const uint8_t *plain, size_t n)
     size_t taken = 0, made = 0;
     uint8_t *record;
 
-    TRY(tls_seal(s->tls, &in, 1, &taken, buf_tail(&s->out), s->out.cap - s->out.end, &made));
+    update = tls_output(s->tls); /* under the keys of before: it goes in front */
+    TRY(tls_seal(s->tls, &in, n ? 1 : 0, &taken, buf_tail(&s->out), s->out.cap - s->out.end,
+                 &made));
     buf_added(&s->out, made);
-    update = tls_output(s->tls);
     if (update.n) {
         TRY(buf_reserve(&s->out, update.n));
         record = buf_tail(&s->out) - made;

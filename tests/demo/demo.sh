@@ -102,7 +102,7 @@ until_ok 15 pings wrapped "$tls" || fail "redis-server under sleeve does not ans
 
 # ---- both directions ------------------------------------------------------------------------
 
-printf '%sredis-server and redis-cli, as Debian ships them, both under "sleeve run": neither knows about TLS%s\n' "$bold" "$off"
+printf '%sredis-server and redis-cli, unmodified, both under "sleeve run": neither knows of TLS%s\n' "$bold" "$off"
 title '  $ sleeve run -c demo.conf -- redis-cli -h localhost'
 [ "$(cli "$plain_relay" SET message "$WORDS")" = OK ] || fail "SET without TLS"
 [ "$(wrapped "$tls_relay" SET message "$WORDS")" = OK ] || fail "SET under sleeve"
@@ -198,5 +198,5 @@ title 'Next: your own pair of programs'
 cat <<'NEXT'
   build/sleeve keygen ca && build/sleeve keygen server -n localhost
   build/sleeve run -r 'server * *:7000 cert=server.pem key=server.key' -- nc -l -p 7000
-  build/sleeve run -r 'client * *:7000 ca=ca.pem' -- nc localhost 7000           (README.md has more)
+  build/sleeve run -r 'client * *:7000 ca=ca.pem' -- nc localhost 7000            (more: README.md)
 NEXT
