@@ -13,8 +13,6 @@
 
 /* Least room of a read buffer: most handshake flights and small records come in one read. */
 #define ROOM_MIN 2048
-/* What sealing one record may add: a KeyUpdate (5 bytes) of the engine's may go in front of it. */
-#define SEAL_ROOM(n) ((n) + 2 * TLS_OVERHEAD + 5)
 
 /* ---- receiving ---- */
 int32 matrixSslGetReadbuf(ssl_t *ssl, unsigned char **buf)
@@ -216,33 +214,21 @@ static int32 may_encode(const struct session *s, uint32 len)
 }
 
 /* One record behind what is in `out`; the plaintext may lie where its ciphertext will be. The
- * engine's queue is empty before; a KeyUpdate that the engine puts there now goes in front of the
- * record. */
+ * engine's queue must be empty: tls_output() was called, and what it had was taken over. */
 static int seal(struct session *s, const uint8_t *plain, size_t n)
 {
-    struct span in = span_of(plain, n), update;
+    struct span in = span_of(plain, n);
     size_t taken = 0, made = 0;
-    uint8_t *record;
 
-    update = tls_output(s->tls); /* under the keys of before: it goes in front */
-    TRY(tls_seal(s->tls, &in, n ? 1 : 0, &taken, buf_tail(&s->out), s->out.cap - s->out.end,
-                 &made));
+    TRY(tls_seal(s->tls, &in, 1, &taken, buf_tail(&s->out), s->out.cap - s->out.end, &made));
     buf_added(&s->out, made);
-    if (update.n) {
-        TRY(buf_reserve(&s->out, update.n));
-        record = buf_tail(&s->out) - made;
-        memmove(record + update.n, record, made);
-        memcpy(record, update.p, update.n);
-        buf_added(&s->out, update.n);
-        tls_sent(s->tls, update.n);
-    }
     return taken == n ? 0 : ERR_LIMIT;
 }
 
 static int seal_copy(struct session *s, const uint8_t *plain, size_t n)
 {
     TRY(take_over(s));
-    TRY(buf_reserve(&s->out, SEAL_ROOM(n)));
+    TRY(buf_reserve(&s->out, n + TLS_OVERHEAD));
     return seal(s, plain, n);
 }
 
@@ -286,12 +272,12 @@ int32 matrixSslGetWritebuf(ssl_t *ssl, unsigned char **buf, uint32 reqLen)
         matrixssl_drop_reserved(s);
         rc = take_over(s);
         if (rc == 0) {
-            rc = buf_reserve(&s->out, SEAL_ROOM(want));
+            rc = buf_reserve(&s->out, want + TLS_OVERHEAD);
         }
         if (rc < 0) {
             return matrixssl_code(rc);
         }
-        room = s->out.cap - s->out.end - SEAL_ROOM(0);
+        room = s->out.cap - s->out.end - TLS_OVERHEAD;
         s->reserved = room < SSL_MAX_PLAINTEXT_LEN ? room : SSL_MAX_PLAINTEXT_LEN;
     }
     *buf = buf_tail(&s->out) + TLS_HEADER;

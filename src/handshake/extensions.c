@@ -376,7 +376,7 @@ static int share_read(struct hs *h, struct rd *body, enum ext_where where)
         }
         seen[nseen++] = id;
         for (size_t i = 0; i < h->set->ngroups; i++) {
-            if (h->set->groups[i]->id == id && i < best) {
+            if (i < best && h->set->groups[i]->id == id) {
                 best = i;
                 k->share = span_of(key.p, key.n);
                 k->share_group = h->set->groups[i];

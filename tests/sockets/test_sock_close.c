@@ -136,7 +136,8 @@ static void test_close_is_bounded(void **state)
     ssl_close(f[1]);
 }
 
-/* Session tickets that were never read must not turn close() into a reset that destroys data on its way. */
+/* Session tickets that were never read must not turn close() into a reset that destroys data on its
+ * way. */
 static void test_write_and_close(void **state)
 {
     static uint8_t out[200000], in[65536];
@@ -269,7 +270,8 @@ static void test_events(void **state)
     assert_int_equal(bad.closed, 1);
 }
 
-/* conn_fail(): the preload's way to refuse; every later use has the errno, the socket is shut down. */
+/* conn_fail(): the preload's way to refuse; every later use has the errno, the socket is shut down.
+ */
 static void test_fail(void **state)
 {
     struct conn *c;

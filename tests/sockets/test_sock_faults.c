@@ -162,8 +162,8 @@ static void *failing_alloc(size_t n)
     return --until_failure == 0 ? NULL : usual.alloc(n);
 }
 
-/* One connection's life in which the n-th allocation fails: an error at most, never a crash or a leak.
- * true: all went well, there was no n-th. */
+/* One connection's life in which the n-th allocation fails: an error at most, never a crash or a
+ * leak. true: all went well, there was no n-th. */
 static bool life(long n)
 {
     static uint8_t out[40000], in[40000];

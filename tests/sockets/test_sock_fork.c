@@ -189,6 +189,15 @@ static void unclaimed_chain(void **state)
 
 /* Parent and child write at the same moment, many times; the receiver's record layer would refuse a
  * sequence number that was used twice, and the counts must fit. */
+static void await(_Atomic int *flag)
+{
+    for (int spin = 0; !*flag; spin++) {
+        if (spin > 300) {
+            sched_yield();
+        }
+    }
+}
+
 static void threat_40_race(void **state)
 {
     enum { ROUNDS = 10000 };
@@ -211,18 +220,13 @@ static void threat_40_race(void **state)
         assert_true(pid >= 0);
         if (pid == 0) {
             shared->ready = 1;
-            while (!shared->go) {
-            }
+            await(&shared->go);
             for (volatile int spin = i % 64 * 8; spin > 0; spin--) {
             }
             shared->child_won = ssl_write(f[0], "c", 1) == 1;
             _exit(0);
         }
-        for (int spin = 0; !shared->ready; spin++) {
-            if (spin > 1000) {
-                sched_yield();
-            }
-        }
+        await(&shared->ready);
         shared->go = 1;
         for (volatile int spin = i / 64 % 64 * 8; spin > 0; spin--) {
         }

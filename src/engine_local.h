@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+/* A connection, as the engine's three files see it: engine.c (life, state, what the handshake asks
+ * for), engine_read.c, engine_write.c. The halves share nothing but `status`, `notes` and the
+ * error, which are atomic or claimed once. */
+#ifndef SRC_ENGINE_LOCAL_H
+#define SRC_ENGINE_LOCAL_H
+#include <stdatomic.h>
+
+#include "base/buf.h"
+#include "engine.h"
+#include "handshake/handshake.h"
+#include "record/record.h"
+
+enum {
+    ST_CONNECTED = 1,
+    ST_FAILED = 2,      /* a fatal error: ours or the peer's */
+    ST_PEER_CLOSED = 4, /* close_notify arrived */
+    ST_CLOSED = 8,      /* we sent close_notify */
+};
+enum {
+    NOTE_ALERT = 0x100,      /* low byte: the fatal alert we owe */
+    NOTE_KEY_UPDATE = 0x200, /* the peer asked us to change our keys */
+};
+struct tls {
+    struct config *config;
+    struct hs hs;
+    atomic_uint status, notes;
+    atomic_flag failing;
+    struct error err, scratch; /* scratch: what the handshake says, before it is final */
+    /* read half */
+    struct rec_half rx;
+    struct buf message; /* an unfinished handshake message */
+    uint8_t rx_secret[HASH_MAX];
+    unsigned idle, ccs;
+    size_t skip; /* early data still to be skipped */
+    uint64_t opened;
+    /* write half */
+    struct rec_half tx;
+    struct buf out;
+    struct buf flight; /* handshake messages not yet in a record */
+    uint8_t tx_secret[HASH_MAX];
+    uint64_t sealed;
+};
+
+static inline unsigned engine_status(const struct tls *t)
+{
+    return atomic_load_explicit(&t->status, memory_order_acquire);
+}
+
+static inline void engine_status_add(struct tls *t, unsigned bits)
+{
+    atomic_fetch_or_explicit(&t->status, bits, memory_order_acq_rel);
+}
+
+/* The first error wins, whichever half finds it; returns code. */
+int engine_fail(struct tls *t, int code, const char *place, const char *text);
+/* Handshake messages of ours that wait go into records, under the keys of now. */
+int engine_flush(struct tls *t) MUST_CHECK;
+/* Key and IV of a half from its traffic secret. */
+int engine_keys(struct tls *t, struct rec_half *half, const uint8_t *traffic) MUST_CHECK;
+/* No more keys in that half. */
+void engine_read_end(struct tls *t);
+void engine_write_end(struct tls *t);
+#endif

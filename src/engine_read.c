@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: ISC */
+/* The read half: one record in, one event out. */
+#include <stdatomic.h>
+
+#include "base/secret.h"
+#include "engine_local.h"
+
+/* Consecutive records or messages that carry nothing for the caller (threat 30). */
+#define IDLE_MAX 32
+
+/* With the handshake's own sentence when it left one. */
+static int fail_handshake(struct tls *t, int code)
+{
+    const char *text = t->scratch.code ? t->scratch.text : error_name(code);
+
+    return engine_fail(t, code, t->scratch.place ? t->scratch.place : "handshake", text);
+}
+
+void engine_read_end(struct tls *t)
+{
+    rec_half_wipe(&t->rx);
+    wipe(t->rx_secret, sizeof t->rx_secret);
+    buf_free(&t->message);
+}
+
+/* Nothing for the caller in this one: so many in a row, and it is a flood. */
+static int count_idle(struct tls *t)
+{
+    if (++t->idle > IDLE_MAX) {
+        return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
+                           "too many records without data");
+    }
+    return TLS_EV_PROGRESS;
+}
+
+static int take_ccs(struct tls *t, struct span body)
+{
+    /* RFC 8446 section 5: one byte 01, after the first ClientHello and before the peer's Finished;
+     * at most two, never inside a message (threats 1, 9). */
+    if (body.n != 1 || body.p[0] != 1 || hs_connected(&t->hs) || !hs_started(&t->hs) ||
+        buf_len(&t->message) || ++t->ccs > 2) {
+        return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
+                           "unexpected change_cipher_spec");
+    }
+    return TLS_EV_PROGRESS;
+}
+
+static int take_alert(struct tls *t, struct span body)
+{
+    char text[80] = "the peer sent the alert ";
+
+    if (body.n != 2) {
+        return engine_fail(t, TLS_ALERT(ALERT_DECODE_ERROR), __func__, "malformed alert");
+    }
+    if (body.p[1] == ALERT_CLOSE_NOTIFY) {
+        engine_status_add(t, ST_PEER_CLOSED);
+        engine_read_end(t);
+        return TLS_EV_CLOSED;
+    }
+    if (body.p[1] == ALERT_USER_CANCELED) { /* section 6.1: a close_notify follows */
+        return count_idle(t);
+    }
+    if (!atomic_flag_test_and_set(&t->failing)) { /* any other is fatal, whatever its level */
+        strncat(text, alert_name(body.p[1]), sizeof text - strlen(text) - 1);
+        error_set(&t->err, ERR_PEER_ALERT, __func__, "%s", text);
+        t->err.alert_received = body.p[1];
+        engine_status_add(t, ST_FAILED);
+    }
+    return ERR_PEER_ALERT;
+}
+
+/* Whole messages out of the reassembly buffer, one after another. */
+static int run_messages(struct tls *t)
+{
+    bool was = hs_connected(&t->hs);
+
+    while (buf_len(&t->message) >= HS_HEADER) {
+        const uint8_t *p = buf_data(&t->message);
+        size_t n = HS_HEADER + ((size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3]);
+        int rc;
+
+        if (n - HS_HEADER > hs_message_max(p[0])) { /* threat 31 */
+            return engine_fail(t, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), __func__,
+                               "a handshake message is longer than any of its kind");
+        }
+        if (buf_len(&t->message) < n) {
+            break;
+        }
+        error_clear(&t->scratch);
+        rc = hs_message(&t->hs, span_of(p, n), buf_len(&t->message) == n);
+        if (rc < 0) {
+            return fail_handshake(t, rc);
+        }
+        buf_consume(&t->message, n);
+        if (was) {
+            rc = count_idle(t);
+            TRY(rc);
+        }
+    }
+    if (!was) {
+        int rc = engine_flush(t);
+
+        if (rc < 0) {
+            return engine_fail(t, rc, __func__, "the handshake flight could not be sealed");
+        }
+    }
+    if (!was && hs_connected(&t->hs)) {
+        t->idle = 0;
+        engine_status_add(t, ST_CONNECTED);
+        return TLS_EV_DONE;
+    }
+    return TLS_EV_PROGRESS;
+}
+
+static int take_handshake(struct tls *t, struct span body, struct span rest)
+{
+    if (body.n == 0) { /* section 5.1 */
+        return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
+                           "empty handshake record");
+    }
+    if (buf_append(&t->message, body.p, body.n) < 0 ||
+        buf_append(&t->message, rest.p, rest.n) < 0) {
+        return engine_fail(t, ERR_MEM, __func__, "out of memory");
+    }
+    return run_messages(t);
+}
+
+static int take_data(struct tls *t, struct tls_in *in, const struct rec_opened *o)
+{
+    if (!hs_connected(&t->hs)) {
+        return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
+                           "application data before the handshake is complete");
+    }
+    if (o->plain.n == 0) {
+        return count_idle(t);
+    }
+    t->idle = 0;
+    t->opened += o->plain.n + o->rest.n;
+    in->plain = o->plain.p;
+    in->nplain = o->plain.n;
+    in->rest = o->rest.p;
+    in->nrest = o->rest.n;
+    return TLS_EV_DATA;
+}
+
+/* May this record come without protection although we have keys? A change_cipher_spec, and on a
+ * server the alert of a client that failed before it had keys. */
+static bool plain_is_legal(const struct tls *t, uint8_t type)
+{
+    return t->rx.protection == &protect_none || type == CT_CHANGE_CIPHER_SPEC ||
+           (type == CT_ALERT && t->hs.set->role == TLS_SERVER && !hs_connected(&t->hs) &&
+            t->rx.seq == 0);
+}
+
+/* Rejected early data: nothing of it can be opened, all of it is skipped, within a limit. */
+static bool skip_early(struct tls *t, size_t n)
+{
+    if (t->skip < n || t->rx.seq != 0) {
+        return false;
+    }
+    t->skip -= n;
+    return true;
+}
+
+static int take_record(struct tls *t, const struct rec_header *head, struct tls_in *in)
+{
+    struct mspan fragment = { in->data + REC_HEADER, head->len };
+    struct mspan out = { in->out, in->room };
+    struct rec_opened o = { head->type, span_of(fragment.p, fragment.n), { NULL, 0 } };
+    int rc;
+
+    if (t->rx.protection == &protect_none && head->type == CT_APPLICATION_DATA &&
+        skip_early(t, head->len)) {
+        return TLS_EV_PROGRESS;
+    }
+    if (!plain_is_legal(t, head->type)) {
+        /* A client that was refused its early data may still be sending it: keep the record. */
+        rc = rec_open(&t->rx, head->type, fragment, out, &o);
+        if (rc == TLS_ALERT(ALERT_BAD_RECORD_MAC) && skip_early(t, head->len)) {
+            return TLS_EV_PROGRESS;
+        }
+        if (rc < 0) {
+            return engine_fail(t, rc, __func__,
+                               rc == TLS_ALERT(ALERT_BAD_RECORD_MAC)
+                                   ? "a record is forged or damaged"
+                                   : "a record is not legal here");
+        }
+        t->skip = 0;
+    } else if (head->type == CT_APPLICATION_DATA) {
+        return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
+                           "data before any keys");
+    }
+    if (buf_len(&t->message) && o.type != CT_HANDSHAKE) { /* threat 9 */
+        rc = engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
+                         "a record of another type inside a handshake message");
+    } else {
+        switch (o.type) {
+        case CT_APPLICATION_DATA:
+            return take_data(t, in, &o);
+        case CT_HANDSHAKE:
+            rc = take_handshake(t, o.plain, o.rest);
+            break;
+        case CT_ALERT: {
+            uint8_t both[2] = { 0 };
+            size_t n = o.plain.n + o.rest.n;
+
+            for (size_t i = 0; i < n && i < 2; i++) {
+                both[i] = i < o.plain.n ? o.plain.p[i] : o.rest.p[i - o.plain.n];
+            }
+            rc = take_alert(t, span_of(both, n));
+            break;
+        }
+        case CT_CHANGE_CIPHER_SPEC:
+            /* Inside a sealed record it is no such thing (section 5). */
+            rc = head->type == CT_CHANGE_CIPHER_SPEC
+                     ? take_ccs(t, o.plain)
+                     : engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
+                                   "a sealed change_cipher_spec");
+            break;
+        default:
+            rc = engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
+                             "unknown content type");
+        }
+    }
+    if (in->out && in->room) { /* opened into the caller's buffer, but not for it */
+        wipe(in->out, in->room < head->len ? in->room : head->len);
+    }
+    return rc;
+}
+
+int tls_input(struct tls *t, struct tls_in *in)
+{
+    struct rec_header head;
+    int rc;
+
+    in->used = in->need = in->nplain = in->nrest = 0;
+    in->plain = in->rest = NULL;
+    if (engine_status(t) & ST_FAILED) {
+        engine_read_end(t);
+        return ERR_CLOSED;
+    }
+    if (engine_status(t) & ST_PEER_CLOSED) {
+        in->used = in->len; /* section 6.1: anything after close_notify is ignored */
+        return TLS_EV_CLOSED;
+    }
+    if (in->len < REC_HEADER) {
+        in->need = REC_HEADER;
+        /* Is the beginning already impossible? Then there is nothing to wait for. */
+        if (in->len == 0 ||
+            (in->data[0] >= CT_CHANGE_CIPHER_SPEC && in->data[0] <= CT_APPLICATION_DATA)) {
+            return TLS_EV_MORE;
+        }
+        rc = TLS_ALERT(ALERT_UNEXPECTED_MESSAGE);
+    } else {
+        rc = rec_header_parse(&t->rx, in->data, &head);
+    }
+    if (rc < 0) {
+        engine_fail(t, rc, __func__, "what arrived is not a TLS record");
+    } else if (in->len < (size_t)REC_HEADER + head.len) {
+        in->need = (size_t)REC_HEADER + head.len;
+        return TLS_EV_MORE;
+    } else {
+        in->used = (size_t)REC_HEADER + head.len;
+        rc = take_record(t, &head, in);
+    }
+    if (rc < 0) {
+        engine_read_end(t);
+        hs_end(&t->hs);
+    }
+    return rc;
+}

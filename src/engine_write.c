@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: ISC */
+/* The write half: everything that is sealed, in the order in which it goes out. */
+#include <stdatomic.h>
+
+#include "base/secret.h"
+#include "engine_local.h"
+#include "handshake/schedule13.h"
+
+static int emit(struct tls *t, uint8_t type, const uint8_t *p, size_t n)
+{
+    do {
+        size_t take = n < REC_PLAIN_MAX ? n : REC_PLAIN_MAX;
+        struct span part = span_of(p, take);
+
+        TRY(buf_reserve(&t->out, REC_OVERHEAD_MAX + take));
+        int made = rec_seal(&t->tx, type, &part, 1, take, buf_tail(&t->out));
+        TRY(made);
+        buf_added(&t->out, (size_t)made);
+        p += take;
+        n -= take;
+    } while (n > 0);
+    return 0;
+}
+
+int engine_flush(struct tls *t)
+{
+    int rc = 0;
+
+    if (buf_len(&t->flight)) {
+        rc = emit(t, CT_HANDSHAKE, buf_data(&t->flight), buf_len(&t->flight));
+        buf_free(&t->flight);
+    }
+    return rc;
+}
+
+/* Says KeyUpdate under the old keys and takes the next ones. */
+static int update_keys(struct tls *t, bool ask)
+{
+    const uint8_t message[] = { HS_KEY_UPDATE, 0, 0, 1, ask };
+
+    TRY(emit(t, CT_HANDSHAKE, message, sizeof message));
+    TRY(schedule13_next(t->hs.suite->hash, t->tx_secret));
+    return engine_keys(t, &t->tx, t->tx_secret);
+}
+
+void engine_write_end(struct tls *t)
+{
+    rec_half_wipe(&t->tx);
+    wipe(t->tx_secret, sizeof t->tx_secret);
+    buf_free(&t->flight);
+}
+
+/* Turns what the read half noted into records. */
+static void write_notes(struct tls *t)
+{
+    bool worn = t->tx.seq >= t->tx.limit; /* RFC 8446 section 5.5 */
+    unsigned notes;
+
+    if (atomic_load_explicit(&t->notes, memory_order_relaxed) == 0 && !worn &&
+        !(engine_status(t) & ST_FAILED)) {
+        return;
+    }
+    notes = atomic_exchange(&t->notes, 0);
+    if (!t->tx.protection) {
+        return;
+    }
+    if ((notes & NOTE_ALERT) && !(engine_status(t) & ST_CLOSED)) {
+        uint8_t alert[2] = { 2, (uint8_t)notes };
+
+        /* An alert that cannot be said (no memory) changes nothing: the connection is over. */
+        if (engine_flush(t) == 0) {
+            (void)emit(t, CT_ALERT, alert, sizeof alert);
+        }
+    }
+    if (engine_status(t) & ST_FAILED) {
+        engine_write_end(t);
+    } else if ((notes & NOTE_KEY_UPDATE) || worn) {
+        if (update_keys(t, false) < 0) {
+            engine_fail(t, ERR_CRYPTO, __func__, "the sending keys could not be changed");
+            engine_write_end(t);
+        }
+    }
+}
+
+struct span tls_output(struct tls *t)
+{
+    write_notes(t);
+    return buf_span(&t->out);
+}
+
+void tls_sent(struct tls *t, size_t n)
+{
+    buf_consume(&t->out, n);
+}
+
+int tls_queue(struct tls *t, const void *sealed, size_t n)
+{
+    return buf_append(&t->out, sealed, n);
+}
+
+/* The parts from `skip` bytes on, at most `want` bytes: into view[]. Returns the bytes covered. */
+static size_t parts_view(const struct span *in, size_t nin, size_t skip, size_t want,
+                         struct span *view, size_t max, size_t *nview)
+{
+    size_t got = 0;
+
+    *nview = 0;
+    for (size_t i = 0; i < nin && got < want && *nview < max; i++) {
+        size_t n = in[i].n;
+
+        if (skip >= n) {
+            skip -= n;
+            continue;
+        }
+        n = n - skip < want - got ? n - skip : want - got;
+        view[(*nview)++] = span_of(in[i].p + skip, n);
+        skip = 0;
+        got += n;
+    }
+    return got;
+}
+
+int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
+             size_t room, size_t *made)
+{
+    size_t total = 0;
+
+    *taken = *made = 0;
+    if (!(engine_status(t) & ST_CONNECTED)) {
+        return engine_status(t) & ST_FAILED ? ERR_CLOSED : ERR_STATE;
+    }
+    if (engine_status(t) & (ST_FAILED | ST_CLOSED)) {
+        return ERR_CLOSED;
+    }
+    for (size_t i = 0; i < nin; i++) {
+        total += in[i].n;
+    }
+    do {
+        struct span view[16];
+        size_t nview, want = total - *taken, left = room - *made;
+        int rc;
+
+        if (left <= TLS_OVERHEAD) {
+            break;
+        }
+        want = want < left - TLS_OVERHEAD ? want : left - TLS_OVERHEAD;
+        want = want < TLS_PLAINTEXT_MAX ? want : TLS_PLAINTEXT_MAX;
+        want = parts_view(in, nin, *taken, want, view, 16, &nview);
+        rc = rec_seal(&t->tx, CT_APPLICATION_DATA, view, nview, want, dst + *made);
+        if (rc < 0) {
+            return engine_fail(t, rc, __func__, "sealing a record failed");
+        }
+        *made += (size_t)rc;
+        *taken += want;
+        t->sealed += want;
+    } while (*taken < total);
+    return 0;
+}
+
+int tls_close(struct tls *t)
+{
+    const uint8_t alert[2] = { 1, ALERT_CLOSE_NOTIFY };
+
+    write_notes(t);
+    if (engine_status(t) & (ST_CLOSED | ST_FAILED)) {
+        return 0;
+    }
+    TRY(engine_flush(t));
+    TRY(emit(t, CT_ALERT, alert, sizeof alert));
+    engine_status_add(t, ST_CLOSED);
+    engine_write_end(t);
+    return 0;
+}
+
+int tls_key_update(struct tls *t, bool ask_peer)
+{
+    if (!tls_can_seal(t)) {
+        return engine_status(t) & ST_CONNECTED ? ERR_CLOSED : ERR_STATE;
+    }
+    write_notes(t);
+    return update_keys(t, ask_peer);
+}
+
+void tls_abort(struct tls *t, enum alert desc, const char *why)
+{
+    engine_fail(t, TLS_ALERT(desc), __func__, why);
+    write_notes(t);
+}

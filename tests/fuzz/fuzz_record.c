@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: ISC */
+/* One record. A byte of options, two for the room of the first output part, two for a place to
+ * damage; then either a record as it arrives, or the inside of one that is sealed here first, so that
+ * what opens is known. */
+#include <stdlib.h>
+
+#include "record/record.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { AEAD_BITS = 3, ARRIVES = 4, DAMAGED = 8, APART = 16 }; /* AEAD_BITS 3: no protection */
+
+static void sure(bool fact)
+{
+    if (!fact) {
+        abort();
+    }
+}
+
+static void half_make(struct rec_half *h, unsigned aead, bool seal)
+{
+    static const uint8_t key[AEAD_KEY_MAX] = { 1, 2, 3 }, iv[AEAD_IV] = { 4, 5, 6 };
+
+    rec_half_init(h);
+    sure(aead == 3 || rec_half_set(h, &protect_tls13, (enum aead_id)aead, key, iv, seal) == 0);
+}
+
+static bool all_zero(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (p[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The header alone: what is let through is within the limits. */
+static int header_check(const struct rec_half *h, const uint8_t *p, struct rec_header *head)
+{
+    int rc = rec_header_parse(h, p, head);
+
+    sure(rc == 0 || IS_TLS_ALERT(rc));
+    sure(rc < 0 || (head->type >= 20 && head->type <= 23 && head->version >> 8 == 3 &&
+                    head->len == (p[3] << 8 | p[4]) &&
+                    head->len <= (head->type == 23 ? h->protection->max_len : REC_PLAIN_MAX)));
+    return rc;
+}
+
+/* What opened is the inside without its padding; nothing else of it is left anywhere. */
+static void opened_check(const struct rec_opened *o, const uint8_t *inside, size_t n,
+                         struct mspan out, struct mspan fragment, int rc)
+{
+    size_t content = n;
+
+    while (content > 0 && inside[content - 1] == 0) {
+        content--;
+    }
+    if (content == 0) {
+        sure(rc == TLS_ALERT(ALERT_UNEXPECTED_MESSAGE) && o->plain.n == 0 && o->rest.n == 0);
+        return;
+    }
+    content--;
+    sure(rc == 0 && o->type == inside[content] && o->plain.n + o->rest.n == content);
+    if (o->plain.n) {
+        sure(memcmp(o->plain.p, inside, o->plain.n) == 0);
+    }
+    if (o->rest.n) {
+        sure(memcmp(o->rest.p, inside + o->plain.n, o->rest.n) == 0);
+    }
+    if (out.p) {
+        size_t first = n < out.n ? n : out.n;
+
+        sure(o->rest.n == 0 || o->plain.n == out.n);
+        sure(all_zero(out.p + o->plain.n, first - o->plain.n));
+        sure(all_zero(fragment.p + first + o->rest.n, n - first - o->rest.n));
+    } else {
+        sure(o->plain.p == fragment.p && all_zero(fragment.p + content, n - content));
+    }
+}
+
+static void sealed_run(struct rd in, unsigned options, size_t room, size_t at)
+{
+    struct rec_half tx, rx;
+    struct rec_header head;
+    struct rec_opened o;
+    size_t len = in.n - 1;
+    struct span part[2] = { { in.p, len / 3 }, { in.p + len / 3, len - len / 3 } };
+    struct mspan out = { options & APART ? malloc(room) : NULL, room };
+    uint8_t *record;
+    struct mspan fragment;
+    int n, rc;
+
+    half_make(&tx, options & AEAD_BITS, true);
+    half_make(&rx, options & AEAD_BITS, false);
+    record = malloc(rec_size(&tx, len));
+    sure(record && (out.p || !(options & APART)));
+    n = rec_seal(&tx, in.p[len], part, 2, len, record);
+    sure(n == (int)rec_size(&tx, len) && tx.seq == 1);
+    sure(header_check(&rx, record, &head) == 0 && head.len + REC_HEADER == n);
+    fragment = (struct mspan){ record + REC_HEADER, head.len };
+    if (options & DAMAGED) {
+        fragment.p[at % fragment.n] ^= (uint8_t)(1 + at % 255);
+    }
+    rc = rec_open(&rx, head.type, fragment, out, &o);
+    sure(rx.seq == (rc == 0));
+    if (options & DAMAGED) {
+        size_t first = out.p && out.n < in.n ? out.n : in.n;
+
+        sure(rc == TLS_ALERT(ALERT_BAD_RECORD_MAC) && o.plain.n == 0 && o.rest.n == 0);
+        sure(all_zero(out.p ? out.p : fragment.p, first));
+        sure(all_zero(fragment.p + first, in.n - first));
+    } else {
+        opened_check(&o, in.p, in.n, out, fragment, rc);
+    }
+    free(record);
+    free(out.p);
+    rec_half_wipe(&tx);
+    rec_half_wipe(&rx);
+    sure(rec_open(&rx, CT_APPLICATION_DATA, fragment, out, &o) == ERR_CLOSED);
+}
+
+static void arrived_run(struct rd in, unsigned options, size_t room)
+{
+    struct mspan out = { options & APART ? malloc(room) : NULL, room };
+    uint8_t *record = malloc(in.n);
+    struct rec_half rx;
+    struct rec_header head;
+    struct rec_opened o;
+
+    sure(record && (out.p || !(options & APART)));
+    memcpy(record, in.p, in.n);
+    half_make(&rx, options & AEAD_BITS, false);
+    if (header_check(&rx, record, &head) == 0 && in.n >= (size_t)REC_HEADER + head.len) {
+        struct mspan fragment = { record + REC_HEADER, head.len };
+        int rc = rec_open(&rx, head.type, fragment, out, &o);
+
+        sure(rc == 0 || IS_TLS_ALERT(rc));
+        sure((rc == 0) == (rx.protection == &protect_none)); /* nobody can guess the tag */
+        sure(rc < 0 || (o.plain.n + o.rest.n <= head.len && o.type == head.type));
+    }
+    free(record);
+    free(out.p);
+    rec_half_wipe(&rx);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct rd in = rd_of(data, size);
+    uint8_t options;
+    uint16_t room, at;
+
+    sure(crypto_init() == 0);
+    if (!rd_u8(&in, &options) || !rd_u16(&in, &room) || !rd_u16(&in, &at)) {
+        return 0;
+    }
+    if (options & ARRIVES) {
+        if (in.n >= REC_HEADER) {
+            arrived_run(in, options, room);
+        }
+    } else if (in.n >= 1 && in.n <= REC_PLAIN_MAX + 1 && (options & AEAD_BITS) != 3) {
+        sealed_run(in, options, room, at);
+    }
+    return 0;
+}

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: ISC */
+/* A client and a server of the engine joined in memory, the secrets of their connection (from the
+ * key log), and a hand that seals any record under them: what a peer without our rules could send. */
+#ifndef TESTS_HANDSHAKE_PAIR_H
+#define TESTS_HANDSHAKE_PAIR_H
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "engine.h"
+#include "handshake/handshake.h"
+#include "handshake/schedule13.h"
+#include "record/record.h"
+
+#define PAIR_NOW  INT64_C(1750000000)
+#define PAIR_HOST "server.test"
+#define WIRE_MAX  (1 << 17)
+
+/* ---- certificates ---- */
+enum { ID_P256, ID_P384, ID_RSA, ID_ED25519, ID_KINDS };
+
+struct pki {
+    struct privkey *ca_key;
+    struct buf ca_der;
+    struct cert ca;
+    struct trust *trust, *other; /* other: of a CA that signed nothing here */
+    struct identity *server[ID_KINDS], *client;
+};
+static struct pki pki;
+
+static inline struct identity *pki_identity(enum key_type type, const char *name, bool server)
+{
+    struct privkey *key;
+    struct buf der = { 0 }, pem = { 0 };
+    struct identity *id;
+    struct issue what = { .common_name = name,
+                          .names = &name,
+                          .nnames = 1,
+                          .server = server,
+                          .client = !server,
+                          .not_before = PAIR_NOW - 86400,
+                          .not_after = PAIR_NOW + 86400,
+                          .issuer_key = pki.ca_key,
+                          .issuer = &pki.ca };
+
+    assert_int_equal(privkey_generate(&key, type, 2048), 0);
+    what.key = key;
+    assert_int_equal(cert_issue(&what, &der, NULL), 0);
+    assert_int_equal(privkey_write_pem(key, &pem), 0);
+    assert_int_equal(identity_from_bytes(&id, buf_span(&der), buf_span(&pem), NULL, NULL), 0);
+    buf_free(&der);
+    buf_free(&pem);
+    privkey_unref(key);
+    return id;
+}
+
+static inline struct trust *pki_trust(struct privkey *key, const char *name, struct buf *der)
+{
+    struct trust *t = trust_new();
+    struct issue what = { .common_name = name,
+                          .ca = true,
+                          .not_before = PAIR_NOW - 86400,
+                          .not_after = PAIR_NOW + 86400,
+                          .key = key,
+                          .issuer_key = key };
+
+    assert_non_null(t);
+    assert_int_equal(cert_issue(&what, der, NULL), 0);
+    assert_int_equal(trust_add_pem(t, buf_span(der), NULL), 1);
+    return t;
+}
+
+static inline int pki_make(void **state)
+{
+    static const enum key_type types[] = { KEY_EC_P256, KEY_EC_P384, KEY_RSA, KEY_ED25519 };
+    struct privkey *key;
+    struct buf der = { 0 };
+
+    (void)state;
+    assert_int_equal(crypto_init(), 0);
+    assert_int_equal(privkey_generate(&pki.ca_key, KEY_EC_P256, 0), 0);
+    pki.trust = pki_trust(pki.ca_key, "Test CA", &pki.ca_der);
+    assert_int_equal(cert_parse(&pki.ca, buf_span(&pki.ca_der), NULL), 0);
+    assert_int_equal(privkey_generate(&key, KEY_EC_P256, 0), 0);
+    pki.other = pki_trust(key, "Other CA", &der);
+    buf_free(&der);
+    privkey_unref(key);
+    for (size_t i = 0; i < ID_KINDS; i++) {
+        pki.server[i] = pki_identity(types[i], PAIR_HOST, true);
+    }
+    pki.client = pki_identity(KEY_EC_P256, "client.test", false);
+    return 0;
+}
+
+static inline int pki_free(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ID_KINDS; i++) {
+        identity_unref(pki.server[i]);
+    }
+    identity_unref(pki.client);
+    trust_unref(pki.trust);
+    trust_unref(pki.other);
+    buf_free(&pki.ca_der);
+    privkey_unref(pki.ca_key);
+    return 0;
+}
+
+/* ---- two ends ---- */
+enum { SECRET_CH, SECRET_SH, SECRET_CA, SECRET_SA, SECRETS };
+
+struct end {
+    struct tls *t;
+    uint8_t in[WIRE_MAX];
+    size_t nin;
+    int rc; /* the first error, or 0 */
+    unsigned done, closed;
+    uint8_t got[WIRE_MAX];
+    size_t ngot;
+};
+/* Zero is the usual: a P-256 certificate, every suite and group, no client authentication. */
+struct pair_params {
+    uint16_t suite, client_groups[3], server_groups[3];
+    int id;
+    bool client_id, other_ca;
+    enum client_auth auth;
+    const char *host, *client_alpn[3], *server_alpn[3];
+};
+struct pair {
+    struct end c, s;
+    uint8_t secret[SECRETS][HASH_MAX];
+};
+
+static inline int64_t pair_clock(void)
+{
+    return PAIR_NOW;
+}
+
+static inline void pair_keylog(void *ctx, const char *line)
+{
+    static const char *const labels[SECRETS] = { "CLIENT_HANDSHAKE_TRAFFIC_SECRET ",
+                                                 "SERVER_HANDSHAKE_TRAFFIC_SECRET ",
+                                                 "CLIENT_TRAFFIC_SECRET_0 ",
+                                                 "SERVER_TRAFFIC_SECRET_0 " };
+    struct pair *p = ctx;
+
+    for (size_t i = 0; i < SECRETS; i++) {
+        size_t n = strlen(labels[i]);
+
+        if (strncmp(line, labels[i], n) == 0) {
+            const char *hex = line + n + 65;
+
+            for (size_t j = 0; hex[2 * j] && j < HASH_MAX; j++) {
+                unsigned v;
+
+                assert_int_equal(sscanf(hex + 2 * j, "%2x", &v), 1);
+                p->secret[i][j] = (uint8_t)v;
+            }
+        }
+    }
+}
+
+static inline size_t count_ids(const uint16_t ids[3])
+{
+    return (size_t)!!ids[0] + !!ids[1] + !!ids[2];
+}
+
+static inline size_t count_names(const char *const names[3])
+{
+    return (size_t)!!names[0] + !!names[1] + !!names[2];
+}
+
+static inline struct tls *pair_end(struct pair *p, enum tls_role role, const struct pair_params *q)
+{
+    struct config *c = config_new(role);
+    const uint16_t *groups = role == TLS_CLIENT ? q->client_groups : q->server_groups;
+    const char *const *alpn = role == TLS_CLIENT ? q->client_alpn : q->server_alpn;
+    struct tls *t;
+
+    assert_non_null(c);
+    assert_int_equal(config_set_trust(c, q->other_ca ? pki.other : pki.trust), 0);
+    assert_int_equal(config_set_clock(c, pair_clock), 0);
+    assert_int_equal(config_set_suites(c, &q->suite, q->suite != 0), 0);
+    assert_int_equal(config_set_groups(c, groups, count_ids(groups)), 0);
+    assert_int_equal(config_set_alpn(c, alpn, count_names(alpn)), 0);
+    if (role == TLS_SERVER) {
+        assert_int_equal(config_add_identity(c, pki.server[q->id]), 0);
+        assert_int_equal(config_set_client_auth(c, q->auth), 0);
+        assert_int_equal(config_set_keylog(c, pair_keylog, p), 0);
+    } else if (q->client_id) {
+        assert_int_equal(config_add_identity(c, pki.client), 0);
+    }
+    assert_int_equal(config_seal(c, NULL), 0);
+    assert_int_equal(
+        tls_new(&t, c, role == TLS_SERVER ? NULL : q->host ? q->host : PAIR_HOST, NULL, NULL), 0);
+    config_unref(c);
+    return t;
+}
+
+static inline struct pair *pair_new(const struct pair_params *q)
+{
+    static const struct pair_params usual;
+    static struct pair p; /* large; one at a time */
+
+    q = q ? q : &usual;
+    p.c.nin = p.c.ngot = p.s.nin = p.s.ngot = 0;
+    p.c.rc = p.s.rc = 0;
+    p.c.done = p.c.closed = p.s.done = p.s.closed = 0;
+    p.c.t = pair_end(&p, TLS_CLIENT, q);
+    p.s.t = pair_end(&p, TLS_SERVER, q);
+    return &p;
+}
+
+static inline void pair_free(struct pair *p)
+{
+    tls_free(p->c.t);
+    tls_free(p->s.t);
+    p->c.t = p->s.t = NULL;
+}
+
+/* Gives bytes to one end, and lets it use all it can. */
+static inline void end_give(struct end *e, const void *p, size_t n)
+{
+    size_t at = 0;
+
+    assert_true(e->nin + n <= sizeof e->in);
+    memcpy(e->in + e->nin, p, n);
+    e->nin += n;
+    while (at < e->nin && e->rc == 0) {
+        struct tls_in in = { .data = e->in + at, .len = e->nin - at };
+        int rc = tls_input(e->t, &in);
+
+        if (rc < 0) {
+            e->rc = rc;
+            assert_false(tls_connected(e->t));
+            assert_int_equal(tls_error(e->t)->code, rc);
+            break;
+        }
+        if (rc == TLS_EV_MORE) {
+            assert_int_equal(in.used, 0);
+            assert_true(in.need > e->nin - at);
+            break;
+        }
+        assert_true(in.used > 0);
+        at += in.used;
+        e->done += rc == TLS_EV_DONE;
+        e->closed += rc == TLS_EV_CLOSED;
+        if (rc == TLS_EV_DATA) {
+            assert_int_equal(e->done, 1);
+            assert_true(in.nplain > 0 && in.nrest == 0 && e->ngot + in.nplain <= sizeof e->got);
+            memcpy(e->got + e->ngot, in.plain, in.nplain);
+            e->ngot += in.nplain;
+        }
+    }
+    e->nin -= at;
+    memmove(e->in, e->in + at, e->nin);
+}
+
+/* What one end has to say. */
+static inline size_t end_take(struct end *e, uint8_t *out)
+{
+    struct span s = tls_output(e->t);
+    size_t n = s.n;
+
+    assert_true(n <= WIRE_MAX);
+    if (n) {
+        memcpy(out, s.p, n);
+    }
+    tls_sent(e->t, n);
+    return n;
+}
+
+/* Both ways until both are silent, in pieces of `chunk` bytes. */
+static inline void pair_run(struct pair *p, size_t chunk)
+{
+    static uint8_t wire[WIRE_MAX];
+    size_t n, m;
+
+    do {
+        n = end_take(&p->c, wire);
+        for (size_t at = 0; at < n; at += chunk) {
+            end_give(&p->s, wire + at, n - at < chunk ? n - at : chunk);
+        }
+        m = end_take(&p->s, wire);
+        for (size_t at = 0; at < m; at += chunk) {
+            end_give(&p->c, wire + at, m - at < chunk ? m - at : chunk);
+        }
+    } while (n || m);
+}
+
+static inline struct pair *pair_connected(const struct pair_params *q)
+{
+    struct pair *p = pair_new(q);
+
+    pair_run(p, WIRE_MAX);
+    assert_int_equal(p->c.rc, 0);
+    assert_int_equal(p->s.rc, 0);
+    assert_true(tls_connected(p->c.t) && tls_connected(p->s.t));
+    return p;
+}
+
+static inline size_t end_seal(struct end *e, const void *p, size_t n, uint8_t *wire)
+{
+    struct span part = span_of(p, n);
+    size_t taken, made;
+
+    assert_int_equal(tls_seal(e->t, &part, 1, &taken, wire, WIRE_MAX, &made), 0);
+    assert_int_equal(taken, n);
+    return made;
+}
+
+/* Sealed by one end, opened by the other. */
+static inline void end_talk(struct end *from, struct end *to, const void *p, size_t n)
+{
+    static uint8_t wire[WIRE_MAX];
+    size_t queued = end_take(from, wire), made;
+
+    end_give(to, wire, queued);
+    made = end_seal(from, p, n, wire);
+    to->ngot = 0;
+    end_give(to, wire, made);
+    assert_int_equal(to->rc, 0);
+    assert_int_equal(to->ngot, n);
+    assert_memory_equal(to->got, p, n);
+}
+
+static inline unsigned end_alert(const struct end *e)
+{
+    return tls_error(e->t)->alert_sent;
+}
+#define assert_refused(e, alert)                                                                   \
+    do {                                                                                           \
+        assert_int_equal((e)->rc, TLS_ALERT(alert));                                               \
+        assert_int_equal(end_alert(e), (alert));                                                   \
+        assert_false(tls_connected((e)->t));                                                       \
+    } while (0)
+
+/* ---- the other hand ---- */
+struct hand {
+    const struct suite *suite;
+    uint8_t secret[HASH_MAX], iv[AEAD_IV];
+    struct aead *aead;
+    uint64_t seq;
+    bool seal;
+};
+
+static inline void hand_rekey(struct hand *h)
+{
+    uint8_t key[AEAD_KEY_MAX];
+
+    assert_int_equal(schedule13_keys(h->suite->hash, h->secret, aead_key_size(h->suite->aead), key,
+                                     h->iv),
+                     0);
+    aead_free(h->aead);
+    h->aead = aead_new(h->suite->aead, key, h->seal);
+    assert_non_null(h->aead);
+    h->seq = 0;
+}
+
+static inline struct hand hand_new(const struct pair *p, int which, bool seal)
+{
+    struct tls_info i;
+    struct hand h = { .seal = seal };
+
+    tls_get_info(p->s.t, &i);
+    h.suite = suite_by_id(i.suite_id);
+    assert_non_null(h.suite);
+    memcpy(h.secret, p->secret[which], HASH_MAX);
+    hand_rekey(&h);
+    return h;
+}
+
+static inline void hand_next(struct hand *h)
+{
+    assert_int_equal(schedule13_next(h->suite->hash, h->secret), 0);
+    hand_rekey(h);
+}
+
+static inline void hand_free(struct hand *h)
+{
+    aead_free(h->aead);
+}
+
+static inline void hand_nonce(const struct hand *h, uint8_t nonce[static AEAD_IV])
+{
+    memcpy(nonce, h->iv, AEAD_IV);
+    for (unsigned i = 0; i < 8; i++) {
+        nonce[AEAD_IV - 1 - i] ^= (uint8_t)(h->seq >> (8 * i));
+    }
+}
+
+/* A sealed record with exactly this inside: content, type and padding are the caller's. */
+static inline size_t hand_seal_inner(struct hand *h, const uint8_t *inner, size_t n, uint8_t *wire)
+{
+    uint8_t nonce[AEAD_IV];
+    struct span part = span_of(inner, n);
+    size_t len = n + AEAD_TAG;
+
+    hand_nonce(h, nonce);
+    h->seq++;
+    memcpy(wire, (uint8_t[]){ 23, 3, 3, (uint8_t)(len >> 8), (uint8_t)len }, REC_HEADER);
+    assert_int_equal(aead_seal(h->aead, nonce, span_of(wire, REC_HEADER), &part, 1,
+                               wire + REC_HEADER),
+                     0);
+    return REC_HEADER + len;
+}
+
+static inline size_t hand_seal(struct hand *h, uint8_t type, const void *p, size_t n, size_t pad,
+                               uint8_t *wire)
+{
+    static uint8_t inner[WIRE_MAX];
+
+    assert_true(n + pad < sizeof inner);
+    memset(inner, 0, n + 1 + pad);
+    if (n) {
+        memcpy(inner, p, n);
+    }
+    inner[n] = type;
+    return hand_seal_inner(h, inner, n + 1 + pad, wire);
+}
+
+static inline void hand_give(struct hand *h, struct end *to, uint8_t type, const void *p, size_t n)
+{
+    static uint8_t wire[WIRE_MAX];
+
+    end_give(to, wire, hand_seal(h, type, p, n, 0, wire));
+}
+
+/* One record in clear. */
+static inline void give_clear(struct end *to, uint8_t type, const void *p, size_t n)
+{
+    uint8_t head[REC_HEADER] = { type, 3, 3, (uint8_t)(n >> 8), (uint8_t)n };
+
+    end_give(to, head, sizeof head);
+    end_give(to, p, n);
+}
+
+/* The handshake messages inside a flight, one behind another: clear records as they are, sealed
+ * ones opened with h (NULL: skipped). *clear: how many bytes of them were not sealed. */
+static inline size_t flight_open(struct hand *h, const uint8_t *wire, size_t n, uint8_t *out,
+                                 size_t *clear)
+{
+    size_t made = 0;
+
+    *clear = 0;
+    for (size_t at = 0; at < n;) {
+        const uint8_t *r = wire + at;
+        size_t len = (size_t)r[3] << 8 | r[4];
+        uint8_t nonce[AEAD_IV];
+
+        assert_true(at + REC_HEADER + len <= n);
+        at += REC_HEADER + len;
+        if (r[0] == CT_HANDSHAKE) {
+            memcpy(out + made, r + REC_HEADER, len);
+            made += len;
+            *clear = made;
+        } else if (r[0] == CT_APPLICATION_DATA && h) {
+            struct mspan part = { out + made, len - AEAD_TAG };
+
+            hand_nonce(h, nonce);
+            h->seq++;
+            assert_int_equal(aead_open(h->aead, nonce, span_of(r, REC_HEADER),
+                                       span_of(r + REC_HEADER, len), &part, 1),
+                             0);
+            assert_int_equal(out[made + len - AEAD_TAG - 1], CT_HANDSHAKE);
+            made += len - AEAD_TAG - 1;
+        }
+    }
+    return made;
+}
+
+static inline size_t message_size(const uint8_t *p)
+{
+    return HS_HEADER + ((size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3]);
+}
+#endif
