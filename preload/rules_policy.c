@@ -238,6 +238,18 @@ static void host_text(const char *name, const struct endpoint *e, char host[stat
     host[n] = '\0';
 }
 
+/* Programs like curl know "localhost" without a look-up (RFC 6761 section 6.3): a rule for that
+ * name must not be missed, the connection would be plaintext. */
+static bool rule_hits_localhost(const struct policy_rule *r, const struct endpoint *e,
+                                const char **name)
+{
+    static const uint8_t v4[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 }, v6[16] = { [15] = 1 };
+    static const char *const localhost[] = { "localhost" };
+
+    return (memcmp(e->addr, v4, sizeof v4) == 0 || memcmp(e->addr, v6, sizeof v6) == 0) &&
+           rule_hits(r, e, localhost, 1, name);
+}
+
 const struct rule *policy_client(const struct policy *p, const struct sockaddr *dst, socklen_t len,
                                  const char *const *names, size_t nnames,
                                  char host[static POLICY_HOST_MAX])
@@ -256,7 +268,8 @@ const struct rule *policy_client(const struct policy *p, const struct sockaddr *
     for (size_t i = 0; i < p->nrules; i++) {
         const struct policy_rule *r = &p->rules[i];
 
-        if (r->pub.role != TLS_CLIENT || !rule_hits(r, &e, names, nnames, &name)) {
+        if (r->pub.role != TLS_CLIENT || (!rule_hits(r, &e, names, nnames, &name) &&
+                                          (nnames || !rule_hits_localhost(r, &e, &name)))) {
             continue;
         }
         name = r->pub.name ? r->pub.name : name ? name : nnames ? names[0] : NULL;
