@@ -75,7 +75,8 @@ TEST_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TESTS_C))
 FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 EXAMPLE_BINS := $(patsubst examples/%.c,$(BUILD)/examples/%,$(EXAMPLES))
 # A few C programs under valgrind as well: it sees uninitialised reads, which the sanitizers do not.
-VALGRIND_TESTS ?= unit/test_bytes unit/test_der unit/test_rsa_pss handshake/test_loop handshake/test_split
+VALGRIND_TESTS ?= unit/test_bytes kat/test_aead kat/test_rfc8448 x509/test_der x509/test_pem x509/test_identity \
+                  handshake/test_guide_api sockets/test_sock_io
 
 SO      := $(BUILD)/libsleeve.so.$(VERSION)
 OUTPUTS := $(BUILD)/libsleeve.a $(BUILD)/libsleeve.so $(BUILD)/sleeve.pc \

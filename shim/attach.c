@@ -226,7 +226,7 @@ void conn_closing(int fd)
     int saved = errno;
     struct conn *c;
     struct hold h;
-    bool last;
+    bool last, mine;
 
     if (!conn_any() || fork_vforked() || !(c = conn_get(fd))) {
         return;
@@ -239,20 +239,32 @@ void conn_closing(int fd)
         table_unlock();
         goto out;
     }
-    table_set(fd, NULL);
-    last = c->nfds == 0;
-    table_unlock();
+    last = c->nfds == 1;
     if (!last) {
+        table_set(fd, NULL);
+        table_unlock();
         goto out;
     }
+    table_unlock();
     /* Closing is not using: a connection that nobody has claimed since a fork is left to the other
      * process without a word. */
     if (fork_owner(c) == OWNER_US && conn_on_socket(c, fd)) {
         say_goodbye(&h, fd);
         wipe_keys(c);
+        /* Once the fd is forgotten, a write of another thread before close() would go out in clear.
+         */
+        sys.shutdown(fd, SHUT_WR);
     }
-    atomic_fetch_or(&c->events_due, 1U << CONN_EVENT_CLOSED);
-    conn_put(c); /* the table's */
+    table_lock();
+    mine = table_names(fd, c); /* another thread may have closed it during the goodbye */
+    if (mine) {
+        table_set(fd, NULL);
+    }
+    table_unlock();
+    if (mine) {
+        atomic_fetch_or(&c->events_due, 1U << CONN_EVENT_CLOSED);
+        conn_put(c); /* the table's */
+    }
 out:
     conn_leave(&h);
     conn_put(c);

@@ -131,7 +131,7 @@ static int take_data(struct tls *t, struct tls_in *in, const struct rec_opened *
         return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                            "application data before the handshake is complete");
     }
-    if (o->plain.n == 0) {
+    if (o->plain.n + o->rest.n == 0) {
         return count_idle(t);
     }
     t->idle = 0;
@@ -155,7 +155,7 @@ static bool plain_is_legal(const struct tls *t, uint8_t type)
 /* Rejected early data: nothing of it can be opened, all of it is skipped, within a limit. */
 static bool skip_early(struct tls *t, size_t n)
 {
-    if (t->skip < n || t->rx.seq != 0) {
+    if (n == 0 || t->skip < n || t->rx.seq != 0) {
         return false;
     }
     t->skip -= n;

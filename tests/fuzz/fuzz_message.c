@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* One handshake message. A byte for the state, one for which of its messages (or one it does not
- * expect) and for the settings, then the body. Nothing but a right Finished may end a handshake, and
- * nobody can guess one: the state never becomes connected. */
+ * expect) and for the settings, then the body. Nothing but a right Finished may end a handshake,
+ * and nobody can guess one: the state never becomes connected. */
 #include "handshake/local.h"
 #include "tests/fuzz/party.h"
 
@@ -16,7 +16,8 @@ static int host_send(void *ctx, struct span message)
 {
     (void)ctx;
     sure(message.n >= HS_HEADER &&
-         message.n == HS_HEADER + ((size_t)message.p[1] << 16 | message.p[2] << 8 | message.p[3]));
+         message.n == HS_HEADER + ((size_t)message.p[1] << 16 | (size_t)message.p[2] << 8 |
+                                   (size_t)message.p[3]));
     return 0;
 }
 
@@ -91,11 +92,11 @@ static void retry_client(struct hs *h)
 /* A first ClientHello without shares. */
 static void retry_server(struct hs *h)
 {
-    static const uint8_t hello[] = { 3, 3,    0, 0,    0, 0, 0, 0,    0, 0, 0, 0,    0, 0,    0, 0,
-                                     0, 0,    0, 0,    0, 0, 0, 0,    0, 0, 0, 0,    0, 0,    0, 0,
-                                     0, 0,    0, 0,    2, 0x13, 1,    1, 0, 0, 29,   0, 0x2b, 0, 3,
-                                     2, 3,    4, 0,    10, 0, 4, 0,   2, 0, 29, 0,   13, 0,   4, 0,
-                                     2, 8,    7, 0,    0x33, 0, 2, 0, 0 };
+    static const uint8_t hello[] = { 3, 3, 0, 0, 0, 0, 0,  0,    0, 0, 0, 0, 0,  0, 0,
+                                     0, 0, 0, 0, 0, 0, 0,  0,    0, 0, 0, 0, 0,  0, 0,
+                                     0, 0, 0, 0, 0, 0, 2,  0x13, 1, 1, 0, 0, 29, 0, 0x2b,
+                                     0, 3, 2, 3, 4, 0, 10, 0,    4, 0, 2, 0, 29, 0, 13,
+                                     0, 4, 0, 2, 8, 7, 0,  0x33, 0, 2, 0, 0 };
 
     sure(deliver(h, HS_CLIENT_HELLO, hello, sizeof hello, true) == 0);
     sure(h->state == S_WAIT_CH2);
@@ -122,7 +123,7 @@ static void enter(struct hs *h, enum hs_state state, unsigned settings)
     h->suite = h->set->suites[0];
     h->group = h->set->groups[0];
     h->version = TLS_1_3;
-    sure(transcript_add(&k->transcript, span_text("hello")) == 0);
+    sure(transcript_add(&k->transcript, span_of("hello", 5)) == 0);
     sure(transcript_choose(&k->transcript, h->suite->hash, false) == 0);
     sure(keys13_handshake(h, span_of(shared, h->group->secret_size)) == 0);
     if (state == C_WAIT_CERT || (client && (settings & 1)) ||
@@ -132,7 +133,8 @@ static void enter(struct hs *h, enum hs_state state, unsigned settings)
     if (state == C_WAIT_CV || state == C_WAIT_FINISHED || state == S_WAIT_CV ||
         (state == S_WAIT_FINISHED && h->set->client_auth == CLIENT_AUTH_REQUIRE)) {
         h->facts |= FACT_PEER_CERT;
-        h->proves = PROVES_CHAIN | (state == C_WAIT_CV || state == S_WAIT_CV ? 0u : PROVES_POSSESSION);
+        h->proves =
+            PROVES_CHAIN | (state == C_WAIT_CV || state == S_WAIT_CV ? 0u : PROVES_POSSESSION);
         sure(cert_pubkey(&self.id->leaf, &k->peer_key) == 0);
     }
     h->state = state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* One record. A byte of options, two for the room of the first output part, two for a place to
- * damage; then either a record as it arrives, or the inside of one that is sealed here first, so that
- * what opens is known. */
+ * damage; then either a record as it arrives, or the inside of one that is sealed here first, so
+ * that what opens is known. */
 #include <stdlib.h>
 
 #include "record/record.h"

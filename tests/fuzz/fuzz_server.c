@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A whole server. It asks for a certificate from a CA that signs none of the corpus, so no input
- * may ever get it connected; all its randomness is fixed, so inputs may hold records sealed for it. */
+ * may ever get it connected; all its randomness is fixed, so inputs may hold records sealed for it.
+ */
 #include "tests/fuzz/party.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What the fuzzers of the engine share: randomness, certificates and configs that are the same in
- * every run, so that an input found once means the same ever after, and the feeding of an engine. */
+ * every run, so that an input found once means the same ever after, and the feeding of an engine.
+ */
 #ifndef FUZZ_PARTY_H
 #define FUZZ_PARTY_H
 #include <stdlib.h>

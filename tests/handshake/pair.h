@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A client and a server of the engine joined in memory, the secrets of their connection (from the
- * key log), and a hand that seals any record under them: what a peer without our rules could send. */
+ * key log), and a hand that seals any record under them: what a peer without our rules could send.
+ */
 #ifndef TESTS_HANDSHAKE_PAIR_H
 #define TESTS_HANDSHAKE_PAIR_H
 #include <setjmp.h>
@@ -165,12 +166,12 @@ static inline void pair_keylog(void *ctx, const char *line)
 
 static inline size_t count_ids(const uint16_t ids[3])
 {
-    return (size_t)!!ids[0] + !!ids[1] + !!ids[2];
+    return (size_t) !!ids[0] + !!ids[1] + !!ids[2];
 }
 
 static inline size_t count_names(const char *const names[3])
 {
-    return (size_t)!!names[0] + !!names[1] + !!names[2];
+    return (size_t) !!names[0] + !!names[1] + !!names[2];
 }
 
 static inline struct tls *pair_end(struct pair *p, enum tls_role role, const struct pair_params *q)
@@ -194,8 +195,12 @@ static inline struct tls *pair_end(struct pair *p, enum tls_role role, const str
         assert_int_equal(config_add_identity(c, pki.client), 0);
     }
     assert_int_equal(config_seal(c, NULL), 0);
-    assert_int_equal(
-        tls_new(&t, c, role == TLS_SERVER ? NULL : q->host ? q->host : PAIR_HOST, NULL, NULL), 0);
+    assert_int_equal(tls_new(&t, c,
+                             role == TLS_SERVER ? NULL
+                             : q->host          ? q->host
+                                                : PAIR_HOST,
+                             NULL, NULL),
+                     0);
     config_unref(c);
     return t;
 }
@@ -331,11 +336,11 @@ static inline unsigned end_alert(const struct end *e)
 {
     return tls_error(e->t)->alert_sent;
 }
-#define assert_refused(e, alert)                                                                   \
-    do {                                                                                           \
-        assert_int_equal((e)->rc, TLS_ALERT(alert));                                               \
-        assert_int_equal(end_alert(e), (alert));                                                   \
-        assert_false(tls_connected((e)->t));                                                       \
+#define assert_refused(e, alert)                     \
+    do {                                             \
+        assert_int_equal((e)->rc, TLS_ALERT(alert)); \
+        assert_int_equal(end_alert(e), (alert));     \
+        assert_false(tls_connected((e)->t));         \
     } while (0)
 
 /* ---- the other hand ---- */
@@ -351,9 +356,8 @@ static inline void hand_rekey(struct hand *h)
 {
     uint8_t key[AEAD_KEY_MAX];
 
-    assert_int_equal(schedule13_keys(h->suite->hash, h->secret, aead_key_size(h->suite->aead), key,
-                                     h->iv),
-                     0);
+    assert_int_equal(
+        schedule13_keys(h->suite->hash, h->secret, aead_key_size(h->suite->aead), key, h->iv), 0);
     aead_free(h->aead);
     h->aead = aead_new(h->suite->aead, key, h->seal);
     assert_non_null(h->aead);
@@ -402,9 +406,8 @@ static inline size_t hand_seal_inner(struct hand *h, const uint8_t *inner, size_
     hand_nonce(h, nonce);
     h->seq++;
     memcpy(wire, (uint8_t[]){ 23, 3, 3, (uint8_t)(len >> 8), (uint8_t)len }, REC_HEADER);
-    assert_int_equal(aead_seal(h->aead, nonce, span_of(wire, REC_HEADER), &part, 1,
-                               wire + REC_HEADER),
-                     0);
+    assert_int_equal(
+        aead_seal(h->aead, nonce, span_of(wire, REC_HEADER), &part, 1, wire + REC_HEADER), 0);
     return REC_HEADER + len;
 }
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "matrixssl.h"
 #include "tests/lib/guide.h"
 
 static struct cred ca, other_ca, good, expired, client_cred;
@@ -149,6 +150,31 @@ static void test_name_reaches_callback(void **state)
     end();
 }
 
+/* Threat 32. */
+static void test_expected_name(void **state)
+{
+    static const struct {
+        const char *name;
+        int ok;
+    } row[] = { { "server.test", 1 }, { "SERVER.test", 1 }, { "127.0.0.1", 1 },
+                { "other.test", 0 },  { "127.0.0.2", 0 },   { "test", 0 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        begin(&good, &ca, NULL, NULL, NULL, NULL);
+        assert_int_equal(matrixSslSetExpectedName(cl.ssl, "first.test"), PS_SUCCESS);
+        assert_int_equal(matrixSslSetExpectedName(cl.ssl, "bad name"), PS_ARG_FAIL);
+        assert_int_equal(matrixSslSetExpectedName(cl.ssl, NULL), PS_ARG_FAIL);
+        assert_int_equal(matrixSslSetExpectedName(sv.ssl, row[i].name), PS_ARG_FAIL);
+        assert_int_equal(matrixSslSetExpectedName(cl.ssl, row[i].name), PS_SUCCESS);
+        carry(&cl, &sv, 65536);
+        assert_int_equal(cl.complete, row[i].ok);
+        assert_int_equal(sv.alert, row[i].ok ? -1 : SSL_ALERT_BAD_CERTIFICATE);
+        assert_int_equal(matrixSslSetExpectedName(cl.ssl, "server.test"), PS_FAILURE);
+        end();
+    }
+}
+
 static void test_certificate_fields(void **state)
 {
     (void)state;
@@ -162,6 +188,40 @@ static void test_certificate_fields(void **state)
     carry(&cl, &sv, 65536);
     assert_non_null(strstr(cb.text, "auth=-33"));
     end();
+}
+
+/* Names and dates that no honest issuer makes. */
+static void test_odd_fields(void **state)
+{
+    static const uint8_t name[] = "\x30\x36\x31\x0b\x30\x09\x06\x03\x55\x04\x06\x13\x02"
+                                  "DE\x31\x19\x30\x0b\x06\x03\x55\x04\x03\x0c\x04"
+                                  "a\0bc\x30\x0a\x06\x03\x55\x04\x03\x0c\x03"
+                                  "two\x31\x0c\x30\x0a\x06\x03\x55\x04\x0b\x0c\x03"
+                                  "Dep";
+    struct cert c = good.cert;
+    struct cert_memory *memory;
+    const psX509Cert_t *seen;
+
+    (void)state;
+    c.subject = span_of(name, sizeof name - 1);
+    c.not_after = INT64_C(253402300799); /* 99991231235959Z */
+    seen = matrixssl_certs(&c, 1, ALERT_BAD_CERTIFICATE, &memory);
+    assert_non_null(seen);
+    assert_string_equal(seen->subject.commonName, "a?bc"); /* the first, no shorter than it is */
+    assert_string_equal(seen->subject.country, "DE");
+    assert_string_equal(seen->subject.orgUnit, "Dep");
+    assert_null(seen->subject.locality);
+    assert_int_equal(seen->timeType, ASN_GENERALIZEDTIME);
+    assert_string_equal(seen->notAfter, "99991231235959Z");
+    assert_int_equal(strlen(seen->notBefore), 15);
+    assert_int_equal(seen->authStatus, PS_CERT_AUTH_FAIL);
+    matrixssl_certs_free(memory);
+    for (size_t n = 0; n < sizeof name - 1;
+         n++) { /* cut anywhere: no chain rather than half a name */
+        c.subject = span_of(name, n);
+        assert_null(matrixssl_certs(&c, 1, 0, &memory));
+        assert_null(memory);
+    }
 }
 
 /* Server and issuer in one list: `next` leads from the leaf to its issuer. */
@@ -318,6 +378,11 @@ static void test_load_memory(void **state)
     assert_int_equal(matrixSslLoadRsaKeysMem(k, junk, -1, junk, 5, NULL, 0), PS_ARG_FAIL);
     assert_int_equal(matrixSslLoadRsaKeysMem(k, NULL, 0, NULL, 0, junk, 8), PS_PARSE_FAIL);
     assert_int_equal(matrixSslLoadRsaKeysMem(k, junk, 8, junk, 8, NULL, 0), PS_PARSE_FAIL);
+    assert_int_equal(matrixSslLoadRsaKeysMem(k, buf_data(&good.der), (int32)buf_len(&good.der),
+                                             buf_data(&good.key_pem), (int32)buf_len(&good.key_pem),
+                                             junk, 8),
+                     PS_PARSE_FAIL); /* all of it or nothing */
+    assert_int_equal(k->nidentities, 0);
     assert_int_equal(matrixSslLoadRsaKeysMem(k, buf_data(&good.der), (int32)buf_len(&good.der),
                                              buf_data(&good.key_pem), (int32)buf_len(&good.key_pem),
                                              buf_data(&ca.der), (int32)buf_len(&ca.der)),
@@ -497,7 +562,9 @@ int main(void)
         cmocka_unit_test(test_callback_matrix),
         cmocka_unit_test(test_verdict_decides_without_callback),
         cmocka_unit_test(test_name_reaches_callback),
+        cmocka_unit_test(test_expected_name),
         cmocka_unit_test(test_certificate_fields),
+        cmocka_unit_test(test_odd_fields),
         cmocka_unit_test(test_presented_chain),
         cmocka_unit_test(test_client_authentication),
         cmocka_unit_test(test_load_files),

@@ -191,10 +191,10 @@ static size_t stage_flight(struct stage *s, struct end *from, int which, size_t 
 /* A client that has read the messages up to `last` of the server's flight; 0: none. */
 static struct stage client_at(enum hs_state at)
 {
-    static const unsigned last[] = { [C_WAIT_SH] = 0,        [C_WAIT_SH2] = 0,
-                                     [C_WAIT_EE] = 2,        [C_WAIT_CERT_CR] = 8,
-                                     [C_WAIT_CERT] = 13,     [C_WAIT_CV] = 11,
-                                     [C_WAIT_FINISHED] = 15, [C_CONNECTED] = 20 };
+    static const unsigned last[] = {
+        [C_WAIT_SH] = 0,    [C_WAIT_SH2] = 0, [C_WAIT_EE] = 2,        [C_WAIT_CERT_CR] = 8,
+        [C_WAIT_CERT] = 13, [C_WAIT_CV] = 11, [C_WAIT_FINISHED] = 15, [C_CONNECTED] = 20
+    };
     struct pair_params q = { .client_groups = { 29, 23 },
                              .server_groups = { at == C_WAIT_SH2 ? 23 : 29 },
                              .auth = at == C_WAIT_CERT ? CLIENT_AUTH_REQUEST : CLIENT_AUTH_NONE };
@@ -234,10 +234,9 @@ static struct stage client_at(enum hs_state at)
 
 static struct stage server_at(enum hs_state at)
 {
-    static const unsigned last[] = { [S_WAIT_CERT] = 0,
-                                     [S_WAIT_CV] = 11,
-                                     [S_WAIT_FINISHED] = 15,
-                                     [S_CONNECTED] = 20 };
+    static const unsigned last[] = {
+        [S_WAIT_CERT] = 0, [S_WAIT_CV] = 11, [S_WAIT_FINISHED] = 15, [S_CONNECTED] = 20
+    };
     struct pair_params q = { .client_groups = { 29, 23 },
                              .server_groups = { at == S_WAIT_CH2 ? 23 : 29 },
                              .auth = CLIENT_AUTH_REQUIRE,
@@ -331,8 +330,8 @@ static void threat_01_data_too_early(void **state)
     (void)state;
     for (unsigned at = C_WAIT_SH; at <= S_WAIT_FINISHED; at++) {
         for (size_t n = 0; at != C_CONNECTED && n < 2; n++) {
-            struct stage s = at < S_WAIT_CH ? client_at((enum hs_state)at)
-                                            : server_at((enum hs_state)at);
+            struct stage s =
+                at < S_WAIT_CH ? client_at((enum hs_state)at) : server_at((enum hs_state)at);
 
             if (s.hand.aead) {
                 hand_give(&s.hand, s.e, CT_APPLICATION_DATA, "x", n);
@@ -378,9 +377,8 @@ static void threat_03_dropped_messages(void **state)
         }
         give_without(&c, n + message_size(messages + n), drops[i]);
         assert_int_equal(c.e->done, 0);
-        assert_int_equal(c.e->rc, drops[i][0] == HS_FINISHED
-                                      ? 0
-                                      : TLS_ALERT(ALERT_UNEXPECTED_MESSAGE));
+        assert_int_equal(c.e->rc,
+                         drops[i][0] == HS_FINISHED ? 0 : TLS_ALERT(ALERT_UNEXPECTED_MESSAGE));
         stage_free(&c);
         if (drops[i][0] == 8) {
             continue; /* a client sends none */
@@ -394,9 +392,8 @@ static void threat_03_dropped_messages(void **state)
         s.hand = hand_new(s.p, SECRET_CH, true);
         give_without(&s, n, drops[i]);
         assert_int_equal(s.e->done, 0);
-        assert_int_equal(s.e->rc, drops[i][0] == HS_FINISHED
-                                      ? 0
-                                      : TLS_ALERT(ALERT_UNEXPECTED_MESSAGE));
+        assert_int_equal(s.e->rc,
+                         drops[i][0] == HS_FINISHED ? 0 : TLS_ALERT(ALERT_UNEXPECTED_MESSAGE));
         stage_free(&s);
     }
 }
