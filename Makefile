@@ -68,7 +68,7 @@ TESTLIB  := $(sort $(wildcard tests/lib/*.c))
 TESTS_C  := $(sort $(wildcard tests/*/test_*.c))
 TESTS_X  := $(sort $(wildcard tests/*/test_*.sh tests/*/test_*.py))
 FUZZERS  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-MANPAGES := $(sort $(wildcard shim/*.[1357] preload/*.[1357]))
+MANPAGES := $(sort $(wildcard src/*.[1357] shim/*.[1357] preload/*.[1357]))
 
 LIB_OBJS     := $(call obj,$(SRC) $(SHIM))
 TEST_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TESTS_C))

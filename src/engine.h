@@ -62,8 +62,8 @@ void tls_sent(struct tls *t, size_t n);
 /* The residue of a short send: sealed records' last n bytes, queued behind the rest. */
 int tls_queue(struct tls *t, const void *sealed, size_t n) MUST_CHECK;
 /* Seals from the parts into dst as many whole records as fit (each at most TLS_PLAINTEXT_MAX).
- * *taken: plaintext bytes used; *made: bytes in dst. Parts without a byte make one empty record. The
- * first part may lie at dst + 5: sealed in place. ERR_STATE before the handshake is complete,
+ * *taken: plaintext bytes used; *made: bytes in dst. Parts without a byte make one empty record.
+ * The first part may lie at dst + 5: sealed in place. ERR_STATE before the handshake is complete,
  * ERR_CLOSED after tls_close() or an error. Call tls_output() first: it changes worn keys. */
 int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
              size_t room, size_t *made) MUST_CHECK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A byte queue with start and end cursors in one allocation: bytes are appended at the end and
- * consumed from the start. Memory is given back when it runs empty, so an idle connection owns none.
- * What leaves a buffer is wiped when `secret` is set. */
+ * consumed from the start. Memory is given back when it runs empty, so an idle connection owns
+ * none. What leaves a buffer is wiped when `secret` is set. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 #include "base/bytes.h"
@@ -25,7 +25,8 @@ static inline struct span buf_span(const struct buf *b)
 {
     return span_of(buf_data(b), buf_len(b));
 }
-/* At least n bytes free behind the end; moves to the front before it grows. 0 or ERR_MEM, ERR_LIMIT. */
+/* At least n bytes free behind the end; moves to the front before it grows. 0 or ERR_MEM,
+ * ERR_LIMIT. */
 int buf_reserve(struct buf *b, size_t n) MUST_CHECK;
 /* Where the next bytes go, after buf_reserve(). */
 static inline uint8_t *buf_tail(const struct buf *b)

@@ -2,8 +2,8 @@
 /* Bounded reader and writer: the only pointer arithmetic on wire data (threats 6, 10).
  *
  * A reader is a view; every rd_ call either takes all it asked for and returns true, or returns
- * false and leaves the reader as it was. A writer fails once and stays failed: write a whole message
- * and look at wr_ok() at the end. */
+ * false and leaves the reader as it was. A writer fails once and stays failed: write a whole
+ * message and look at wr_ok() at the end. */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 #include <stdbool.h>
@@ -131,7 +131,7 @@ MUST_CHECK static inline bool rd_vec(struct rd *r, size_t width, struct rd *sub)
 /* ---- writer ---- */
 struct buf;
 struct wr {
-    uint8_t *p;       /* fixed memory, or the memory of `grow` */
+    uint8_t *p; /* fixed memory, or the memory of `grow` */
     size_t len, cap;
     struct buf *grow; /* NULL: fixed */
     bool failed;

@@ -56,9 +56,9 @@ enum alert {
     ALERT_NONE = 255, /* in struct error: no alert was sent or received */
 };
 
-#define TLS_ALERT(desc)     (-0x100 - (int)(desc))
-#define IS_TLS_ALERT(code)  ((code) <= -0x100)
-#define ALERT_OF(code)      (-0x100 - (code))
+#define TLS_ALERT(desc)    (-0x100 - (int)(desc))
+#define IS_TLS_ALERT(code) ((code) <= -0x100)
+#define ALERT_OF(code)     (-0x100 - (code))
 
 struct error {
     int code;               /* 0: no error yet */
@@ -82,12 +82,12 @@ const char *alert_name(unsigned desc);
 const char *error_name(int code);
 
 /* The one control macro: returns from the enclosing function what is negative. */
-#define TRY(expr)                                                                                  \
-    do {                                                                                           \
-        int try_rc_ = (expr);                                                                      \
-        if (try_rc_ < 0) {                                                                         \
-            return try_rc_;                                                                        \
-        }                                                                                          \
+#define TRY(expr)             \
+    do {                      \
+        int try_rc_ = (expr); \
+        if (try_rc_ < 0) {    \
+            return try_rc_;   \
+        }                     \
     } while (0)
 
 #define MUST_CHECK __attribute__((warn_unused_result))

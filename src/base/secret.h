@@ -25,9 +25,9 @@ static inline void secret_leave(struct secret_ref *r)
     wipe(r->p, r->n);
 }
 /* SECRET(key, 32): a stack array that is wiped on every way out of its scope. */
-#define SECRET(name, size)                                                                         \
-    uint8_t name[size];                                                                            \
-    __attribute__((cleanup(secret_leave))) struct secret_ref name##_ref_ = { name, sizeof name };  \
+#define SECRET(name, size)                                                                        \
+    uint8_t name[size];                                                                           \
+    __attribute__((cleanup(secret_leave))) struct secret_ref name##_ref_ = { name, sizeof name }; \
     (void)name##_ref_
 
 /* Equal without a branch on the contents; lengths are public. */

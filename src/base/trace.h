@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Trace lines go to one hook; without it they cost one load and a branch. Never a secret in them. */
+/* Trace lines go to one hook; without it they cost one load and a branch. Never a secret in them.
+ */
 #ifndef BASE_TRACE_H
 #define BASE_TRACE_H
 
