@@ -60,7 +60,7 @@ static int table_replace(int fd, struct conn *c, bool alias)
     calm(&signals, &cancel);
     table_lock();
     old = table_at(fd);
-    if (old == c || (alias && c->nfds == 0)) {
+    if (old == c || (alias && (c->nfds == 0 || c->ending))) {
         alias = old == c; /* else: its last fd was closed meanwhile */
         old = NULL;
     } else {
@@ -177,18 +177,15 @@ static bool still_to_send(struct conn *c, int fd)
 }
 
 /* Says close_notify and gets rid of what waits, for at most the linger time. */
-static void say_goodbye(struct hold *h, int fd)
+static void say_goodbye(struct hold *h, int fd, int budget)
 {
     struct conn *c = h->c;
     struct pollfd p = { .fd = fd };
-    int budget = linger_of(c, fd);
     int64_t end = now_ms() + budget;
     bool closing = false;
 
-    if (budget < 0) {
-        return;
-    }
-    for (;;) {
+    /* Each time the halves were free, a fork may have given c away or another thread closed fd. */
+    while (fork_claim(c) && conn_on_socket(c, fd)) {
         bool more = still_to_send(c, fd);
 
         if (!more && !closing && atomic_load(&c->state) == CONN_OPEN) {
@@ -198,27 +195,63 @@ static void say_goodbye(struct hold *h, int fd)
         }
         budget = (int)(end - now_ms());
         if (!more || budget <= 0) {
-            break;
+            conn_drain(fd);
+            return;
         }
         p.events = atomic_load(&c->unsent) ? POLLOUT : POLLIN;
-        /* A close() that is cut short by a jump or a cancellation must not leave the halves taken.
-         */
+        /* A close() that a jump cuts short must not leave the halves taken. */
         conn_give(c, HALF_BOTH);
         pthread_sigmask(SIG_SETMASK, &h->signals, NULL);
         sys.poll(&p, 1, budget);
         calm(&h->signals, &(int){ 0 });
         conn_take(c, HALF_BOTH);
     }
-    conn_drain(fd);
 }
 
-/* Now, and not with the last reference: one may be left behind by a thread that jumped away. */
-static void wipe_keys(struct conn *c)
+/* From when the fd is forgotten to when it is closed, a write of another thread's would not be ours
+ * to refuse: the kernel has to. */
+static void seal_off(int fd, bool abort)
 {
-    struct tls_in none = { 0 };
+    struct sockaddr none = { .sa_family = AF_UNSPEC };
 
-    tls_abort(c->tls, ALERT_USER_CANCELED, "closed"); /* the sending keys */
-    (void)!tls_input(c->tls, &none);                  /* the receiving ones */
+    /* connect() to nothing is the reset that close() with SO_LINGER of 0 seconds sends. */
+    if (!abort || sys.connect(fd, &none, sizeof none) != 0) {
+        sys.shutdown(fd, SHUT_WR);
+    }
+}
+
+static void end(struct hold *h, int fd)
+{
+    struct conn *c = h->c;
+    struct tls_in none = { 0 };
+    int budget;
+    bool ours;
+
+    /* Closing is not using: a connection that nobody has claimed since a fork is left to the other
+     * process without a word. */
+    if (fork_owner(c) == OWNER_US && conn_on_socket(c, fd)) {
+        budget = linger_of(c, fd);
+        if (budget >= 0) {
+            say_goodbye(h, fd, budget);
+        }
+        if (fork_owner(c) == OWNER_US && conn_on_socket(c, fd)) {
+            seal_off(fd, budget < 0);
+        }
+        /* The keys go now, not with the last reference: a thread that jumped away may have left
+         * one. */
+        tls_abort(c->tls, ALERT_USER_CANCELED, "closed");
+        (void)!tls_input(c->tls, &none);
+    }
+    table_lock();
+    ours = table_names(fd, c); /* unless the fd was closed and attached anew meanwhile */
+    if (ours) {
+        table_set(fd, NULL);
+    }
+    table_unlock();
+    atomic_fetch_or(&c->events_due, 1U << CONN_EVENT_CLOSED);
+    if (ours) {
+        conn_put(c); /* the table's */
+    }
 }
 
 void conn_closing(int fd)
@@ -226,7 +259,7 @@ void conn_closing(int fd)
     int saved = errno;
     struct conn *c;
     struct hold h;
-    bool last, mine;
+    bool last = false;
 
     if (!conn_any() || fork_vforked() || !(c = conn_get(fd))) {
         return;
@@ -235,37 +268,17 @@ void conn_closing(int fd)
     calm(&h.signals, &h.cancel);
     conn_take(c, HALF_BOTH);
     table_lock();
-    if (!table_names(fd, c)) { /* another thread closed it first */
-        table_unlock();
-        goto out;
-    }
-    last = c->nfds == 1;
-    if (!last) {
-        table_set(fd, NULL);
-        table_unlock();
-        goto out;
+    if (table_names(fd, c) && !c->ending) { /* else another thread is closing it */
+        last = c->nfds == 1;
+        c->ending = last; /* the slot keeps it until nothing can be written in clear */
+        if (!last) {
+            table_set(fd, NULL);
+        }
     }
     table_unlock();
-    /* Closing is not using: a connection that nobody has claimed since a fork is left to the other
-     * process without a word. */
-    if (fork_owner(c) == OWNER_US && conn_on_socket(c, fd)) {
-        say_goodbye(&h, fd);
-        wipe_keys(c);
-        /* Once the fd is forgotten, a write of another thread before close() would go out in clear.
-         */
-        sys.shutdown(fd, SHUT_WR);
+    if (last) {
+        end(&h, fd);
     }
-    table_lock();
-    mine = table_names(fd, c); /* another thread may have closed it during the goodbye */
-    if (mine) {
-        table_set(fd, NULL);
-    }
-    table_unlock();
-    if (mine) {
-        atomic_fetch_or(&c->events_due, 1U << CONN_EVENT_CLOSED);
-        conn_put(c); /* the table's */
-    }
-out:
     conn_leave(&h);
     conn_put(c);
     errno = saved;

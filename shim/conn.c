@@ -87,7 +87,7 @@ int conn_enter(struct hold *h, struct conn *c, int fd, unsigned halves)
     conn_take(c, halves);
     /* Who closes an fd does it in both halves: as long as we are in one, fd stays what it is, and
      * no system call of ours can hit another socket that got its number. */
-    if (fd >= 0 && !table_names(fd, c)) {
+    if (fd >= 0 && (c->ending || !table_names(fd, c))) {
         err = EBADF;
     } else if (!fork_claim(c)) {
         err = EPERM;

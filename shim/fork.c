@@ -232,6 +232,7 @@ static void start_over(bool all_torn)
             c->claim.torn = true;
         }
         c->claim.at_fork = FORK_NONE;
+        c->ending = false; /* the thread that was closing it is not here */
     }
     table_lock_reset();
     new_identity();

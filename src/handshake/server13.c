@@ -164,6 +164,7 @@ static int retry(struct hs *h, const struct client_hello *c)
     struct hs_work *k = h->work;
 
     k->retried = true;
+    k->selected_group = k->share_group->id;
     TRY(hello_digest(c, k->hello_digest));
     TRY(transcript_choose(&k->transcript, h->suite->hash, true));
     TRY(hello_send(h, IN_HRR));
@@ -248,7 +249,8 @@ int server13_on_hello(struct hs *h, struct rd *body)
     TRY(choose_group(h));
     if (k->retried) {
         TRY(hello_digest(&c, digest));
-        if (h->suite != before || (h->facts & FACT_RETRY) || k->early_data ||
+        if (h->suite != before || (h->facts & FACT_RETRY) ||
+            k->share_group->id != k->selected_group || k->early_data ||
             memcmp(digest, k->hello_digest, hash_size(HASH_SHA256)) != 0) {
             return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                         "the second ClientHello differs where it may not");
