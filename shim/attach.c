@@ -163,7 +163,7 @@ static int linger_of(const struct conn *c, int fd)
     return c->linger_ms;
 }
 
-/* In both halves; no fd names c any more, so no one else comes in. */
+/* In both halves of a connection that is ending, so no one else comes in. */
 static bool still_to_send(struct conn *c, int fd)
 {
     if (atomic_load(&c->state) == CONN_HANDSHAKE && buf_len(&c->early) > 0) {
@@ -259,7 +259,7 @@ void conn_closing(int fd)
     int saved = errno;
     struct conn *c;
     struct hold h;
-    bool last = false;
+    bool last = false, dropped = false;
 
     if (!conn_any() || fork_vforked() || !(c = conn_get(fd))) {
         return;
@@ -268,16 +268,22 @@ void conn_closing(int fd)
     calm(&h.signals, &h.cancel);
     conn_take(c, HALF_BOTH);
     table_lock();
-    if (table_names(fd, c) && !c->ending) { /* else another thread is closing it */
-        last = c->nfds == 1;
-        c->ending = last; /* the slot keeps it until nothing can be written in clear */
-        if (!last) {
+    if (table_names(fd, c)) { /* else another thread has closed it */
+        last = c->nfds == 1 && !c->ending;
+        if (last) {
+            c->ending = true; /* the slot keeps it until nothing can be written in clear */
+        } else {
             table_set(fd, NULL);
+            dropped =
+                c->nfds == 0; /* by a second close(): the first one jumped away, or still waits */
         }
     }
     table_unlock();
     if (last) {
         end(&h, fd);
+    }
+    if (dropped) {
+        conn_put(c); /* the table's */
     }
     conn_leave(&h);
     conn_put(c);

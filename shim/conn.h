@@ -35,7 +35,6 @@ struct conn {
     _Atomic unsigned refs; /* 0: on the free list (table.c) */
     struct conn *next_free, *next_made;
     /* everything from here is cleared when a connection is made */
-    bool ending;   /* its last fd is being closed; table lock and both halves */
     unsigned nfds; /* fds that name it; table lock */
     bool ending;   /* the last one is being closed; table lock and both halves */
     pthread_mutex_t read_lock, write_lock;
