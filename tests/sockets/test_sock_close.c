@@ -136,6 +136,69 @@ static void test_close_is_bounded(void **state)
     ssl_close(f[1]);
 }
 
+/* threat 41: when the connection is forgotten and the fd is not closed yet, the kernel refuses. */
+static void threat_41_closing(void **state)
+{
+    struct linger now = { 1, 0 };
+    char buf[8];
+    int f[2];
+
+    (void)state;
+    for (int abort = 0; abort < 2; abort++) {
+        tls_pair(f);
+        if (abort) {
+            setsockopt(f[0], SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        }
+        conn_closing(f[0]);
+        assert_null(conn_get(f[0]));
+        assert_fails(send(f[0], "secret", 6, MSG_NOSIGNAL), EPIPE);
+        if (abort) {
+            assert_fails(ssl_read(f[1], buf, sizeof buf), ECONNRESET);
+        } else {
+            assert_int_equal(ssl_read(f[1], buf, sizeof buf), 0);
+        }
+        close_pair(f);
+    }
+}
+
+static void *close_it(void *arg)
+{
+    ssl_close(*(int *)arg);
+    return NULL;
+}
+
+/* While close() lingers, other threads have EBADF, and a second close() is harmless. */
+static void threat_41_lingering(void **state)
+{
+    static uint8_t out[1 << 20];
+    struct linger two = { 1, 2 };
+    int size = 8192, f[2], copy;
+    struct pollfd p;
+    pthread_t t;
+    char c;
+
+    (void)state;
+    tls_pair(f);
+    setsockopt(f[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    nonblocking(f[0], true);
+    do {
+        p = (struct pollfd){ f[0], POLLOUT, 0 };
+        ssl_write(f[0], out, sizeof out);
+    } while (ssl_poll(&p, 1, 100) > 0);
+    setsockopt(f[0], SOL_SOCKET, SO_LINGER, &two, sizeof two);
+    copy = dup(f[0]);
+    pthread_create(&t, NULL, close_it, &f[0]);
+    nap_ms(100);
+    assert_fails(ssl_write(f[0], "x", 1), EBADF);
+    assert_fails(ssl_read(f[0], &c, 1), EBADF);
+    assert_int_equal(conn_alias(f[0], copy), -1);
+    conn_closing(f[0]);
+    assert_null(conn_get(f[0]));
+    ssl_close(f[1]);
+    pthread_join(t, NULL);
+    close(copy);
+}
+
 /* Session tickets that were never read must not turn close() into a reset that destroys data on its
  * way. */
 static void test_write_and_close(void **state)
@@ -301,6 +364,8 @@ int main(void)
         cmocka_unit_test(test_each),
         cmocka_unit_test(test_close_with_a_tail),
         cmocka_unit_test(test_close_is_bounded),
+        cmocka_unit_test(threat_41_closing),
+        cmocka_unit_test(threat_41_lingering),
         cmocka_unit_test(test_write_and_close),
         cmocka_unit_test(test_close_before_the_handshake),
         cmocka_unit_test(test_close_with_early_words),
