@@ -139,22 +139,6 @@ def key_updates(room):
         updates = [line[:3] for line in f if "KeyUpdate" in line]
     need((updates.count(">>>"), updates.count("<<<")) == (5, 3), f"key updates: {updates}")
 
-    port, p = s_server(room, "-msg", "-msgfile", room.path("msg"), quiet=())
-    q = client(room, port)
-    for i, command in enumerate((b"K", b"k", b"K")):
-        talk(p, q, text(2000, i))
-        update(room, p, command)
-        talk(p, q, text(100, i))
-        q.stdin.write(b"ours %d\n" % i)
-        q.stdin.flush()
-    finish(q)
-    report = finish(p)
-    has(report, "ours 0\n", "ours 1\n", "ours 2\n")  # its messages stand between them
-    good(room)
-    with open(room.path("msg"), encoding="utf-8") as f:
-        updates = [line[:3] for line in f if "KeyUpdate" in line]
-    need((updates.count(">>>"), updates.count("<<<")) == (3, 2), f"key updates: {updates}")
-
 
 def alpn(room):
     port = server(room, {"alpn": "h2,echo"})[0]
