@@ -143,7 +143,8 @@ static inline long engine_feed(struct tls *t, const uint8_t *p, size_t n, bool a
     } else if (rc == TLS_EV_MORE) {
         sure(in.used == 0 && in.need > n && in.need <= TLS_RECORD_MAX);
     } else {
-        sure(in.used >= TLS_HEADER && (rc == TLS_EV_PROGRESS || rc == TLS_EV_CLOSED));
+        /* Behind close_notify anything is used up, whole records or not. */
+        sure(rc == TLS_EV_CLOSED || (rc == TLS_EV_PROGRESS && in.used >= TLS_HEADER));
     }
     free(in.data);
     free(in.out);
