@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+/* What a connection leaves behind so that a later one can resume it: the session object, the
+ * server's cache of them (TLS 1.2 session ids), and the keys under which a server hands them to the
+ * client as tickets (RFC 5077, RFC 8446 section 4.6.1).
+ *
+ * A session is made by one thread, then immutable and reference-counted. Caches and ticket keys may
+ * be shared by any number of threads. Time is an argument: milliseconds since 1970. */
+#ifndef SESSION_SESSION_H
+#define SESSION_SESSION_H
+#include "base/buf.h"
+#include "crypto/crypto.h"
+
+#define SESSION_ID_MAX     32
+#define SESSION_CONTEXT    32              /* bytes of a context: SHA-256 */
+#define SESSION_LIFE_MAX   (7 * 24 * 3600) /* seconds (RFC 8446 section 4.6.1) */
+#define SESSION_TICKET_MAX 65535           /* bytes, by its length field */
+#define SESSION_SERIAL_MAX (16 * 1024)     /* bytes of a serialised session we accept */
+
+struct tls_session {
+    unsigned refs; /* changed atomically */
+    uint16_t version, suite;
+    uint16_t group;           /* 0: none (RSA key exchange) */
+    bool ems;                 /* TLS 1.2: extended master secret (RFC 7627) */
+    uint8_t secret[HASH_MAX]; /* TLS 1.2: master secret; TLS 1.3: the PSK */
+    uint8_t secret_len;
+    uint8_t id[SESSION_ID_MAX]; /* TLS 1.2; empty: resumed by ticket only */
+    uint8_t id_len;
+    uint8_t context[SESSION_CONTEXT]; /* server: under which policy it was made (threat 27) */
+    int64_t made;                     /* when the full handshake was, or the ticket arrived */
+    uint32_t lifetime;                /* seconds from `made` */
+    int64_t peer_not_after;           /* seconds since 1970: the peer's chain is not valid beyond
+                                         (threat 28); INT64_MAX: no certificate */
+    uint32_t age_add;                 /* TLS 1.3 */
+    uint32_t max_early;               /* TLS 1.3: bytes of early data; 0: none */
+    uint16_t max_fragment;            /* TLS 1.2: 0, or the negotiated max_fragment_length */
+    /* Each NULL or a copy in an allocation of its own. */
+    uint8_t *ticket; /* client: as the server gave it */
+    size_t ticket_len;
+    char *sni, *alpn;
+    char *name;         /* client: the name that was verified */
+    uint8_t *peer_cert; /* leaf DER */
+    size_t peer_cert_len;
+};
+
+struct tls_session *session_new(void); /* zeroed, one reference, peer_not_after INT64_MAX */
+struct tls_session *session_ref(struct tls_session *s);
+void session_unref(struct tls_session *s); /* wipes at the last one; NULL is fine */
+/* Copies p into *field (which is freed first). n == 0 or p NULL: the field becomes NULL. */
+int session_set_bytes(uint8_t **field, size_t *len, struct span bytes) MUST_CHECK;
+int session_set_text(char **field, const char *text) MUST_CHECK;
+/* Within its lifetime, and the peer's chain still valid? A clock set back makes it stale. */
+bool session_fresh(const struct tls_session *s, int64_t now_ms);
+
+/* A versioned byte string that holds all of it. Parsing validates every field: only known
+ * versions, lengths within their limits, nothing left over; ERR_PARSE otherwise (threat 38). */
+int session_write(const struct tls_session *s, struct buf *out) MUST_CHECK;
+int session_parse(struct tls_session **out, struct span bytes) MUST_CHECK;
+
+/* ---- the server's cache: session id -> session; least recently used goes first ---- */
+struct session_cache;
+/* size entries (>= 1) that live life_ms; NULL: no memory. */
+struct session_cache *session_cache_new(size_t size, int64_t life_ms);
+struct session_cache *session_cache_ref(struct session_cache *c);
+void session_cache_unref(struct session_cache *c);
+/* Takes a reference to s; one with the same id is replaced. A full cache drops its oldest. */
+void session_cache_put(struct session_cache *c, struct tls_session *s, int64_t now_ms);
+/* A new reference, or NULL: unknown or too old (then it is dropped). */
+struct tls_session *session_cache_get(struct session_cache *c, struct span id, int64_t now_ms);
+/* After a fatal alert (RFC 5246 section 7.2.2) or when it must not serve again. */
+void session_cache_drop(struct session_cache *c, struct span id);
+size_t session_cache_count(struct session_cache *c);
+
+/* ---- ticket keys: drawn at random when made, never zero (threat 26); three generations, the next
+ * one drawn after life_ms / 2 or 2^24 tickets, whichever is first; the oldest forgotten ---- */
+struct ticket_keys;
+struct ticket_keys *ticket_keys_new(int64_t life_ms); /* NULL: no memory or no randomness */
+struct ticket_keys *ticket_keys_ref(struct ticket_keys *k);
+void ticket_keys_unref(struct ticket_keys *k); /* wipes at the last one */
+/* A key from outside in place of the drawn ones (several servers, one service): a name of 16 bytes
+ * that travels in clear and 32 bytes of key. The one before becomes the previous generation; keys
+ * are no longer drawn by time. */
+int ticket_keys_set(struct ticket_keys *k, const uint8_t name[static 16],
+                    const uint8_t key[static 32]) MUST_CHECK;
+/* Appends the ticket: key name, nonce, AES-256-GCM of session_write() with the name as additional
+ * data. An error leaves out as it was: the caller then sends no ticket. */
+int ticket_seal(struct ticket_keys *k, const struct tls_session *s, int64_t now_ms,
+                struct buf *out) MUST_CHECK;
+/* 0 with the session (and *renew: sealed under an older key); ERR_MISMATCH: not ours, forged, too
+ * old, unparsable: all the same to the caller, who does a full handshake (threat 39). */
+int ticket_open(struct ticket_keys *k, struct span ticket, int64_t now_ms, struct tls_session **out,
+                bool *renew) MUST_CHECK;
+#endif
