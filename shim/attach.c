@@ -101,7 +101,7 @@ int conn_attach(int fd, const struct conn_params *p, struct error *err)
     c->ctx = p->ctx;
     c->plain.secret = c->early.secret = true;
     c->early.max = EARLY_MAX;
-    rc = tls_new(&c->tls, p->config, p->host, p->sni, err);
+    rc = tls_new(&c->tls, p->config, p->host, p->sni, NULL, err);
     if (rc < 0) {
         error_set(err, rc, "conn_attach", "%s", error_name(rc));
         c->tls = NULL;

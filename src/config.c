@@ -21,7 +21,10 @@ struct config *config_new(enum tls_role role)
     }
     atomic_init(&c->refs, 1);
     c->s.role = role;
-    c->s.min_version = c->s.max_version = TLS_1_3;
+    c->s.min_version = TLS_1_2;
+    c->s.max_version = TLS_1_3;
+    c->s.tickets_sent = 2;
+    c->s.session_life = 24 * 3600;
     return c;
 }
 
@@ -39,8 +42,14 @@ void config_unref(struct config *c)
     for (size_t i = 0; i < c->s.nidentities; i++) {
         identity_unref(c->s.identities[i]);
     }
+    for (size_t i = 0; i < SETTINGS_IDENTITIES; i++) {
+        buf_free(&c->s.status[i]);
+    }
     trust_unref(c->s.trust);
+    session_cache_unref(c->s.cache);
+    ticket_keys_unref(c->s.tickets);
     buf_free(&c->s.alpn);
+    buf_free(&c->s.extensions);
     mem_free(c);
 }
 
@@ -105,9 +114,6 @@ int config_set_versions(struct config *c, unsigned min, unsigned max)
     }
     if (min < TLS_1_2 || max > TLS_1_3 || min > max) {
         return ERR_ARG;
-    }
-    if (max < TLS_1_3) {
-        return ERR_UNSUPPORTED;
     }
     c->s.min_version = min;
     c->s.max_version = max;
@@ -201,13 +207,176 @@ int config_set_verify_callback(struct config *c, verify_fn *fn, void *ctx)
     return 0;
 }
 
-static void fill_defaults(struct settings *s)
+int config_set_sessions(struct config *c, struct session_cache *cache, struct ticket_keys *tickets,
+                        uint32_t life)
 {
-    if (s->nsuites == 0) {
-        for (; s->nsuites < SETTINGS_SUITES && suite_at(s->nsuites); s->nsuites++) {
-            s->suites[s->nsuites] = suite_at(s->nsuites);
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    if (life > SESSION_LIFE_MAX || c->s.role != TLS_SERVER) {
+        return ERR_ARG;
+    }
+    cache = cache ? session_cache_ref(cache) : NULL;
+    tickets = tickets ? ticket_keys_ref(tickets) : NULL;
+    session_cache_unref(c->s.cache);
+    ticket_keys_unref(c->s.tickets);
+    c->s.cache = cache;
+    c->s.tickets = tickets;
+    c->s.session_life = life;
+    return 0;
+}
+
+int config_set_renegotiation(struct config *c, enum renegotiation mode, bool require_secure)
+{
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    c->s.renegotiation = mode;
+    c->s.require_secure = require_secure;
+    return 0;
+}
+
+int config_set_extensions(struct config *c, struct span encoded)
+{
+    struct rd list = rd_span(encoded), body;
+    uint16_t id;
+
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    while (!rd_done(&list)) {
+        if (!rd_u16(&list, &id) || !rd_vec(&list, 2, &body) || ext_is_ours(id)) {
+            return ERR_ARG;
         }
     }
+    if (encoded.n > 4096 || c->s.role != TLS_CLIENT) {
+        return ERR_ARG;
+    }
+    buf_free(&c->s.extensions);
+    return buf_append(&c->s.extensions, encoded.p, encoded.n);
+}
+
+int config_set_extension_callback(struct config *c, extension_fn *fn, void *ctx)
+{
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    c->s.on_extension = fn;
+    c->s.on_extension_ctx = ctx;
+    return 0;
+}
+
+int config_set_max_fragment(struct config *c, unsigned bytes)
+{
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    if (bytes != 0 && bytes != 512 && bytes != 1024 && bytes != 2048 && bytes != 4096) {
+        return ERR_ARG;
+    }
+    c->s.max_fragment = (uint16_t)bytes;
+    return 0;
+}
+
+int config_set_status(struct config *c, size_t identity, struct span response)
+{
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    if (identity >= c->s.nidentities) {
+        return ERR_ARG;
+    }
+    buf_free(&c->s.status[identity]);
+    return buf_append(&c->s.status[identity], response.p, response.n);
+}
+
+int config_set_flag(struct config *c, enum config_flag flag, bool on)
+{
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    switch (flag) {
+    case CONFIG_TICKETS:
+        c->s.no_tickets = !on;
+        return 0;
+    case CONFIG_EMS:
+        c->s.no_ems = !on;
+        return 0;
+    case CONFIG_ETM:
+        c->s.no_etm = !on;
+        return 0;
+    case CONFIG_FALLBACK:
+        c->s.fallback = on;
+        return 0;
+    case CONFIG_STATUS:
+        c->s.ask_status = on;
+        return 0;
+    case CONFIG_POST_AUTH:
+        c->s.post_auth = on;
+        return 0;
+    }
+    return ERR_ARG;
+}
+
+/* The default suites; versions that no suite belongs to are not spoken. */
+static void fill_suites(struct settings *s)
+{
+    bool has12 = false, has13 = false;
+
+    if (s->nsuites == 0) {
+        for (size_t i = 0; suite_at(i) && s->nsuites < SETTINGS_SUITES; i++) {
+            if (suite_at(i)->by_default) {
+                s->suites[s->nsuites++] = suite_at(i);
+            }
+        }
+    }
+    for (size_t i = 0; i < s->nsuites; i++) {
+        has12 = has12 || s->suites[i]->version == TLS_1_2;
+        has13 = has13 || s->suites[i]->version == TLS_1_3;
+    }
+    if (!has13 && s->max_version == TLS_1_3) {
+        s->max_version = TLS_1_2;
+    }
+    if (!has12 && s->min_version == TLS_1_2) {
+        s->min_version = TLS_1_3;
+    }
+}
+
+static void add_anchor(void *ctx, const struct cert *c)
+{
+    uint8_t digest[HASH_MAX], *sum = ctx;
+
+    /* In any order: the set is what counts. */
+    if (hash_once(HASH_SHA256, c->der.p, c->der.n, digest) == 0) {
+        for (size_t i = 0; i < SESSION_CONTEXT; i++) {
+            sum[i] ^= digest[i];
+        }
+    }
+}
+
+/* What a session is bound to: who we are, whom we trust, what we ask of the peer (threat 27). */
+static int make_context(struct settings *s)
+{
+    uint8_t anchors[SESSION_CONTEXT] = { 0 };
+    const uint8_t policy[] = { (uint8_t)s->role, (uint8_t)s->verify, (uint8_t)s->client_auth };
+    struct span part[3 + SETTINGS_IDENTITIES] = { { policy, sizeof policy },
+                                                  { anchors, sizeof anchors },
+                                                  buf_span(&s->alpn) };
+    uint8_t out[HASH_MAX];
+
+    if (s->trust && s->verify != VERIFY_NONE) {
+        trust_each(s->trust, add_anchor, anchors);
+    }
+    for (size_t i = 0; i < s->nidentities; i++) {
+        part[3 + i] = s->identities[i]->leaf.der;
+    }
+    TRY(hash_parts(HASH_SHA256, part, 3 + s->nidentities, out));
+    memcpy(s->context, out, sizeof s->context);
+    return 0;
+}
+
+static void fill_groups(struct settings *s)
+{
     if (s->ngroups == 0) {
         for (; s->ngroups < SETTINGS_GROUPS && group_at(s->ngroups); s->ngroups++) {
             s->groups[s->ngroups] = group_at(s->ngroups);
@@ -234,7 +403,14 @@ int config_seal(struct config *c, struct error *err)
     if (verifies && s->verify != VERIFY_NONE && !s->now) {
         return FAIL(err, ERR_ARG, "no clock is set to check validity dates with");
     }
-    fill_defaults(s);
+    fill_suites(s);
+    fill_groups(s);
+    if (s->min_version > s->max_version) {
+        return FAIL(err, ERR_ARG, "no cipher suite belongs to the versions that are allowed");
+    }
+    if (make_context(s) < 0) {
+        return FAIL(err, ERR_CRYPTO, "out of memory");
+    }
     c->sealed = true;
     return 0;
 }

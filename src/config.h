@@ -26,6 +26,30 @@ int config_set_clock(struct config *c, int64_t (*now)(void)) MUST_CHECK;
 /* SSLKEYLOGFILE lines, without newline. Secrets: only on the user's wish. */
 int config_set_keylog(struct config *c, void (*fn)(void *ctx, const char *line),
                       void *ctx) MUST_CHECK;
+/* Server: where sessions live. NULL: none are kept, no tickets are given (the default). Life in
+ * seconds, at most SESSION_LIFE_MAX. */
+int config_set_sessions(struct config *c, struct session_cache *cache, struct ticket_keys *tickets,
+                        uint32_t life) MUST_CHECK;
+int config_set_renegotiation(struct config *c, enum renegotiation mode,
+                             bool require_secure) MUST_CHECK;
+/* Client: more extensions for its hello, encoded as there (id, length, body ...). ERR_ARG:
+ * malformed, or one that the engine sends itself. */
+int config_set_extensions(struct config *c, struct span encoded) MUST_CHECK;
+int config_set_extension_callback(struct config *c, extension_fn *fn, void *ctx) MUST_CHECK;
+/* Client: max_fragment_length (RFC 6066 section 4) of 512, 1024, 2048 or 4096; 0: not asked for. */
+int config_set_max_fragment(struct config *c, unsigned bytes) MUST_CHECK;
+/* Server: the OCSP response (DER) that goes with the i-th identity, to clients that ask for it. */
+int config_set_status(struct config *c, size_t identity, struct span response) MUST_CHECK;
+/* Switches for single features; the default is the first. */
+enum config_flag {
+    CONFIG_TICKETS,  /* on: tickets are asked for (client) and given when there are keys (server) */
+    CONFIG_EMS,      /* on: extended master secret; without it nothing is resumed */
+    CONFIG_ETM,      /* on: encrypt-then-MAC with CBC suites */
+    CONFIG_FALLBACK, /* off: this is a second try with a lower version (RFC 7507) */
+    CONFIG_STATUS,   /* off: the client asks for an OCSP response */
+    CONFIG_POST_AUTH, /* off: the client offers post-handshake authentication */
+};
+int config_set_flag(struct config *c, enum config_flag flag, bool on) MUST_CHECK;
 int config_set_verify_callback(struct config *c, verify_fn *fn, void *ctx) MUST_CHECK;
 
 /* Checks that it makes sense (a server has an identity, VERIFY_FULL has anchors, ...). */

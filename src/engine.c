@@ -31,9 +31,29 @@ int engine_keys(struct tls *t, struct rec_half *half, const uint8_t *traffic)
     const struct suite *s = t->hs.suite;
     SECRET(key, AEAD_KEY_MAX);
     SECRET(iv, AEAD_IV);
+    struct rec_keys keys = { &protect_tls13, .aead = s->aead, .key = key, .iv = iv };
 
     TRY(schedule13_keys(s->hash, traffic, aead_key_size(s->aead), key, iv));
-    return rec_half_set(half, &protect_tls13, s->aead, key, iv, half == &t->tx);
+    return rec_half_set(half, &keys, half == &t->tx);
+}
+
+/* Without KeyUpdate there is no way to change worn keys; the nonce is what must not repeat, and the
+ * record layer sees to that. */
+static int keys12(struct tls *t, struct rec_half *half, const struct hs_keys *k)
+{
+    const struct suite *s = t->hs.suite;
+    struct rec_keys keys = { .aead = s->aead,
+                             .cbc = s->cbc,
+                             .mac = s->mac,
+                             .etm = t->hs.etm,
+                             .key = k->key,
+                             .iv = k->iv,
+                             .mac_key = k->mac };
+
+    keys.protection = s->cbc == CBC_NONE ? &protect_tls12_aead : &protect_tls12_cbc;
+    TRY(rec_half_set(half, &keys, half == &t->tx));
+    half->limit = UINT64_MAX;
+    return 0;
 }
 
 /* ---- what the handshake asks for ---- */
@@ -45,28 +65,40 @@ static int host_send(void *ctx, struct span message)
     return buf_append(&t->flight, message.p, message.n);
 }
 
+/* For middleboxes in TLS 1.3, always before our first keys; in TLS 1.2 under the keys of before. */
 static int host_ccs(void *ctx)
 {
     static const uint8_t one = 1;
     struct tls *t = ctx;
-    uint8_t record[] = { CT_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, one };
 
     TRY(engine_flush(t));
-    return buf_append(&t->out, record, sizeof record); /* never sealed */
+    return engine_emit(t, CT_CHANGE_CIPHER_SPEC, &one, 1);
 }
 
-static int host_keys(void *ctx, enum hs_direction d, const struct suite *s, const uint8_t *traffic)
+static int host_keys(void *ctx, enum hs_direction d, const struct hs_keys *k)
+{
+    struct tls *t = ctx;
+    struct rec_half *half = d == HS_WRITE ? &t->tx : &t->rx;
+
+    if (d == HS_WRITE) {
+        TRY(engine_flush(t));
+    }
+    *(d == HS_WRITE ? &t->tx_max : &t->rx_max) =
+        t->hs.max_fragment ? t->hs.max_fragment : REC_PLAIN_MAX;
+    if (!k->traffic) {
+        return keys12(t, half, k);
+    }
+    memcpy(d == HS_WRITE ? t->tx_secret : t->rx_secret, k->traffic, HASH_MAX);
+    return engine_keys(t, half, k->traffic);
+}
+
+static int host_warn(void *ctx, enum alert desc)
 {
     struct tls *t = ctx;
 
-    (void)s; /* == t->hs.suite */
-    if (d == HS_WRITE) {
-        TRY(engine_flush(t));
-        memcpy(t->tx_secret, traffic, HASH_MAX);
-        return engine_keys(t, &t->tx, traffic);
-    }
-    memcpy(t->rx_secret, traffic, HASH_MAX);
-    return engine_keys(t, &t->rx, traffic);
+    (void)desc; /* the one that there is: no_renegotiation */
+    atomic_fetch_or(&t->notes, NOTE_REFUSE);
+    return 0;
 }
 
 /* The peer's keys change with the next record; ours, when it asks, before our next one. */
@@ -94,6 +126,7 @@ static const struct hs_host host = {
     .send = host_send,
     .send_ccs = host_ccs,
     .set_keys = host_keys,
+    .warn = host_warn,
     .key_update = host_key_update,
     .early_data = host_early_data,
 };
@@ -101,7 +134,7 @@ static const struct hs_host host = {
 /* ---- life ---- */
 
 int tls_new(struct tls **out, struct config *c, const char *name, const char *sni,
-            struct error *err)
+            struct tls_session *resume, struct error *err)
 {
     const struct settings *s = config_settings(c);
     struct tls *t;
@@ -130,7 +163,9 @@ int tls_new(struct tls **out, struct config *c, const char *name, const char *sn
     error_clear(&t->scratch);
     rec_half_init(&t->rx);
     rec_half_init(&t->tx);
+    t->rx_max = t->tx_max = REC_PLAIN_MAX;
     t->hs = (struct hs){ .set = s, .host = &host, .ctx = t, .err = &t->scratch };
+    t->hs.session = resume && s->role == TLS_CLIENT ? session_ref(resume) : NULL;
     if (s->role == TLS_CLIENT) {
         t->tx.version = 0x0301; /* section 5.1: for old middleboxes */
     }
@@ -149,6 +184,13 @@ int tls_new(struct tls **out, struct config *c, const char *name, const char *sn
     return 0;
 }
 
+int tls_request_client_auth(struct tls *t, struct config *c)
+{
+    (void)t;
+    (void)c;
+    return ERR_UNSUPPORTED;
+}
+
 void tls_free(struct tls *t)
 {
     if (!t) {
@@ -162,6 +204,53 @@ void tls_free(struct tls *t)
     mem_free_secret(t, sizeof *t);
 }
 
+/* ---- another handshake ---- */
+
+void tls_allow_renegotiation(struct tls *t, bool yes)
+{
+    t->hs.allow = yes;
+}
+
+/* Can this connection renegotiate under these settings? */
+static int may_rehandshake(const struct tls *t, const struct settings *s)
+{
+    bool suites = false;
+
+    if (!tls_can_seal(t) || !hs_connected(&t->hs)) {
+        return engine_status(t) & ST_FAILED ? ERR_CLOSED : ERR_STATE;
+    }
+    for (size_t i = 0; i < s->nsuites; i++) {
+        suites = suites || s->suites[i]->version == t->hs.version;
+    }
+    if (s->role != t->hs.set->role ||
+        (s->role == TLS_CLIENT && s->verify == VERIFY_FULL && !t->hs.name)) {
+        return ERR_ARG;
+    }
+    return !hs_is_13(&t->hs) && suites && (t->hs.secure || s->renegotiation == RENEGOTIATE_ANY)
+               ? 0
+               : ERR_UNSUPPORTED;
+}
+
+int tls_rehandshake(struct tls *t, struct config *c, bool resume)
+{
+    int rc = may_rehandshake(t, c ? config_settings(c) : t->hs.set);
+
+    TRY(rc);
+    if (c) {
+        config_ref(c);
+        config_unref(t->config);
+        t->config = c;
+        t->hs.set = config_settings(c);
+    }
+    error_clear(&t->scratch);
+    rc = hs_restart(&t->hs, resume);
+    rc = rc < 0 ? rc : engine_flush(t);
+    if (rc < 0) {
+        engine_fail(t, rc, __func__, t->scratch.code ? t->scratch.text : error_name(rc));
+    }
+    return rc;
+}
+
 /* ---- state ---- */
 
 bool tls_connected(const struct tls *t)
@@ -171,7 +260,8 @@ bool tls_connected(const struct tls *t)
 
 bool tls_can_seal(const struct tls *t)
 {
-    return (engine_status(t) & (ST_CONNECTED | ST_FAILED | ST_CLOSED)) == ST_CONNECTED;
+    return (engine_status(t) & (ST_CONNECTED | ST_FAILED | ST_CLOSED)) == ST_CONNECTED &&
+           !t->hs.write_blocked;
 }
 
 bool tls_peer_closed(const struct tls *t)
@@ -196,7 +286,7 @@ void tls_get_info(const struct tls *t, struct tls_info *i)
 
     *i = (struct tls_info){
         .version = h->version,
-        .version_name = h->version ? "TLSv1.3" : "",
+        .version_name = hs_version_name(h),
         .suite = h->suite ? h->suite->name : "",
         .suite_id = h->suite ? h->suite->id : 0,
         .group = h->group ? h->group->name : "",
@@ -206,9 +296,20 @@ void tls_get_info(const struct tls *t, struct tls_info *i)
         .alpn = h->alpn ? h->alpn : "",
         .sni = h->sni ? h->sni : "",
         .host = h->name && h->set->verify == VERIFY_FULL ? h->name : "",
+        .resumed = h->facts & FACT_RESUMED,
+        .finished_last = h->finished_last,
+        .ems = h->ems,
+        .etm = h->etm,
+        .secure_renegotiation = h->secure,
+        .status = buf_span(&h->status),
         .client_auth = h->set->role == TLS_SERVER && (h->facts & FACT_PEER_CERT),
         .peer_cert = span_of(h->peer_cert, h->peer_cert_len),
         .sealed_bytes = t->sealed,
         .opened_bytes = t->opened,
     };
+}
+
+struct tls_session *tls_session(const struct tls *t)
+{
+    return tls_connected(t) && t->hs.session ? session_ref(t->hs.session) : NULL;
 }

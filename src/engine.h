@@ -16,25 +16,30 @@
 
 #define TLS_PLAINTEXT_MAX 16384
 #define TLS_HEADER        5
-#define TLS_RECORD_MAX    (TLS_HEADER + TLS_PLAINTEXT_MAX + 256) /* largest legal record of 1.3 */
-#define TLS_OVERHEAD      (TLS_HEADER + 1 + AEAD_TAG) /* what sealing adds to one record */
+#define TLS_RECORD_MAX    (TLS_HEADER + TLS_PLAINTEXT_MAX + 2048) /* largest legal record of 1.2 */
+/* The most that sealing adds to one record, of any suite (tls_overhead() is that of the suite). */
+#define TLS_OVERHEAD_MAX (TLS_HEADER + 16 + 48 + 16)
 
 struct tls;
 
 /* host: the name to verify, also sent as SNI when it is a DNS name. sni: NULL, or another name for
- * SNI. Both are copied. A client under VERIFY_FULL without host is ERR_ARG. Takes a reference to
- * the (sealed) config. A client's ClientHello is in the out queue already. */
+ * SNI. Both are copied. A client under VERIFY_FULL without host is ERR_ARG. resume: NULL, or a
+ * session of an earlier connection to offer; the engine takes its own reference. One that does not
+ * fit (other name, version or suite not configured, too old) is silently not offered. Takes a
+ * reference to the (sealed) config. A client's ClientHello is in the out queue already. */
 int tls_new(struct tls **out, struct config *c, const char *host, const char *sni,
-            struct error *err) MUST_CHECK;
+            struct tls_session *resume, struct error *err) MUST_CHECK;
 void tls_free(struct tls *t); /* wipes; NULL is fine */
 
 /* ---- reading ---- */
 enum tls_event {
     TLS_EV_MORE,     /* not a whole record yet: feed these bytes again with more behind them */
     TLS_EV_PROGRESS, /* used a record that carried nothing for the caller */
-    TLS_EV_DONE,     /* used a record; the handshake is complete (exactly once, before any DATA) */
+    TLS_EV_DONE,     /* used a record; a handshake is complete: the first before any DATA, then once
+                        for each renegotiation */
     TLS_EV_DATA,     /* application data (never empty) */
     TLS_EV_CLOSED,   /* close_notify: nothing will follow; our own sending goes on */
+    TLS_EV_WARNING,  /* TLS 1.2: a warning alert; `alert` has it */
 };
 struct tls_in {
     uint8_t *data; /* received bytes; overwritten */
@@ -49,6 +54,7 @@ struct tls_in {
     size_t nplain;
     const uint8_t *rest; /* what `room` did not hold, within data: the caller keeps it for later */
     size_t nrest;
+    uint8_t alert; /* TLS_EV_WARNING */
 };
 /* At most one record. < 0: the connection is over; tls_error() has the reason, an alert may wait in
  * the out queue, the read keys are wiped; later calls return ERR_CLOSED. */
@@ -63,12 +69,28 @@ void tls_sent(struct tls *t, size_t n);
 int tls_queue(struct tls *t, const void *sealed, size_t n) MUST_CHECK;
 /* Seals from the parts into dst as many whole records as fit (each at most TLS_PLAINTEXT_MAX).
  * *taken: plaintext bytes used; *made: bytes in dst. Parts without a byte make one empty record.
- * The first part may lie at dst + 5: sealed in place. ERR_STATE before the handshake is complete,
- * ERR_CLOSED after tls_close() or an error. Call tls_output() first: it changes worn keys. */
+ * The first part may lie at dst + tls_headroom(): sealed in place. ERR_STATE before the handshake
+ * is complete, ERR_CLOSED after tls_close() or an error. Call tls_output() first: it changes worn
+ * keys. */
 int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
              size_t room, size_t *made) MUST_CHECK;
-int tls_close(struct tls *t); /* queues close_notify; idempotent */
+size_t tls_headroom(const struct tls *t);             /* bytes of a record before its ciphertext */
+size_t tls_overhead(const struct tls *t, size_t len); /* what sealing adds to len bytes */
+int tls_close(struct tls *t);                         /* queues close_notify; idempotent */
 int tls_key_update(struct tls *t, bool ask_peer) MUST_CHECK;
+/* Another handshake on a connected TLS 1.2 connection (threat 20): a client's ClientHello, a
+ * server's HelloRequest is queued. c: NULL, or another sealed config of the same role from now on.
+ * resume: a client offers, a server accepts the present session. Data goes on flowing, but
+ * tls_seal() is ERR_STATE from our Finished to the peer's. From here to TLS_EV_DONE one thread at a
+ * time. ERR_STATE: a handshake is under way; ERR_UNSUPPORTED: TLS 1.3, or the peer or the settings
+ * do not allow it. */
+int tls_rehandshake(struct tls *t, struct config *c, bool resume) MUST_CHECK;
+/* Overrides RENEGOTIATE_NEVER / _SECURE of the config for what the peer may start from now on. */
+void tls_allow_renegotiation(struct tls *t, bool yes);
+/* TLS 1.3 server: asks the client for its certificate now (RFC 8446 section 4.6.2). c: NULL, or
+ * another sealed config whose trust and callback judge it. TLS_EV_DONE when it was proved.
+ * ERR_UNSUPPORTED: the client did not offer it. */
+int tls_request_client_auth(struct tls *t, struct config *c) MUST_CHECK;
 /* Gives up with an alert of the caller's choice (user_canceled, internal_error, ...). */
 void tls_abort(struct tls *t, enum alert desc, const char *why);
 
@@ -83,12 +105,19 @@ struct tls_info {
     unsigned version;                                  /* 0 until negotiated */
     const char *version_name, *suite, *group, *scheme; /* "" until known */
     uint16_t suite_id, group_id, scheme_id;
-    const char *alpn;                    /* "": none; NUL-terminated */
-    const char *sni;                     /* client: sent; server: received; "" none */
-    const char *host;                    /* name that was verified; "" none */
-    bool resumed, client_auth;           /* client_auth: the peer client proved a certificate */
-    struct span peer_cert;               /* leaf DER; empty: none */
+    const char *alpn;          /* "": none; NUL-terminated */
+    const char *sni;           /* client: sent; server: received; "" none */
+    const char *host;          /* name that was verified; "" none */
+    bool resumed, client_auth; /* client_auth: the peer client proved a certificate */
+    bool finished_last;        /* our Finished was the last message: it may still wait to be sent */
+    bool ems, etm;             /* TLS 1.2: extended master secret, encrypt-then-MAC */
+    bool secure_renegotiation; /* the peer knows RFC 5746 (always in TLS 1.3) */
+    struct span status;        /* client: the server's OCSP response, DER; empty: none */
+    struct span peer_cert;     /* leaf DER; empty: none */
     uint64_t sealed_bytes, opened_bytes; /* plaintext */
 };
 void tls_get_info(const struct tls *t, struct tls_info *i);
+/* A reference to the session that this connection can be resumed with: TLS 1.2 after the handshake,
+ * TLS 1.3 the newest ticket; NULL: none. */
+struct tls_session *tls_session(const struct tls *t);
 #endif

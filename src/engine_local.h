@@ -20,6 +20,7 @@ enum {
 enum {
     NOTE_ALERT = 0x100,      /* low byte: the fatal alert we owe */
     NOTE_KEY_UPDATE = 0x200, /* the peer asked us to change our keys */
+    NOTE_REFUSE = 0x400,     /* the peer asked for a renegotiation that will not be */
 };
 struct tls {
     struct config *config;
@@ -32,10 +33,12 @@ struct tls {
     struct buf message; /* an unfinished handshake message */
     uint8_t rx_secret[HASH_MAX];
     unsigned idle, ccs;
-    size_t skip; /* early data still to be skipped */
+    size_t rx_max; /* longest content of a record (max_fragment_length) */
+    size_t skip;   /* early data still to be skipped */
     uint64_t opened;
     /* write half */
     struct rec_half tx;
+    size_t tx_max;
     struct buf out;
     struct buf flight; /* handshake messages not yet in a record */
     uint8_t tx_secret[HASH_MAX];
@@ -56,7 +59,9 @@ static inline void engine_status_add(struct tls *t, unsigned bits)
 int engine_fail(struct tls *t, int code, const char *place, const char *text);
 /* Handshake messages of ours that wait go into records, under the keys of now. */
 int engine_flush(struct tls *t) MUST_CHECK;
-/* Key and IV of a half from its traffic secret. */
+/* Records of that type into the out queue. */
+int engine_emit(struct tls *t, uint8_t type, const uint8_t *p, size_t n) MUST_CHECK;
+/* TLS 1.3: key and IV of a half from its traffic secret. */
 int engine_keys(struct tls *t, struct rec_half *half, const uint8_t *traffic) MUST_CHECK;
 /* No more keys in that half. */
 void engine_read_end(struct tls *t);

@@ -35,17 +35,24 @@ static int count_idle(struct tls *t)
 
 static int take_ccs(struct tls *t, struct span body)
 {
-    /* RFC 8446 section 5: one byte 01, after the first ClientHello and before the peer's Finished;
-     * at most two, never inside a message (threats 1, 9). */
-    if (body.n != 1 || body.p[0] != 1 || hs_connected(&t->hs) || !hs_started(&t->hs) ||
-        buf_len(&t->message) || ++t->ccs > 2) {
+    int rc;
+
+    /* One byte 01, never inside a message (threats 1, 9). In TLS 1.3 it means nothing and is
+     * dropped, twice at most and not after the peer's Finished (RFC 8446 section 5). */
+    if (body.n != 1 || body.p[0] != 1 || buf_len(&t->message) ||
+        (hs_is_13(&t->hs) && (hs_connected(&t->hs) || ++t->ccs > 2))) {
         return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                            "unexpected change_cipher_spec");
     }
-    return TLS_EV_PROGRESS;
+    if (hs_is_13(&t->hs)) {
+        return TLS_EV_PROGRESS;
+    }
+    error_clear(&t->scratch);
+    rc = hs_change_cipher(&t->hs);
+    return rc < 0 ? fail_handshake(t, rc) : TLS_EV_PROGRESS;
 }
 
-static int take_alert(struct tls *t, struct span body)
+static int take_alert(struct tls *t, struct span body, struct tls_in *in)
 {
     char text[80] = "the peer sent the alert ";
 
@@ -56,6 +63,14 @@ static int take_alert(struct tls *t, struct span body)
         engine_status_add(t, ST_PEER_CLOSED);
         engine_read_end(t);
         return TLS_EV_CLOSED;
+    }
+    if (body.p[0] == 1 && hs_knows_warnings(&t->hs)) { /* RFC 5246 section 7.2.2 */
+        if (body.p[1] == ALERT_NO_RENEGOTIATION) {
+            hs_abandon(&t->hs);
+        }
+        in->alert = body.p[1];
+        TRY(count_idle(t));
+        return TLS_EV_WARNING;
     }
     if (body.p[1] == ALERT_USER_CANCELED) { /* section 6.1: a close_notify follows */
         return count_idle(t);
@@ -97,7 +112,7 @@ static int run_messages(struct tls *t)
             TRY(rc);
         }
     }
-    if (!was) {
+    if (buf_len(&t->flight)) {
         int rc = engine_flush(t);
 
         if (rc < 0) {
@@ -127,7 +142,7 @@ static int take_handshake(struct tls *t, struct span body, struct span rest)
 
 static int take_data(struct tls *t, struct tls_in *in, const struct rec_opened *o)
 {
-    if (!hs_connected(&t->hs)) {
+    if (!hs_data_legal(&t->hs)) {
         return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                            "application data before the handshake is complete");
     }
@@ -147,9 +162,14 @@ static int take_data(struct tls *t, struct tls_in *in, const struct rec_opened *
  * server the alert of a client that failed before it had keys. */
 static bool plain_is_legal(const struct tls *t, uint8_t type)
 {
-    return t->rx.protection == &protect_none || type == CT_CHANGE_CIPHER_SPEC ||
-           (type == CT_ALERT && t->hs.set->role == TLS_SERVER && !hs_connected(&t->hs) &&
-            t->rx.seq == 0);
+    if (t->rx.protection == &protect_none) {
+        return true;
+    }
+    if (!t->rx.protection->hides_type) { /* TLS 1.2 seals everything */
+        return false;
+    }
+    return type == CT_CHANGE_CIPHER_SPEC || (type == CT_ALERT && t->hs.set->role == TLS_SERVER &&
+                                             !hs_connected(&t->hs) && t->rx.seq == 0);
 }
 
 /* Rejected early data: nothing of it can be opened, all of it is skipped, within a limit. */
@@ -190,7 +210,10 @@ static int take_record(struct tls *t, const struct rec_header *head, struct tls_
         return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                            "data before any keys");
     }
-    if (buf_len(&t->message) && o.type != CT_HANDSHAKE) { /* threat 9 */
+    if (o.plain.n + o.rest.n > t->rx_max) { /* RFC 6066 section 4 */
+        rc = engine_fail(t, TLS_ALERT(ALERT_RECORD_OVERFLOW), __func__,
+                         "a record is longer than was agreed");
+    } else if (buf_len(&t->message) && o.type != CT_HANDSHAKE) { /* threat 9 */
         rc = engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                          "a record of another type inside a handshake message");
     } else {
@@ -207,7 +230,7 @@ static int take_record(struct tls *t, const struct rec_header *head, struct tls_
             for (size_t i = 0; i < n && i < 2; i++) {
                 both[i] = i < o.plain.n ? o.plain.p[i] : o.rest.p[i - o.plain.n];
             }
-            rc = take_alert(t, span_of(both, n));
+            rc = take_alert(t, span_of(both, n), in);
             break;
         }
         case CT_CHANGE_CIPHER_SPEC:
@@ -234,6 +257,7 @@ int tls_input(struct tls *t, struct tls_in *in)
     int rc;
 
     in->used = in->need = in->nplain = in->nrest = 0;
+    in->alert = ALERT_NONE;
     in->plain = in->rest = NULL;
     if (engine_status(t) & ST_FAILED) {
         engine_read_end(t);
@@ -265,7 +289,7 @@ int tls_input(struct tls *t, struct tls_in *in)
     }
     if (rc < 0) {
         engine_read_end(t);
-        hs_end(&t->hs);
+        hs_failed(&t->hs);
     }
     return rc;
 }

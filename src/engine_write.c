@@ -6,13 +6,13 @@
 #include "engine_local.h"
 #include "handshake/schedule13.h"
 
-static int emit(struct tls *t, uint8_t type, const uint8_t *p, size_t n)
+int engine_emit(struct tls *t, uint8_t type, const uint8_t *p, size_t n)
 {
     do {
-        size_t take = n < REC_PLAIN_MAX ? n : REC_PLAIN_MAX;
+        size_t take = n < t->tx_max ? n : t->tx_max;
         struct span part = span_of(p, take);
 
-        TRY(buf_reserve(&t->out, REC_OVERHEAD_MAX + take));
+        TRY(buf_reserve(&t->out, rec_size(&t->tx, take)));
         int made = rec_seal(&t->tx, type, &part, 1, take, buf_tail(&t->out));
         TRY(made);
         buf_added(&t->out, (size_t)made);
@@ -27,7 +27,7 @@ int engine_flush(struct tls *t)
     int rc = 0;
 
     if (buf_len(&t->flight)) {
-        rc = emit(t, CT_HANDSHAKE, buf_data(&t->flight), buf_len(&t->flight));
+        rc = engine_emit(t, CT_HANDSHAKE, buf_data(&t->flight), buf_len(&t->flight));
         buf_free(&t->flight);
     }
     return rc;
@@ -38,7 +38,7 @@ static int update_keys(struct tls *t, bool ask)
 {
     const uint8_t message[] = { HS_KEY_UPDATE, 0, 0, 1, ask };
 
-    TRY(emit(t, CT_HANDSHAKE, message, sizeof message));
+    TRY(engine_emit(t, CT_HANDSHAKE, message, sizeof message));
     TRY(schedule13_next(t->hs.suite->hash, t->tx_secret));
     return engine_keys(t, &t->tx, t->tx_secret);
 }
@@ -69,7 +69,14 @@ static void write_notes(struct tls *t)
 
         /* An alert that cannot be said (no memory) changes nothing: the connection is over. */
         if (engine_flush(t) == 0) {
-            (void)emit(t, CT_ALERT, alert, sizeof alert);
+            (void)!engine_emit(t, CT_ALERT, alert, sizeof alert);
+        }
+    }
+    if ((notes & NOTE_REFUSE) && !(engine_status(t) & (ST_CLOSED | ST_FAILED))) {
+        const uint8_t alert[2] = { 1, ALERT_NO_RENEGOTIATION };
+
+        if (engine_emit(t, CT_ALERT, alert, sizeof alert) < 0) {
+            engine_fail(t, ERR_MEM, __func__, "out of memory");
         }
     }
     if (engine_status(t) & ST_FAILED) {
@@ -132,19 +139,22 @@ int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, ui
     if (engine_status(t) & (ST_FAILED | ST_CLOSED)) {
         return ERR_CLOSED;
     }
+    if (t->hs.write_blocked) { /* the keys are new, and the peer has not confirmed them yet */
+        return ERR_STATE;
+    }
     for (size_t i = 0; i < nin; i++) {
         total += in[i].n;
     }
     do {
         struct span view[16];
-        size_t nview, want = total - *taken, left = room - *made;
+        size_t nview, want = total - *taken, fit = rec_fit(&t->tx, room - *made);
         int rc;
 
-        if (left <= TLS_OVERHEAD) {
+        if (fit == SIZE_MAX || (fit == 0 && want)) {
             break;
         }
-        want = want < left - TLS_OVERHEAD ? want : left - TLS_OVERHEAD;
-        want = want < TLS_PLAINTEXT_MAX ? want : TLS_PLAINTEXT_MAX;
+        want = want < fit ? want : fit;
+        want = want < t->tx_max ? want : t->tx_max;
         want = parts_view(in, nin, *taken, want, view, 16, &nview);
         rc = rec_seal(&t->tx, CT_APPLICATION_DATA, view, nview, want, dst + *made);
         if (rc < 0) {
@@ -157,6 +167,16 @@ int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, ui
     return 0;
 }
 
+size_t tls_headroom(const struct tls *t)
+{
+    return t->tx.protection ? rec_headroom(&t->tx) : TLS_HEADER;
+}
+
+size_t tls_overhead(const struct tls *t, size_t len)
+{
+    return t->tx.protection ? rec_size(&t->tx, len) - len : TLS_OVERHEAD_MAX;
+}
+
 int tls_close(struct tls *t)
 {
     const uint8_t alert[2] = { 1, ALERT_CLOSE_NOTIFY };
@@ -166,7 +186,7 @@ int tls_close(struct tls *t)
         return 0;
     }
     TRY(engine_flush(t));
-    TRY(emit(t, CT_ALERT, alert, sizeof alert));
+    TRY(engine_emit(t, CT_ALERT, alert, sizeof alert));
     engine_status_add(t, ST_CLOSED);
     engine_write_end(t);
     return 0;
@@ -176,6 +196,9 @@ int tls_key_update(struct tls *t, bool ask_peer)
 {
     if (!tls_can_seal(t)) {
         return engine_status(t) & ST_CONNECTED ? ERR_CLOSED : ERR_STATE;
+    }
+    if (!hs_is_13(&t->hs)) {
+        return ERR_UNSUPPORTED;
     }
     write_notes(t);
     return update_keys(t, ask_peer);

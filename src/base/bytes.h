@@ -26,6 +26,10 @@ static inline struct span span_of(const void *p, size_t n)
 {
     return (struct span){ p, n };
 }
+static inline struct span span_text(const char *s) /* NULL: empty */
+{
+    return span_of(s, s ? strlen(s) : 0);
+}
 static inline bool span_eq(struct span a, struct span b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);

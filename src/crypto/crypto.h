@@ -49,6 +49,10 @@ int hkdf_expand(enum hash_id id, const uint8_t *prk, struct span info, uint8_t *
 /* HKDF-Expand-Label; label without "tls13 ". */
 int hkdf_expand_label(enum hash_id id, const uint8_t *secret, const char *label,
                       struct span context, uint8_t *out, size_t n) MUST_CHECK;
+/* The PRF of TLS 1.2 (RFC 5246 section 5); the seed is the concatenation of at most 4 parts. */
+#define PRF12_SEEDS 4
+int prf12(enum hash_id id, struct span secret, const char *label, const struct span *seed,
+          size_t nseed, uint8_t *out, size_t n) MUST_CHECK;
 
 /* ---- AEAD ---- */
 enum aead_id { AEAD_AES_128_GCM, AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, AEAD_COUNT };
@@ -70,6 +74,34 @@ int aead_seal(struct aead *a, const uint8_t nonce[static AEAD_IV], struct span a
  * overlaps none. A bad tag is TLS_ALERT(bad_record_mac) and every out part has been wiped. */
 int aead_open(struct aead *a, const uint8_t nonce[static AEAD_IV], struct span aad, struct span in,
               const struct mspan *out, size_t nout) MUST_CHECK;
+
+/* ---- AES-CBC with HMAC: the block ciphers of TLS 1.2 (RFC 5246 section 6.2.3.2; etm: RFC 7366).
+ * A fragment is IV, ciphertext and, with etm, the MAC behind it. head: sequence number, content
+ * type and version, to which the MAC adds the length. ---- */
+enum cbc_id { CBC_NONE, CBC_AES_128, CBC_AES_256, CBC_COUNT };
+#define CBC_BLOCK   16
+#define CBC_KEY_MAX 32
+#define CBC_HEAD    11
+/* Bytes sealing can add, the IV among them. */
+#define CBC_OVERHEAD_MAX (CBC_BLOCK + 48 + CBC_BLOCK)
+
+size_t cbc_key_size(enum cbc_id id);
+struct cbc; /* both keys of one direction */
+/* mac: SHA1, SHA256 or SHA384; its key has the size of its digest. NULL: failed. */
+struct cbc *cbc_new(enum cbc_id id, enum hash_id mac, bool etm, const uint8_t *key,
+                    const uint8_t *mac_key, bool seal);
+void cbc_free(struct cbc *c);
+/* Bytes of the fragment of len bytes of content. */
+size_t cbc_size(const struct cbc *c, size_t len);
+/* The content lies at fragment + CBC_BLOCK, in room for cbc_size(len) bytes, which all get their
+ * values. When it fails they are wiped. */
+int cbc_seal(struct cbc *c, const uint8_t head[static CBC_HEAD], uint8_t *fragment,
+             size_t len) MUST_CHECK;
+/* Opens in place; what is not content is wiped. Anything wrong (length, padding, MAC) is
+ * TLS_ALERT(bad_record_mac), in the same time, with the whole fragment wiped (threats 11, 13, 39).
+ */
+int cbc_open(struct cbc *c, const uint8_t head[static CBC_HEAD], struct mspan fragment,
+             struct mspan *content) MUST_CHECK;
 
 /* ---- key exchange: the shape of a KEM, so that a hybrid group is a row and nothing else ---- */
 #define KEX_SHARE_MAX  1216 /* largest public share either way (X25519MLKEM768 client share) */
@@ -114,7 +146,7 @@ struct scheme {
     uint16_t id;
     enum sig_kind kind;
     enum hash_id hash; /* HASH_NONE: EdDSA */
-    enum key_type key; /* the only type of key that fits in TLS 1.3 */
+    enum key_type key; /* the only type of key that fits in TLS 1.3; 1.2: ECDSA has any curve */
     bool handshake13;  /* may sign CertificateVerify of TLS 1.3; else certificates only */
     const char *name;  /* "ecdsa_secp256r1_sha256" */
 };
@@ -136,6 +168,10 @@ unsigned pubkey_bits(const struct pubkey *k);
  * hash, salt as long as the digest. */
 int pubkey_verify(const struct pubkey *k, enum sig_kind kind, enum hash_id hash,
                   const struct span *msg, size_t nmsg, struct span sig) MUST_CHECK;
+/* RSAES-PKCS1-v1_5, for the RSA key exchange of TLS 1.2. *outlen: in room, out length (that of the
+ * modulus). Not an RSA key: ERR_MISMATCH. */
+int pubkey_encrypt_pkcs1(const struct pubkey *k, struct span in, uint8_t *out,
+                         size_t *outlen) MUST_CHECK;
 void pubkey_free(struct pubkey *k);
 
 struct privkey; /* reference-counted; signing is safe from several threads */
@@ -146,16 +182,36 @@ int privkey_load(struct privkey **out, struct span bytes, const char *pass,
 struct privkey *privkey_ref(struct privkey *k);
 void privkey_unref(struct privkey *k); /* wipes at the last one; NULL is fine */
 enum key_type privkey_type(const struct privkey *k);
-/* Signs the concatenation; *siglen: in room, out length. */
+/* Signs the concatenation; *siglen: in room, out length. The key must be of the scheme's type, but
+ * ECDSA signs with any curve (TLS 1.2): a caller for which they are one, compares them. */
 int privkey_sign(struct privkey *k, const struct scheme *s, const struct span *msg, size_t nmsg,
                  uint8_t *sig, size_t *siglen) MUST_CHECK;
+/* The premaster secret of an RSA key exchange (RFC 5246 section 7.4.7.1). Whatever arrived, garbage
+ * or a wrong length or version, the result is 0 and 48 bytes: random ones unless all was right
+ * (threat 12). Fails only for what has nothing to do with it: no RSA key (ERR_MISMATCH), no random
+ * bytes (ERR_CRYPTO). Safe from several threads, like signing. */
+#define PREMASTER_RSA 48
+int privkey_decrypt_premaster(struct privkey *k, struct span sealed, uint16_t client_version,
+                              uint8_t out[static PREMASTER_RSA]) MUST_CHECK;
 /* 0 when the two are one pair, else ERR_MISMATCH. */
 int privkey_matches(const struct privkey *priv, const struct pubkey *pub) MUST_CHECK;
+
+/* ---- other containers ---- */
+struct buf;
+/* A PKCS#12 file: its private key as PEM (PKCS#8, not encrypted: make the buffer secret) and its
+ * certificates as PEM, the key's own first, are appended; x509's identity_from_bytes() takes both.
+ * pass may be NULL. ERR_PARSE, ERR_PASSPHRASE, ERR_UNSUPPORTED (a cipher of old, RC2 above all);
+ * nothing is appended then, the sentence goes to err. */
+int pkcs12_load(struct span bytes, const char *pass, struct buf *key, struct buf *certs,
+                struct error *err) MUST_CHECK;
+/* Are these Diffie-Hellman parameters (PKCS#3, PEM or DER) good? *bits: size of the prime.
+ * ERR_PARSE: they are none; ERR_UNSUPPORTED: fewer than 2048 or more than 8192 bits, or neither one
+ * of RFC 7919's groups nor a safe prime with a generator that fits. */
+int dhparams_check(struct span pem_or_der, unsigned *bits) MUST_CHECK;
 
 /* ---- making keys (sleeve keygen) ---- */
 int privkey_generate(struct privkey **out, enum key_type type, unsigned rsa_bits) MUST_CHECK;
 /* DER SubjectPublicKeyInfo / PEM PKCS#8 appended to b. */
-struct buf;
 int privkey_public_spki(const struct privkey *k, struct buf *b) MUST_CHECK;
 int privkey_write_pem(const struct privkey *k, struct buf *b) MUST_CHECK;
 #endif

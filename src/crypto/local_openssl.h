@@ -26,7 +26,10 @@ struct provider {
     OSSL_LIB_CTX *lib;
     EVP_MD *md[HASH_COUNT];
     EVP_CIPHER *aead[AEAD_COUNT];
+    EVP_CIPHER *cbc[CBC_COUNT];
+    EVP_MAC *hmac; /* for cbc's constant time only */
 };
+extern const char *const digest_names[HASH_COUNT]; /* libcrypto's */
 extern struct provider provider; /* written by crypto_init() once, then read only */
 
 /* Made when first needed, freed when the thread ends. None of them refers to a key of a caller. */

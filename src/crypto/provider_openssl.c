@@ -5,6 +5,13 @@
 
 struct provider provider;
 
+const char *const digest_names[HASH_COUNT] = {
+    [HASH_SHA1] = "SHA1",
+    [HASH_SHA256] = "SHA256",
+    [HASH_SHA384] = "SHA384",
+    [HASH_SHA512] = "SHA512",
+};
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t at_thread_end;
 static int init_result = ERR_CRYPTO;
@@ -45,16 +52,14 @@ int crypto_fail(int code)
 
 static bool fetch_all(void)
 {
-    static const char *const mds[HASH_COUNT] = {
-        [HASH_SHA1] = "SHA1",
-        [HASH_SHA256] = "SHA256",
-        [HASH_SHA384] = "SHA384",
-        [HASH_SHA512] = "SHA512",
-    };
     static const char *const aeads[AEAD_COUNT] = {
         [AEAD_AES_128_GCM] = "AES-128-GCM",
         [AEAD_AES_256_GCM] = "AES-256-GCM",
         [AEAD_CHACHA20_POLY1305] = "ChaCha20-Poly1305",
+    };
+    static const char *const cbcs[CBC_COUNT] = {
+        [CBC_AES_128] = "AES-128-CBC",
+        [CBC_AES_256] = "AES-256-CBC",
     };
 
     /* A context of our own reads no openssl.cnf unless told to. It is never freed: threads may
@@ -64,7 +69,7 @@ static bool fetch_all(void)
         return false;
     }
     for (size_t i = HASH_NONE + 1; i < HASH_COUNT; i++) {
-        provider.md[i] = EVP_MD_fetch(provider.lib, mds[i], NULL);
+        provider.md[i] = EVP_MD_fetch(provider.lib, digest_names[i], NULL);
         if (!provider.md[i]) {
             return false;
         }
@@ -75,7 +80,14 @@ static bool fetch_all(void)
             return false;
         }
     }
-    return true;
+    for (size_t i = CBC_NONE + 1; i < CBC_COUNT; i++) {
+        provider.cbc[i] = EVP_CIPHER_fetch(provider.lib, cbcs[i], NULL);
+        if (!provider.cbc[i]) {
+            return false;
+        }
+    }
+    provider.hmac = EVP_MAC_fetch(provider.lib, "HMAC", NULL);
+    return provider.hmac != NULL;
 }
 
 static void init(void)

@@ -44,6 +44,11 @@ static const size_t aead_key_sizes[AEAD_COUNT] = {
     [AEAD_CHACHA20_POLY1305] = 32,
 };
 
+size_t cbc_key_size(enum cbc_id id)
+{
+    return id == CBC_AES_128 ? 16 : id == CBC_AES_256 ? 32 : 0;
+}
+
 size_t hash_size(enum hash_id id)
 {
     return id < HASH_COUNT ? hashes[id].size : 0;

@@ -2,13 +2,6 @@
 #include "base/mem.h"
 #include "crypto/local_openssl.h"
 
-static const char *const digest_names[HASH_COUNT] = {
-    [HASH_SHA1] = "SHA1",
-    [HASH_SHA256] = "SHA256",
-    [HASH_SHA384] = "SHA384",
-    [HASH_SHA512] = "SHA512",
-};
-
 /* Which key makes which kind of signature (threat 4). An RSASSA-PSS key is for nothing but PSS. */
 static bool kind_fits(enum sig_kind kind, enum hash_id hash, enum key_type type)
 {
@@ -176,7 +169,9 @@ int privkey_sign(struct privkey *k, const struct scheme *s, const struct span *m
     uint8_t digest[HASH_MAX];
     EVP_PKEY_CTX *ctx;
 
-    if (s->key != k->type) {
+    /* Before TLS 1.3 ECDSA with some hash says nothing of the curve (RFC 5246 section 7.4.1.4.1).
+     */
+    if (s->kind == SIG_ECDSA ? !kind_fits(s->kind, s->hash, k->type) : s->key != k->type) {
         return ERR_MISMATCH;
     }
     if (*siglen < (size_t)EVP_PKEY_get_size(k->pkey)) {

@@ -6,36 +6,51 @@
 #include "base/trace.h"
 #include "handshake/local.h"
 
+#define ANY_FACTS (~0u)
+
+/* The first row of (state, message) whose guard holds. Before the handler has found the facts any
+ * row will do: those of one (state, message) share handler and flags. */
 static const struct edge *edge_find(enum hs_state from, unsigned message, unsigned facts)
 {
-    for (size_t i = 0; i < tls13_nedges; i++) {
-        const struct edge *e = &tls13_edges[i];
+    const struct edge *const table[] = { tls12_edges, tls13_edges };
+    const size_t n[] = { tls12_nedges, tls13_nedges };
 
-        if (e->from == from && e->message == message && (e->guard & facts) == e->guard) {
-            return e;
+    for (size_t t = 0; t < 2; t++) {
+        for (const struct edge *e = table[t]; e < table[t] + n[t]; e++) {
+            if (e->from == from && e->message == message && (e->guard & facts) == e->guard) {
+                return e;
+            }
         }
     }
     return NULL;
 }
 
-/* HelloRetryRequest is a ServerHello by its type (RFC 8446 section 4.1.3). */
-static unsigned message_kind(struct span message)
+static bool is_connected(enum hs_state s)
 {
-    if (message.p[0] == HS_SERVER_HELLO && message.n >= HS_HEADER + 2 + RANDOM_SIZE &&
-        memcmp(message.p + HS_HEADER + 2, hello_retry_random, RANDOM_SIZE) == 0) {
-        return HS_HELLO_RETRY_REQUEST;
-    }
-    return message.p[0];
+    return s == C_CONNECTED || s == S_CONNECTED || s == C12_CONNECTED || s == S12_CONNECTED;
 }
 
 bool hs_connected(const struct hs *h)
 {
-    return h->state == C_CONNECTED || h->state == S_CONNECTED;
+    return is_connected(h->state);
 }
 
 bool hs_started(const struct hs *h)
 {
     return h->state != S_WAIT_CH;
+}
+
+bool hs_data_legal(const struct hs *h)
+{
+    /* While TLS 1.2 renegotiates data goes on under the old keys, but nothing comes between
+     * change_cipher_spec and Finished. */
+    return hs_connected(h) ||
+           (h->renegotiating && h->state != C12_WAIT_FINISHED && h->state != S12_WAIT_FINISHED);
+}
+
+int64_t hs_now(const struct hs *h)
+{
+    return h->set->now ? h->set->now() * 1000 : 0;
 }
 
 /* The one way into CONNECTED: everything that this role and mode call for has been proved
@@ -46,29 +61,24 @@ static int enter_connected(struct hs *h, enum hs_state to)
 
     if (h->set->role == TLS_CLIENT || (h->facts & FACT_PEER_CERT) ||
         h->set->client_auth == CLIENT_AUTH_REQUIRE) {
-        need |= PROVES_CHAIN | PROVES_POSSESSION;
+        need |= h->facts & FACT_RESUMED ? PROVES_SESSION : PROVES_CHAIN | PROVES_POSSESSION;
     }
     if ((h->proves & need) != need) {
         return FAIL(h->err, TLS_ALERT(ALERT_INTERNAL_ERROR), "the handshake proved too little");
     }
     h->state = to;
+    h->renegotiating = h->write_blocked = false;
+    h->may_resume = true;
     hs_end(h);
     return 0;
 }
 
-int hs_message(struct hs *h, struct span message, bool last_in_record)
+static int step(struct hs *h, unsigned kind, struct span message, bool last_in_record)
 {
-    unsigned kind = message_kind(message);
-    const struct edge *e = NULL;
     struct rd body = rd_of(message.p + HS_HEADER, message.n - HS_HEADER);
+    const struct edge *e = edge_find(h->state, kind, ANY_FACTS);
+    bool was = hs_connected(h);
 
-    /* Any row of (state, message) serves until the handler has found the facts: they share it. */
-    for (size_t i = 0; i < tls13_nedges && !e; i++) {
-        if (tls13_edges[i].from == h->state && tls13_edges[i].message == kind) {
-            e = &tls13_edges[i];
-        }
-    }
-    trace(TRACE_HANDSHAKE, "received handshake message %u, %zu bytes", kind, message.n);
     if (!e) {
         return FAIL(h->err, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE),
                     "handshake message %u is not expected here", kind);
@@ -76,6 +86,10 @@ int hs_message(struct hs *h, struct span message, bool last_in_record)
     if ((e->flags & LAST_IN_RECORD) && !last_in_record) {
         return FAIL(h->err, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE),
                     "bytes follow handshake message %u in its record", kind);
+    }
+    if ((e->flags & STARTS) && was) {
+        h->renegotiating = true;
+        TRY(hs_work_new(h));
     }
     if (e->flags & NEEDS_PRIOR) {
         TRY(transcript_hash(&h->work->transcript, h->work->prior));
@@ -93,11 +107,25 @@ int hs_message(struct hs *h, struct span message, bool last_in_record)
         return FAIL(h->err, TLS_ALERT(ALERT_INTERNAL_ERROR), "no way on from message %u", kind);
     }
     h->proves |= e->proves;
-    if ((e->to == C_CONNECTED || e->to == S_CONNECTED) && !hs_connected(h)) {
+    if (is_connected(e->to) && !was) {
         return enter_connected(h, e->to);
     }
     h->state = e->to;
     return 0;
+}
+
+int hs_message(struct hs *h, struct span message, bool last_in_record)
+{
+    trace(TRACE_HANDSHAKE, "received handshake message %u, %zu bytes", message.p[0], message.n);
+    return step(h, hello_kind(h, message), message, last_in_record);
+}
+
+int hs_change_cipher(struct hs *h)
+{
+    static const uint8_t none[HS_HEADER];
+
+    trace(TRACE_HANDSHAKE, "received change_cipher_spec");
+    return step(h, HS_CHANGE_CIPHER_SPEC, span_of(none, sizeof none), true);
 }
 
 size_t hs_message_max(unsigned type)
@@ -105,6 +133,7 @@ size_t hs_message_max(unsigned type)
     switch (type) {
     case HS_CERTIFICATE:
     case HS_CERTIFICATE_REQUEST:
+    case HS_CERTIFICATE_STATUS:
     case HS_NEW_SESSION_TICKET:
         return CHAIN_MAX_BYTES + 8192;
     default:
@@ -112,23 +141,104 @@ size_t hs_message_max(unsigned type)
     }
 }
 
-int hs_start(struct hs *h, const char *name, const char *sni)
+int hs_work_new(struct hs *h)
 {
+    hs_end(h);
     h->work = mem_zalloc(sizeof *h->work);
-    if (!h->work || (name && !(h->name = mem_strdup(name))) ||
-        (sni && !(h->sni = mem_strdup(sni)))) {
+    if (!h->work) {
         return FAIL(h->err, ERR_MEM, "out of memory");
     }
-    if (h->set->role == TLS_SERVER) {
-        h->state = S_WAIT_CH;
-        return 0;
+    h->proves = h->facts = 0;
+    h->finished_last = h->asked = false;
+    return 0;
+}
+
+/* A session is offered to whom it came from, while it is fresh, and when it could come about today
+ * (threats 27, 28). */
+static bool may_offer(const struct hs *h, const struct tls_session *s)
+{
+    bool listed = false;
+
+    for (size_t i = 0; i < h->set->nsuites; i++) {
+        listed = listed || h->set->suites[i]->id == s->suite;
+    }
+    return listed && hello_offers(h, s->version) && session_fresh(s, hs_now(h)) &&
+           memcmp(s->context, h->set->context, SESSION_CONTEXT) == 0 &&
+           span_eq(span_text(s->name), span_text(h->name)) &&
+           span_eq(span_text(s->sni), span_text(h->sni)) &&
+           (!hello_is_session12(s) || (s->ems && !h->set->no_ems && (s->id_len || s->ticket_len)));
+}
+
+/* What goes into our ClientHello as session id: of the session, or a random one by which the server
+ * says that it took the ticket (RFC 5077 section 3.4), or that middleboxes want to see in TLS 1.3
+ * (RFC 8446 appendix D.4). */
+static int pick_session_id(struct hs *h)
+{
+    struct hs_work *k = h->work;
+    const struct tls_session *s = h->session;
+
+    if (hello_is_session12(s) && s->id_len && !s->ticket_len) {
+        memcpy(k->session_id, s->id, s->id_len);
+        k->session_id_len = s->id_len;
+    } else if (s || hello_offers(h, TLS_1_3)) {
+        TRY(rand_bytes(k->session_id, SESSION_ID_MAX));
+        k->session_id_len = SESSION_ID_MAX;
+    }
+    return 0;
+}
+
+int hs_client_begin(struct hs *h)
+{
+    if (h->session && !may_offer(h, h->session)) {
+        session_unref(h->session);
+        h->session = NULL;
+    }
+    TRY(rand_bytes(h->work->client_random, RANDOM_SIZE));
+    TRY(pick_session_id(h));
+    /* Whether TLS 1.2 will ask for our signature over all of it is not known yet. */
+    h->work->transcript.keep = hello_offers(h, TLS_1_2) && h->set->nidentities > 0;
+    return hello_client_send(h);
+}
+
+int hs_start(struct hs *h, const char *name, const char *sni)
+{
+    TRY(hs_work_new(h));
+    if ((name && !(h->name = mem_strdup(name))) || (sni && !(h->sni = mem_strdup(sni)))) {
+        return FAIL(h->err, ERR_MEM, "out of memory");
+    }
+    h->allow = h->set->renegotiation != RENEGOTIATE_NEVER;
+    h->may_resume = true;
+    h->peer_not_after = INT64_MAX;
+    h->state = h->set->role == TLS_SERVER ? S_WAIT_CH : C_WAIT_SH;
+    return h->set->role == TLS_SERVER ? 0 : hs_client_begin(h);
+}
+
+int hs_restart(struct hs *h, bool resume)
+{
+    static const uint8_t request[HS_HEADER] = { HS_HELLO_REQUEST };
+
+    h->may_resume = resume;
+    if (h->set->role == TLS_SERVER) { /* not part of any transcript (RFC 5246 section 7.4.1.1) */
+        h->asked = true;
+        return h->host->send(h->ctx, span_of(request, sizeof request));
+    }
+    h->renegotiating = true;
+    TRY(hs_work_new(h));
+    if (!resume) {
+        session_unref(h->session);
+        h->session = NULL;
     }
     h->state = C_WAIT_SH;
-    TRY(rand_bytes(h->work->random, RANDOM_SIZE));
-    memcpy(h->work->client_random, h->work->random, RANDOM_SIZE);
-    TRY(rand_bytes(h->work->session_id, SESSION_ID_MAX));
-    h->work->session_id_len = SESSION_ID_MAX;
-    return client13_hello_send(h);
+    return hs_client_begin(h);
+}
+
+void hs_abandon(struct hs *h)
+{
+    if (h->renegotiating && h->state == C_WAIT_SH) {
+        h->renegotiating = false;
+        h->state = C12_CONNECTED;
+        hs_end(h);
+    }
 }
 
 void hs_msg_begin(struct hs_msg *m, enum hs_type type)
@@ -169,8 +279,23 @@ void hs_end(struct hs *h)
     pubkey_free(w->peer_key);
     buf_free(&w->cookie);
     buf_free(&w->request_context);
+    buf_free(&w->exchange);
+    buf_free(&w->new_ticket);
     h->work = NULL;
     mem_free_secret(w, sizeof *w);
+}
+
+/* RFC 5246 section 7.2.2. */
+void hs_failed(struct hs *h)
+{
+    const struct tls_session *s = h->session;
+
+    if (s && s->id_len && h->set->role == TLS_SERVER && h->set->cache) {
+        session_cache_drop(h->set->cache, span_of(s->id, s->id_len));
+    }
+    session_unref(h->session);
+    h->session = NULL;
+    hs_end(h);
 }
 
 void hs_free(struct hs *h)
@@ -180,6 +305,9 @@ void hs_free(struct hs *h)
     mem_free(h->sni);
     mem_free(h->name);
     mem_free(h->peer_cert);
+    buf_free(&h->status);
+    session_unref(h->session);
     h->alpn = h->sni = h->name = NULL;
     h->peer_cert = NULL;
+    h->session = NULL;
 }

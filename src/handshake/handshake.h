@@ -9,19 +9,28 @@
 #define HANDSHAKE_HANDSHAKE_H
 #include "handshake/settings.h"
 
-enum hs_type { /* RFC 8446 section 4 */
+enum hs_type { /* RFC 8446 section 4, RFC 5246 section 7.4 */
+               HS_HELLO_REQUEST = 0,
                HS_CLIENT_HELLO = 1,
                HS_SERVER_HELLO = 2,
                HS_NEW_SESSION_TICKET = 4,
                HS_END_OF_EARLY_DATA = 5,
                HS_ENCRYPTED_EXTENSIONS = 8,
                HS_CERTIFICATE = 11,
+               HS_SERVER_KEY_EXCHANGE = 12,
                HS_CERTIFICATE_REQUEST = 13,
+               HS_SERVER_HELLO_DONE = 14,
                HS_CERTIFICATE_VERIFY = 15,
+               HS_CLIENT_KEY_EXCHANGE = 16,
                HS_FINISHED = 20,
+               HS_CERTIFICATE_STATUS = 22,
                HS_KEY_UPDATE = 24,
-               HS_HELLO_RETRY_REQUEST =
-                   256, /* a ServerHello by type, another message by its random */
+               /* What the table tells apart although the wire does not. */
+               HS_HELLO_RETRY_REQUEST = 256,   /* a ServerHello by type, but for its random */
+               HS_SERVER_HELLO_13 = 257,       /* that chooses TLS 1.3 */
+               HS_CLIENT_HELLO_13 = 258,       /* to be answered with TLS 1.3 */
+               HS_CHANGE_CIPHER_SPEC = 259,    /* TLS 1.2: a record of its own type */
+               HS_RENEGOTIATION_REFUSED = 260, /* a HelloRequest or ClientHello we do not follow */
 };
 #define HS_HEADER 4
 
@@ -34,34 +43,64 @@ enum hs_state {
     C_WAIT_CV,
     C_WAIT_FINISHED,
     C_CONNECTED,
+    C12_WAIT_CERT,
+    C12_WAIT_STATUS,
+    C12_WAIT_SKE,
+    C12_WAIT_CR,
+    C12_WAIT_DONE,
+    C12_WAIT_NST,
+    C12_WAIT_CCS,
+    C12_WAIT_FINISHED,
+    C12_CONNECTED,
     S_WAIT_CH,
     S_WAIT_CH2,
     S_WAIT_CERT,
     S_WAIT_CV,
     S_WAIT_FINISHED,
     S_CONNECTED,
+    S12_WAIT_CERT,
+    S12_WAIT_CKE,
+    S12_WAIT_CV,
+    S12_WAIT_CCS,
+    S12_WAIT_FINISHED,
+    S12_CONNECTED,
     HS_STATES
 };
 
-/* What has been proved by the peer; CONNECTED demands all that the role and mode call for. */
-enum { PROVES_CHAIN = 1, PROVES_POSSESSION = 2, PROVES_FINISHED = 4 };
+/* What has been proved by the peer; CONNECTED demands all that the role and mode call for.
+ * PROVES_SESSION stands for chain and possession, proved when the session was made. */
+enum { PROVES_CHAIN = 1, PROVES_POSSESSION = 2, PROVES_FINISHED = 4, PROVES_SESSION = 8 };
 /* Facts that choose between rows of one (state, message). */
 enum {
     FACT_RETRY = 1,       /* server: this ClientHello is answered by HelloRetryRequest */
     FACT_CLIENT_AUTH = 2, /* a CertificateRequest was sent or received */
     FACT_PEER_CERT = 4,   /* the peer's Certificate was not empty */
+    FACT_RESUMED = 8,     /* an earlier session goes on */
+    FACT_TICKET = 16,     /* TLS 1.2: a NewSessionTicket is promised */
+    FACT_STATUS = 32,     /* TLS 1.2: a CertificateStatus may come */
+    FACT_RSA_KX = 64,     /* TLS 1.2: only the server's key can open the premaster secret */
 };
 
 enum hs_direction { HS_READ, HS_WRITE };
 
+/* Keys of one direction for hs.suite: a traffic secret in TLS 1.3, else the parts of the key block.
+ */
+struct hs_keys {
+    const uint8_t *traffic;
+    const uint8_t *mac, *key, *iv;
+};
+
 /* The engine, as the handshake sees it. All return 0 or an error. */
 struct hs_host {
     int (*send)(void *ctx, struct span message);
-    int (*send_ccs)(void *ctx); /* middlebox compatibility (appendix D.4) */
-    int (*set_keys)(void *ctx, enum hs_direction d, const struct suite *s, const uint8_t *traffic);
+    int (*send_ccs)(void *ctx); /* TLS 1.3: for middleboxes (appendix D.4) */
+    int (*set_keys)(void *ctx, enum hs_direction d, const struct hs_keys *k);
+    int (*warn)(void *ctx, enum alert desc);
     int (*key_update)(void *ctx, bool answer_wanted); /* the peer changed its sending keys */
     int (*early_data)(void *ctx);                     /* records to skip will come (4.2.10) */
 };
+
+#define VERIFY12 12 /* bytes of a TLS 1.2 Finished */
 
 struct hs_work;
 struct hs {
@@ -76,22 +115,48 @@ struct hs {
     const struct suite *suite;
     const struct group *group;
     const struct scheme *scheme; /* of the peer's CertificateVerify, else of ours */
-    char *alpn, *sni, *name;     /* NULL: none; name: the verified one */
-    uint8_t *peer_cert;          /* leaf DER */
+    uint16_t max_fragment; /* TLS 1.2: bytes of a record either way; 0: no limit but the usual */
+    bool ems, etm;
+    char *alpn, *sni, *name; /* NULL: none; name: the verified one */
+    uint8_t *peer_cert;      /* leaf DER */
     size_t peer_cert_len;
-    struct hs_work *work; /* NULL once connected */
+    int64_t peer_not_after; /* of its chain, seconds since 1970; INT64_MAX: no certificate */
+    struct buf status;      /* client: OCSP response */
+    struct tls_session
+        *session;       /* client: offered, then the one to resume; server: resumed, made */
+    bool finished_last; /* ours was the last message */
+    /* renegotiation (RFC 5746) */
+    bool secure;                 /* the peer knows it */
+    bool renegotiating;          /* this handshake is not the first */
+    bool may_resume;             /* in it */
+    bool allow;                  /* the peer may start one */
+    bool asked;                  /* server: our HelloRequest is out */
+    bool write_blocked;          /* from our change_cipher_spec to the end of the handshake */
+    uint8_t verify[2][VERIFY12]; /* the last Finished of client and server */
+    struct hs_work *work;        /* NULL once connected */
 };
 
 /* host name to verify and SNI may be NULL. A client's ClientHello is sent from here. */
 int hs_start(struct hs *h, const char *name, const char *sni) MUST_CHECK;
+/* TLS 1.2, connected: a client sends a ClientHello, a server a HelloRequest. */
+int hs_restart(struct hs *h, bool resume) MUST_CHECK;
+/* The peer does not want to renegotiate: back to CONNECTED, on the keys of before. */
+void hs_abandon(struct hs *h);
 /* One whole message with its header. last_in_record: nothing follows it in its record. */
 int hs_message(struct hs *h, struct span message, bool last_in_record) MUST_CHECK;
+/* TLS 1.2: a change_cipher_spec record. */
+int hs_change_cipher(struct hs *h) MUST_CHECK;
 /* Largest legal body of a message of this type. */
 size_t hs_message_max(unsigned type);
 bool hs_connected(const struct hs *h);
-bool hs_started(const struct hs *h); /* the first flight was sent or received */
-void hs_end(struct hs *h);           /* wipes and frees the work; idempotent */
-void hs_free(struct hs *h);          /* everything */
+bool hs_started(const struct hs *h);             /* the first flight was sent or received */
+bool hs_data_legal(const struct hs *h);          /* application data may arrive now */
+bool hs_is_13(const struct hs *h);               /* TLS 1.3 was negotiated */
+bool hs_knows_warnings(const struct hs *h);      /* alerts of the warning level mean something */
+const char *hs_version_name(const struct hs *h); /* "" until negotiated */
+void hs_failed(struct hs *h); /* after a fatal alert: what is left is not resumed */
+void hs_end(struct hs *h);    /* wipes and frees the work; idempotent */
+void hs_free(struct hs *h);   /* everything */
 
 /* The table, for its tests and its picture. */
 struct edge {
@@ -106,8 +171,9 @@ struct edge {
 enum {
     LAST_IN_RECORD = 1, /* next bytes come under other keys (threat 8) */
     NEEDS_PRIOR = 2,    /* the handler needs the transcript up to before this message */
-    NO_TRANSCRIPT = 4,  /* post-handshake */
+    NO_TRANSCRIPT = 4,  /* post-handshake, or no handshake message at all */
+    STARTS = 8,         /* in CONNECTED: another handshake begins with it */
 };
-extern const struct edge tls13_edges[];
-extern const size_t tls13_nedges;
+extern const struct edge tls12_edges[], tls13_edges[];
+extern const size_t tls12_nedges, tls13_nedges;
 #endif

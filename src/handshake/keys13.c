@@ -6,10 +6,10 @@
 #include "handshake/local.h"
 
 /* The NSS key log format, read by Wireshark. Only when the user asked for it. */
-static void keylog(struct hs *h, const char *label, const uint8_t *secret)
+void keylog_line(struct hs *h, const char *label, const uint8_t *secret, size_t n)
 {
-    size_t n = hash_size(h->suite->hash), at;
     char line[64 + 2 * RANDOM_SIZE + 2 * HASH_MAX];
+    size_t at;
 
     if (!h->set->keylog) {
         return;
@@ -24,6 +24,11 @@ static void keylog(struct hs *h, const char *label, const uint8_t *secret)
     }
     h->set->keylog(h->set->keylog_ctx, line);
     wipe(line, sizeof line);
+}
+
+static void keylog(struct hs *h, const char *label, const uint8_t *secret)
+{
+    keylog_line(h, label, secret, hash_size(h->suite->hash));
 }
 
 int keys13_handshake(struct hs *h, struct span shared)
@@ -53,6 +58,11 @@ int keys13_application(struct hs *h, uint8_t *client, uint8_t *server)
     keylog(h, "CLIENT_TRAFFIC_SECRET_0", client);
     keylog(h, "SERVER_TRAFFIC_SECRET_0", server);
     return 0;
+}
+
+int keys13_set(struct hs *h, enum hs_direction d, const uint8_t *traffic)
+{
+    return h->host->set_keys(h->ctx, d, &(struct hs_keys){ .traffic = traffic });
 }
 
 int keys13_compat_ccs(struct hs *h)

@@ -8,19 +8,58 @@
 #include "handshake/transcript.h"
 
 #define RANDOM_SIZE    32
-#define SESSION_ID_MAX 32
+#define MASTER_SIZE    48
 #define MAX_SCHEMES    32
 #define MAX_EXTENSIONS 64
+/* Of two write keys, two MAC keys and two IVs (RFC 5246 section 6.3). */
+#define KEY_BLOCK_MAX (2 * (AEAD_KEY_MAX + HASH_MAX + AEAD_IV))
+
+/* IANA's numbers of the extensions that have a row (extensions.c) or are looked for. */
+enum {
+    EXT_SERVER_NAME = 0,
+    EXT_MAX_FRAGMENT_LENGTH = 1,
+    EXT_STATUS_REQUEST = 5,
+    EXT_SUPPORTED_GROUPS = 10,
+    EXT_EC_POINT_FORMATS = 11,
+    EXT_SIGNATURE_ALGORITHMS = 13,
+    EXT_ALPN = 16,
+    EXT_ENCRYPT_THEN_MAC = 22,
+    EXT_EXTENDED_MASTER_SECRET = 23,
+    EXT_SESSION_TICKET = 35,
+    EXT_PRE_SHARED_KEY = 41,
+    EXT_EARLY_DATA = 42,
+    EXT_SUPPORTED_VERSIONS = 43,
+    EXT_COOKIE = 44,
+    EXT_PSK_KEY_EXCHANGE_MODES = 45,
+    EXT_CERTIFICATE_AUTHORITIES = 47,
+    EXT_POST_HANDSHAKE_AUTH = 49,
+    EXT_SIGNATURE_ALGORITHMS_CERT = 50,
+    EXT_KEY_SHARE = 51,
+    EXT_RENEGOTIATION_INFO = 0xff01,
+};
+
+/* Where an extension stands. */
+enum ext_where {
+    IN_CH = 1,
+    IN_SH = 2,
+    IN_HRR = 4,
+    IN_EE = 8,
+    IN_CT = 16,
+    IN_CR = 32,
+    IN_NST = 64,
+    IN_SH12 = 128, /* ServerHello of TLS 1.2 */
+};
 
 struct hs_work {
     struct transcript transcript;
     struct schedule13 schedule;
     uint8_t prior[HASH_MAX]; /* transcript hash before the message being handled */
     uint8_t client_traffic[HASH_MAX], server_traffic[HASH_MAX]; /* handshake, then application */
-    uint8_t random[RANDOM_SIZE], client_random[RANDOM_SIZE];
+    uint8_t master[MASTER_SIZE], key_block[KEY_BLOCK_MAX];      /* TLS 1.2 */
+    uint8_t client_random[RANDOM_SIZE], server_random[RANDOM_SIZE];
     uint8_t session_id[SESSION_ID_MAX];
     size_t session_id_len;
-    struct kex *kex;   /* client: the one share we sent */
+    struct kex *kex;   /* client: the one share we sent; TLS 1.2 server: likewise */
     uint32_t ext_sent; /* rows of the extension table in our hello or request */
     bool ccs_sent, retried, early_data;
     struct buf cookie;              /* client: from HelloRetryRequest */
@@ -29,7 +68,10 @@ struct hs_work {
     /* what the peer offered */
     uint16_t schemes[MAX_SCHEMES];
     size_t nschemes;
-    bool got_schemes, got_groups, got_shares, got_version, alpn_offered;
+    bool got_schemes, got_groups, got_shares, got_version, got_renegotiation;
+    bool offers_ems, offers_etm, offers_status, offers_tickets, speaks_12;
+    uint16_t offers_fragment;
+    struct span ticket;                   /* server: offered, inside the message being handled */
     bool peer_has_group[SETTINGS_GROUPS]; /* by index in our settings */
     struct span share;                    /* key share chosen, inside the message being handled */
     const struct group *share_group;
@@ -37,7 +79,57 @@ struct hs_work {
     const struct identity *identity;
     const struct scheme *our_scheme;
     struct pubkey *peer_key;
+    /* TLS 1.2 */
+    uint16_t client_version;           /* server: in the ClientHello */
+    uint8_t premaster[KEX_SECRET_MAX]; /* client: between ServerKeyExchange and our flight */
+    struct buf exchange;               /* client: the body of ClientKeyExchange */
+    struct buf new_ticket;             /* client: as it came */
+    uint32_t ticket_life;
 };
+
+#define GROUP_SECP256R1 23
+/* One that TLS 1.2 can use, where the server's share comes first: both are of one kind. */
+static inline bool group_is_classic(const struct group *g)
+{
+    return g->share_client == g->share_server;
+}
+
+/* The hellos of both versions, taken apart (hello.c). */
+struct client_hello {
+    uint16_t version;
+    struct span random;
+    struct rd session, suites, compression, extensions;
+};
+struct server_hello {
+    uint16_t version;
+    struct span random;
+    struct rd session;
+    const struct suite *suite; /* one that was offered */
+};
+extern const uint8_t hello_retry_random[RANDOM_SIZE];
+bool hello_offers(const struct hs *h, uint16_t version); /* may it become that one? */
+/* What the table is to call a message (enum hs_type). */
+unsigned hello_kind(const struct hs *h, struct span message);
+int hello_client_send(struct hs *h) MUST_CHECK;
+int hello_client_parse(struct hs *h, struct rd *body, struct client_hello *c) MUST_CHECK;
+bool hello_client_lists(const struct client_hello *c, uint16_t suite);
+/* The first suite of that version that both have and that is usable (NULL: any is). */
+typedef bool suite_test(struct hs *h, const struct suite *s);
+const struct suite *hello_choose_suite(struct hs *h, const struct client_hello *c, uint16_t version,
+                                       suite_test *usable);
+/* Forgets what an earlier hello offered, then takes in the extensions. */
+int hello_client_extensions(struct hs *h, const struct client_hello *c, struct rd *body) MUST_CHECK;
+int hello_client_check12(struct hs *h, const struct client_hello *c) MUST_CHECK;
+int hello_server_random(struct hs *h, uint16_t version) MUST_CHECK;
+int hello_server_send(struct hs *h, enum ext_where where) MUST_CHECK;
+/* To the end of the extensions; sets version and suite, both offered. */
+int hello_server_parse(struct hs *h, struct rd *body, enum ext_where where,
+                       struct server_hello *s) MUST_CHECK;
+bool hello_is_session12(const struct tls_session *s); /* NULL: no */
+int64_t hs_now(const struct hs *h);           /* milliseconds since 1970; 0 without a clock */
+int hs_work_new(struct hs *h) MUST_CHECK;     /* a handshake begins: nothing is proved yet */
+int hs_client_begin(struct hs *h) MUST_CHECK; /* the work is new: the first ClientHello */
+int session_take(struct hs *h, const struct tls_session *s) MUST_CHECK; /* what it proved before */
 
 /* ---- messages ---- */
 /* Starts a message of that type; hs_msg_send() closes, hashes and hands it to the host. */
@@ -50,32 +142,48 @@ void hs_msg_begin(struct hs_msg *m, enum hs_type type);
 int hs_msg_send(struct hs *h, struct hs_msg *m) MUST_CHECK; /* frees m in any case */
 
 /* ---- extensions (extensions.c) ---- */
-enum ext_where {
-    IN_CH = 1,
-    IN_SH = 2,
-    IN_HRR = 4,
-    IN_EE = 8,
-    IN_CT = 16,
-    IN_CR = 32,
-    IN_NST = 64,
-};
 int ext_write(struct hs *h, struct wr *w, enum ext_where where) MUST_CHECK; /* the whole block */
 /* Reads the whole block from body. */
 int ext_read(struct hs *h, struct rd *body, enum ext_where where) MUST_CHECK;
-extern const uint8_t hello_retry_random[RANDOM_SIZE];
+bool ext_is_ours(uint16_t id);                             /* one that the engine itself may send */
+int schemes_take(struct hs *h, struct rd list) MUST_CHECK; /* what the peer can verify */
 
-/* ---- shared steps (keys13.c, cert13.c) ---- */
+/* ---- certificates, both versions (cert.c) ---- */
+/* Identity and scheme by the peer's schemes; 1 found, 0 none. auth narrows the kind of key. */
+int cert_choose(struct hs *h, enum auth auth);
+bool cert_auth_fits(enum auth auth, enum key_type key);
+struct span cert_status(const struct hs *h); /* OCSP response for our certificate; empty: none */
+/* The peer's list: parsed, judged, its key in work->peer_key. */
+int cert_take(struct hs *h, struct rd *list) MUST_CHECK;
+/* The peer holds the key of its certificate: the signature in body over the parts. */
+int cert_check_signature(struct hs *h, struct rd *body, const struct span *part,
+                         size_t n) MUST_CHECK;
+/* scheme and signature with our key over the parts. */
+int cert_sign(struct hs *h, struct wr *w, const struct span *part, size_t n) MUST_CHECK;
+
+/* ---- keys of TLS 1.3 (keys13.c, cert13.c) ---- */
 int keys13_handshake(struct hs *h,
                      struct span shared) MUST_CHECK; /* traffic secrets of both sides */
 int keys13_application(struct hs *h, uint8_t *client, uint8_t *server) MUST_CHECK;
+int keys13_set(struct hs *h, enum hs_direction d, const uint8_t *traffic) MUST_CHECK;
 int keys13_compat_ccs(struct hs *h) MUST_CHECK;
-int cert13_choose(struct hs *h); /* identity and scheme by the peer's schemes; 1 found, 0 none */
 int cert13_send(struct hs *h) MUST_CHECK; /* Certificate, and CertificateVerify when not empty */
 int finished13_send(struct hs *h, const uint8_t *traffic) MUST_CHECK;
 int finished13_check(struct hs *h, struct rd *body, const uint8_t *traffic) MUST_CHECK;
+void keylog_line(struct hs *h, const char *label, const uint8_t *secret, size_t n);
+
+/* ---- keys and shared steps of TLS 1.2 (keys12.c, cert12.c) ---- */
+int keys12_master(struct hs *h, struct span premaster) MUST_CHECK; /* and the key block */
+int keys12_resume(struct hs *h, const struct tls_session *s) MUST_CHECK;
+int keys12_set(struct hs *h, enum hs_direction d) MUST_CHECK;
+int finished12_send(struct hs *h) MUST_CHECK; /* change_cipher_spec, new keys, Finished */
+int finished12_check(struct hs *h, struct rd *body) MUST_CHECK;
+/* NULL: no memory. life: seconds, 0: not known; ticket: empty, or the client's. */
+struct tls_session *session12_make(struct hs *h, uint32_t life, struct span ticket);
+int cert12_send(struct hs *h) MUST_CHECK;
+int cert12_verify_send(struct hs *h) MUST_CHECK;
 
 /* ---- handlers: one per row of the table ---- */
-int client13_hello_send(struct hs *h) MUST_CHECK;
 int client13_on_retry(struct hs *h, struct rd *body);
 int client13_on_hello(struct hs *h, struct rd *body);
 int client13_on_extensions(struct hs *h, struct rd *body);
@@ -87,4 +195,19 @@ int cert13_on_certificate(struct hs *h, struct rd *body);
 int cert13_on_verify(struct hs *h, struct rd *body);
 int post13_on_ticket(struct hs *h, struct rd *body);
 int post13_on_key_update(struct hs *h, struct rd *body);
+int client12_on_hello(struct hs *h, struct rd *body);
+int client12_on_status(struct hs *h, struct rd *body);
+int client12_on_key_exchange(struct hs *h, struct rd *body);
+int client12_on_request(struct hs *h, struct rd *body);
+int client12_on_done(struct hs *h, struct rd *body);
+int client12_on_ticket(struct hs *h, struct rd *body);
+int client12_on_finished(struct hs *h, struct rd *body);
+int client12_on_hello_request(struct hs *h, struct rd *body);
+int server12_on_hello(struct hs *h, struct rd *body);
+int server12_on_key_exchange(struct hs *h, struct rd *body);
+int server12_on_finished(struct hs *h, struct rd *body);
+int cert12_on_certificate(struct hs *h, struct rd *body);
+int cert12_on_verify(struct hs *h, struct rd *body);
+int keys12_on_change(struct hs *h, struct rd *body);
+int hello_on_refused(struct hs *h, struct rd *body);
 #endif

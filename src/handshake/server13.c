@@ -3,33 +3,6 @@
 #include "base/secret.h"
 #include "handshake/local.h"
 
-struct client_hello {
-    struct span random;
-    struct rd session, suites, compression, extensions;
-};
-
-static int hello_parse(struct hs *h, struct rd *body, struct client_hello *c)
-{
-    struct rd inner;
-    uint16_t version;
-
-    if (!rd_u16(body, &version) || !rd_bytes(body, RANDOM_SIZE, &c->random) ||
-        !rd_vec(body, 1, &c->session) || c->session.n > SESSION_ID_MAX ||
-        !rd_vec(body, 2, &c->suites) || c->suites.n == 0 || c->suites.n % 2 ||
-        !rd_vec(body, 1, &c->compression) || c->compression.n == 0) {
-        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ClientHello");
-    }
-    if (rd_done(body)) {
-        return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the client does not speak TLS 1.3");
-    }
-    c->extensions = *body;
-    inner = *body;
-    if (!rd_vec(&inner, 2, &c->extensions) || !rd_done(&inner)) {
-        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ClientHello");
-    }
-    return 0;
-}
-
 /* Of all that a second ClientHello must repeat (section 4.1.2, threat 34). */
 static int hello_digest(const struct client_hello *c, uint8_t out[static HASH_MAX])
 {
@@ -53,44 +26,13 @@ static int hello_digest(const struct client_hello *c, uint8_t out[static HASH_MA
     return hash_parts(HASH_SHA256, part, n, out);
 }
 
-/* Ours in order of preference; a client that puts ChaCha20 first has no fast AES: it gets it. */
-static const struct suite *choose_suite(const struct settings *s, struct rd offered)
-{
-    const struct suite *best = NULL;
-    size_t rank = SETTINGS_SUITES;
-    uint16_t id;
-
-    for (bool first = true; rd_u16(&offered, &id); first = false) {
-        for (size_t i = 0; i < s->nsuites; i++) {
-            if (s->suites[i]->id != id) {
-                continue;
-            }
-            if (first && s->suites[i]->aead == AEAD_CHACHA20_POLY1305) {
-                return s->suites[i];
-            }
-            if (i < rank) {
-                rank = i;
-                best = s->suites[i];
-            }
-        }
-    }
-    return best;
-}
-
 /* Takes the extensions in and chooses suite, certificate, group. FACT_RETRY: no usable share. */
 static int negotiate(struct hs *h, const struct client_hello *c, struct rd *body)
 {
     struct hs_work *k = h->work;
     const struct suite *suite;
 
-    k->share = span_of(NULL, 0);
-    k->share_group = NULL;
-    k->got_version = k->got_shares = k->got_groups = k->got_schemes = false;
-    memset(k->peer_has_group, 0, sizeof k->peer_has_group);
-    TRY(ext_read(h, body, IN_CH));
-    if (!k->got_version) {
-        return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the client does not speak TLS 1.3");
-    }
+    TRY(hello_client_extensions(h, c, body));
     if (c->compression.n != 1 || c->compression.p[0] != 0) { /* threat 15 */
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "the client offers compression");
     }
@@ -98,13 +40,15 @@ static int negotiate(struct hs *h, const struct client_hello *c, struct rd *body
         return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION),
                     "ClientHello lacks signature_algorithms, supported_groups or key_share");
     }
-    suite = choose_suite(h->set, c->suites);
+    suite = hello_choose_suite(h, c, TLS_1_3, NULL);
     if (!suite) {
         return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE), "no cipher suite in common");
     }
     h->suite = suite;
     h->version = TLS_1_3;
-    if (cert13_choose(h) == 0) {
+    h->secure = true; /* there is no renegotiation */
+    h->max_fragment = k->offers_fragment;
+    if (cert_choose(h, AUTH_ANY) == 0) {
         return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
                     "no signature scheme in common with the certificate's key");
     }
@@ -140,22 +84,7 @@ static int choose_group(struct hs *h)
 
 static int hello_send(struct hs *h, enum ext_where where)
 {
-    struct hs_work *k = h->work;
-    struct hs_msg m;
-    int rc;
-
-    hs_msg_begin(&m, HS_SERVER_HELLO);
-    wr_u16(&m.w, TLS_1_2);
-    wr_bytes(&m.w, where == IN_HRR ? hello_retry_random : k->random, RANDOM_SIZE);
-    wr_vec(&m.w, 1, k->session_id, k->session_id_len);
-    wr_u16(&m.w, h->suite->id);
-    wr_u8(&m.w, 0);
-    rc = ext_write(h, &m.w, where);
-    if (rc < 0) {
-        buf_free(&m.buf);
-        return rc;
-    }
-    TRY(hs_msg_send(h, &m));
+    TRY(hello_server_send(h, where));
     return keys13_compat_ccs(h);
 }
 
@@ -220,8 +149,8 @@ static int flight(struct hs *h)
     k->share = span_of(NULL, 0);
     TRY(rc);
     TRY(keys13_handshake(h, span_of(shared, h->group->secret_size)));
-    TRY(h->host->set_keys(h->ctx, HS_WRITE, h->suite, k->server_traffic));
-    TRY(h->host->set_keys(h->ctx, HS_READ, h->suite, k->client_traffic));
+    TRY(keys13_set(h, HS_WRITE, k->server_traffic));
+    TRY(keys13_set(h, HS_READ, k->client_traffic));
     TRY(extensions_send(h));
     if (h->set->client_auth != CLIENT_AUTH_NONE) {
         TRY(request_send(h));
@@ -229,7 +158,7 @@ static int flight(struct hs *h)
     TRY(cert13_send(h));
     TRY(finished13_send(h, k->server_traffic));
     TRY(keys13_application(h, client, server));
-    TRY(h->host->set_keys(h->ctx, HS_WRITE, h->suite, server));
+    TRY(keys13_set(h, HS_WRITE, server));
     /* Handshake secrets have done their work but the client's, for its Finished; the application
      * secret of the client waits where the server's was. */
     memcpy(k->server_traffic, client, HASH_MAX);
@@ -243,7 +172,7 @@ int server13_on_hello(struct hs *h, struct rd *body)
     struct client_hello c;
     uint8_t digest[HASH_MAX];
 
-    TRY(hello_parse(h, body, &c));
+    TRY(hello_client_parse(h, body, &c));
     h->facts &= ~(unsigned)FACT_RETRY;
     TRY(negotiate(h, &c, body));
     TRY(choose_group(h));
@@ -256,7 +185,7 @@ int server13_on_hello(struct hs *h, struct rd *body)
                         "the second ClientHello differs where it may not");
         }
     } else {
-        TRY(rand_bytes(k->random, RANDOM_SIZE));
+        TRY(hello_server_random(h, TLS_1_3));
         memcpy(k->client_random, c.random.p, RANDOM_SIZE);
         k->session_id_len = c.session.n;
         if (c.session.n) {
@@ -273,5 +202,5 @@ int server13_on_hello(struct hs *h, struct rd *body)
 int server13_on_finished(struct hs *h, struct rd *body)
 {
     TRY(finished13_check(h, body, h->work->client_traffic));
-    return h->host->set_keys(h->ctx, HS_READ, h->suite, h->work->server_traffic);
+    return keys13_set(h, HS_READ, h->work->server_traffic);
 }

@@ -1,15 +1,25 @@
 /* SPDX-License-Identifier: ISC */
-/* Cipher suites as const rows (RFC 8446 appendix B.4). */
+/* Cipher suites as const rows (RFC 8446 appendix B.4; RFC 5246, 5288, 5289, 7905). */
 #ifndef HANDSHAKE_SUITES_H
 #define HANDSHAKE_SUITES_H
 #include "base/buf.h"
 #include "crypto/crypto.h"
 
+/* TLS 1.2 key exchanges; a suite of TLS 1.3 says nothing about it. */
+enum kx { KX_ANY, KX_ECDHE, KX_RSA };
+enum auth { AUTH_ANY, AUTH_RSA, AUTH_ECDSA }; /* AUTH_ECDSA: EdDSA too (RFC 8422) */
+
 struct suite {
     uint16_t id;
-    enum aead_id aead;
-    enum hash_id hash;
-    const char *name;
+    uint16_t version; /* the one it belongs to */
+    enum kx kx;
+    enum auth auth;
+    enum aead_id aead; /* when cbc is CBC_NONE */
+    enum cbc_id cbc;
+    enum hash_id mac;  /* of a CBC suite */
+    enum hash_id hash; /* HKDF or PRF */
+    bool by_default;   /* offered and accepted unless the suites are named */
+    const char *name;  /* IANA's */
 };
 const struct suite *suite_by_id(uint16_t id); /* NULL: we have none of that number */
 const struct suite *suite_at(size_t i);       /* in our order of preference; NULL ends */

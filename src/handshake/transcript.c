@@ -6,7 +6,8 @@ enum { MESSAGE_HASH = 254 };
 int transcript_add(struct transcript *t, struct span message)
 {
     if (t->hash) {
-        return hash_update(t->hash, message.p, message.n);
+        TRY(hash_update(t->hash, message.p, message.n));
+        return t->keep ? buf_append(&t->raw, message.p, message.n) : 0;
     }
     if (t->first == 0) {
         t->first = message.n;
@@ -31,8 +32,16 @@ int transcript_choose(struct transcript *t, enum hash_id id, bool after_retry)
         raw = span_of(raw.p + t->first, raw.n - t->first);
     }
     TRY(hash_update(t->hash, raw.p, raw.n));
-    buf_free(&t->raw);
+    if (!t->keep) {
+        buf_free(&t->raw);
+    }
     return 0;
+}
+
+void transcript_drop_raw(struct transcript *t)
+{
+    t->keep = false;
+    buf_free(&t->raw);
 }
 
 int transcript_hash(const struct transcript *t, uint8_t out[static HASH_MAX])

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The transcript hash (RFC 8446 section 4.4.1). The hello bytes are kept raw until the suite says
- * which hash it is to be. */
+/* The transcript hash (RFC 8446 section 4.4.1, RFC 5246 section 7.4.9). The hello bytes are kept
+ * raw until the suite says which hash it is to be; TLS 1.2 keeps all of them for as long as a
+ * CertificateVerify may sign them under another hash. */
 #ifndef HANDSHAKE_TRANSCRIPT_H
 #define HANDSHAKE_TRANSCRIPT_H
 #include "base/buf.h"
@@ -10,6 +11,7 @@ struct transcript {
     struct hash *hash; /* NULL: not known yet */
     enum hash_id id;
     struct buf raw;
+    bool keep;    /* raw grows on although the hash is known */
     size_t first; /* bytes of the first ClientHello in raw */
 };
 int transcript_add(struct transcript *t, struct span message) MUST_CHECK;
@@ -17,5 +19,6 @@ int transcript_add(struct transcript *t, struct span message) MUST_CHECK;
  * replaced by its message_hash. */
 int transcript_choose(struct transcript *t, enum hash_id id, bool after_retry) MUST_CHECK;
 int transcript_hash(const struct transcript *t, uint8_t out[static HASH_MAX]) MUST_CHECK;
+void transcript_drop_raw(struct transcript *t); /* no one will sign it */
 void transcript_free(struct transcript *t);
 #endif

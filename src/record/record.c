@@ -2,9 +2,11 @@
 #include "record/record.h"
 
 #include "base/secret.h"
+#include "record/local.h"
 
 /* RFC 8446 section 5.5: AES-GCM keys protect at most 2^24.5 full records; ChaCha20-Poly1305 has no
- * limit but the sequence number. Both stay well below. */
+ * limit but the sequence number. Both stay well below, and so does AES-CBC, whose blocks may begin
+ * to repeat at 2^64 of them. */
 static uint64_t record_limit(enum aead_id id)
 {
     return id == AEAD_CHACHA20_POLY1305 ? UINT64_C(1) << 48 : UINT64_C(1) << 24;
@@ -12,30 +14,63 @@ static uint64_t record_limit(enum aead_id id)
 
 void rec_half_init(struct rec_half *h)
 {
-    *h = (struct rec_half){ .protection = &protect_none, .limit = UINT64_MAX, .version = 0x0303 };
+    *h = (struct rec_half){
+        .protection = &protect_none,
+        .limit = UINT64_MAX,
+        .version = 0x0303,
+        .least = REC_HEADER,
+        .head = REC_HEADER,
+    };
 }
 
 void rec_half_wipe(struct rec_half *h)
 {
     aead_free(h->aead);
+    cbc_free(h->cbc);
     wipe(h, sizeof *h);
 }
 
-int rec_half_set(struct rec_half *h, const struct protection *p, enum aead_id id,
-                 const uint8_t *key, const uint8_t *iv, bool seal)
+static int set_aead(struct rec_half *h, const struct rec_keys *k, bool seal)
 {
-    struct aead *a = aead_new(id, key, seal);
+    /* RFC 5288 section 3: a salt of 4 bytes and 8 of nonce in each record. */
+    const bool explicit_nonce =
+        k->protection == &protect_tls12_aead && k->aead != AEAD_CHACHA20_POLY1305;
 
-    if (!a) {
+    h->aead = aead_new(k->aead, k->key, seal);
+    if (!h->aead) {
         return ERR_CRYPTO;
     }
-    aead_free(h->aead);
-    h->protection = p;
-    h->aead = a;
-    memcpy(h->iv, iv, AEAD_IV);
-    h->seq = 0;
-    h->limit = record_limit(id);
-    h->version = 0x0303;
+    memcpy(h->iv, k->iv, explicit_nonce ? AEAD_IV - NONCE12 : AEAD_IV);
+    h->head = REC_HEADER + (explicit_nonce ? NONCE12 : 0);
+    h->least = (uint8_t)(h->head + AEAD_TAG + k->protection->hides_type);
+    h->limit = record_limit(k->aead);
+    return 0;
+}
+
+static int set_cbc(struct rec_half *h, const struct rec_keys *k, bool seal)
+{
+    h->cbc = cbc_new(k->cbc, k->mac, k->etm, k->key, k->mac_key, seal);
+    if (!h->cbc) {
+        return ERR_CRYPTO;
+    }
+    h->head = REC_HEADER + CBC_BLOCK;
+    h->least = (uint8_t)(REC_HEADER + cbc_size(h->cbc, 0));
+    h->step = CBC_BLOCK - 1;
+    while (cbc_size(h->cbc, h->slack + 1U) == cbc_size(h->cbc, 0)) {
+        h->slack++;
+    }
+    h->limit = record_limit(AEAD_AES_128_GCM);
+    return 0;
+}
+
+int rec_half_set(struct rec_half *h, const struct rec_keys *k, bool seal)
+{
+    struct rec_half next = { .protection = k->protection, .version = 0x0303 };
+
+    TRY(k->cbc == CBC_NONE ? set_aead(&next, k, seal) : set_cbc(&next, k, seal));
+    rec_half_wipe(h);
+    *h = next;
+    wipe(&next, sizeof next);
     return 0;
 }
 
@@ -49,14 +84,16 @@ int rec_header_parse(const struct rec_half *h, const uint8_t p[static REC_HEADER
     if (out->type < CT_CHANGE_CIPHER_SPEC || out->type > CT_APPLICATION_DATA) {
         return TLS_ALERT(ALERT_UNEXPECTED_MESSAGE); /* garbage, SSLv2, plain HTTP (threat 17) */
     }
-    /* The minor version is to be ignored (section 5.1); another major one is no TLS at all. */
-    if (p[1] != 3) {
+    /* The minor version is to be ignored (section 5.1), except that TLS 1.2 authenticates what it
+     * must be; another major one is no TLS at all. */
+    if (p[1] != 3 || (h->protection->version && out->version != h->protection->version)) {
         return TLS_ALERT(ALERT_PROTOCOL_VERSION);
     }
-    /* Before a byte of it is buffered (threat 7). A record that is not sealed although we have keys
-     * (change_cipher_spec, a plaintext alert) is held to the smaller limit. */
-    if (out->len >
-        (out->type == CT_APPLICATION_DATA ? h->protection->max_len : (size_t)REC_PLAIN_MAX)) {
+    /* Before a byte of it is buffered (threat 7). A record that TLS 1.3 cannot have
+     * sealed (change_cipher_spec, a plaintext alert) is held to the smaller limit. */
+    if (out->len > (h->protection->hides_type && out->type != CT_APPLICATION_DATA
+                        ? (size_t)REC_PLAIN_MAX
+                        : h->protection->max_len)) {
         return TLS_ALERT(ALERT_RECORD_OVERFLOW);
     }
     return 0;

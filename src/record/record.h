@@ -18,8 +18,10 @@ enum content_type {
 
 #define REC_HEADER       5
 #define REC_PLAIN_MAX    16384
-#define REC_SEALED_MAX   (REC_PLAIN_MAX + 256) /* RFC 8446 section 5.2 */
-#define REC_OVERHEAD_MAX (REC_HEADER + 1 + AEAD_TAG)
+#define REC_PARTS        16                              /* at most so many spans make a record */
+#define REC_SEALED_MAX   (REC_PLAIN_MAX + 256)           /* RFC 8446 section 5.2 */
+#define REC_SEALED12_MAX (REC_PLAIN_MAX + 2048)          /* RFC 5246 section 6.2.3 */
+#define REC_OVERHEAD_MAX (REC_HEADER + CBC_OVERHEAD_MAX) /* of every protection */
 
 struct rec_half;
 
@@ -30,33 +32,49 @@ struct rec_opened {
 };
 
 struct protection {
-    size_t overhead; /* bytes sealing adds behind the header */
-    size_t max_len;  /* largest legal length field */
-    bool hides_type; /* every sealed record says application_data outside */
+    size_t max_len;   /* largest legal length field of a sealed record */
+    uint16_t version; /* the only one a header may have; 0: the minor version is ignored */
+    bool hides_type;  /* every sealed record says application_data outside */
     /* fragment: the record behind its header. out: where content is wanted; out.p NULL: in place.
      */
     int (*open)(struct rec_half *h, uint8_t type, struct mspan fragment, struct mspan out,
                 struct rec_opened *o);
-    /* dst: room for REC_HEADER + len + overhead. */
+    /* dst: room for rec_size(h, len). */
     int (*seal)(struct rec_half *h, uint8_t type, const struct span *in, size_t nin, size_t len,
                 uint8_t *dst);
 };
-extern const struct protection protect_none;  /* before the first keys */
-extern const struct protection protect_tls13; /* RFC 8446 section 5.2 */
+extern const struct protection protect_none;       /* before the first keys */
+extern const struct protection protect_tls13;      /* RFC 8446 section 5.2 */
+extern const struct protection protect_tls12_aead; /* RFC 5246 6.2.3.3, RFC 5288, RFC 7905 */
+extern const struct protection protect_tls12_cbc;  /* RFC 5246 6.2.3.2, RFC 7366 */
 
 struct rec_half {
     const struct protection *protection;
-    struct aead *aead;
+    struct aead *aead; /* one of the two, or none */
+    struct cbc *cbc;
     uint8_t iv[AEAD_IV];
     uint64_t seq;     /* of the next record */
     uint64_t limit;   /* records one key may protect; at it the key must be replaced */
     uint16_t version; /* for plaintext records we send: 0x0301 in a first ClientHello */
+    /* What rec_size() and its like need: the size of an empty record, how much of it is before the
+     * content, how much content fits into it (padding otherwise), and in which steps it grows. */
+    uint8_t least, head, slack, step;
+};
+
+/* What protects one direction. The sizes of keys and iv follow from the algorithms: iv is 12 bytes,
+ * for AES-GCM in TLS 1.2 the 4 of the salt, for CBC none. */
+struct rec_keys {
+    const struct protection *protection;
+    enum aead_id aead; /* when cbc is CBC_NONE */
+    enum cbc_id cbc;
+    enum hash_id mac; /* with cbc */
+    bool etm;         /* with cbc: encrypt-then-MAC (RFC 7366) */
+    const uint8_t *key, *iv, *mac_key;
 };
 
 void rec_half_init(struct rec_half *h);
-/* Takes key and IV, starts at sequence number 0. The old keys are gone. */
-int rec_half_set(struct rec_half *h, const struct protection *p, enum aead_id aead,
-                 const uint8_t *key, const uint8_t *iv, bool seal) MUST_CHECK;
+/* Takes the keys, starts at sequence number 0. The old keys are gone, unless this fails. */
+int rec_half_set(struct rec_half *h, const struct rec_keys *k, bool seal) MUST_CHECK;
 void rec_half_wipe(struct rec_half *h); /* no keys any more, open and seal fail; idempotent */
 
 struct rec_header {
@@ -67,14 +85,35 @@ struct rec_header {
 int rec_header_parse(const struct rec_half *h, const uint8_t p[static REC_HEADER],
                      struct rec_header *out) MUST_CHECK;
 
+/* Content opens into `out` as far as that has room, the rest in place. On failure nothing
+ * that was opened is left anywhere. */
 int rec_open(struct rec_half *h, uint8_t type, struct mspan fragment, struct mspan out,
              struct rec_opened *o) MUST_CHECK;
-/* One record of at most REC_PLAIN_MAX bytes; its size on the wire is returned (> 0). */
+/* One record of at most REC_PLAIN_MAX bytes, the parts' sum; its size on the wire is returned (>
+ * 0). The first part may lie at dst + rec_headroom(h), else no part overlaps the record. */
 int rec_seal(struct rec_half *h, uint8_t type, const struct span *in, size_t nin, size_t len,
              uint8_t *dst) MUST_CHECK;
+
 /* Bytes on the wire of a record with len bytes of content. */
 static inline size_t rec_size(const struct rec_half *h, size_t len)
 {
-    return REC_HEADER + len + h->protection->overhead;
+    return h->least + (len > h->slack ? (len - h->slack + h->step) & ~(size_t)h->step : 0);
+}
+/* Bytes of header and explicit nonce or IV: where content lies to be sealed in place. */
+static inline size_t rec_headroom(const struct rec_half *h)
+{
+    return h->head;
+}
+/* The longest content, up to REC_PLAIN_MAX, whose record fits in room; SIZE_MAX: not even an empty
+ * one. */
+static inline size_t rec_fit(const struct rec_half *h, size_t room)
+{
+    size_t n;
+
+    if (!h->protection || room < h->least) {
+        return SIZE_MAX;
+    }
+    n = h->slack + ((room - h->least) & ~(size_t)h->step);
+    return n < REC_PLAIN_MAX ? n : REC_PLAIN_MAX;
 }
 #endif

@@ -7,6 +7,8 @@
  * be shared by any number of threads. Time is an argument: milliseconds since 1970. */
 #ifndef SESSION_SESSION_H
 #define SESSION_SESSION_H
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "crypto/crypto.h"
 
@@ -17,7 +19,7 @@
 #define SESSION_SERIAL_MAX (16 * 1024)     /* bytes of a serialised session we accept */
 
 struct tls_session {
-    unsigned refs; /* changed atomically */
+    atomic_uint refs;
     uint16_t version, suite;
     uint16_t group;           /* 0: none (RSA key exchange) */
     bool ems;                 /* TLS 1.2: extended master secret (RFC 7627) */
@@ -45,14 +47,17 @@ struct tls_session {
 struct tls_session *session_new(void); /* zeroed, one reference, peer_not_after INT64_MAX */
 struct tls_session *session_ref(struct tls_session *s);
 void session_unref(struct tls_session *s); /* wipes at the last one; NULL is fine */
-/* Copies p into *field (which is freed first). n == 0 or p NULL: the field becomes NULL. */
+/* Replaces *field by a copy; NULL when there is nothing to copy. ERR_MEM: it stays as it was. */
 int session_set_bytes(uint8_t **field, size_t *len, struct span bytes) MUST_CHECK;
 int session_set_text(char **field, const char *text) MUST_CHECK;
 /* Within its lifetime, and the peer's chain still valid? A clock set back makes it stale. */
 bool session_fresh(const struct tls_session *s, int64_t now_ms);
 
 /* A versioned byte string that holds all of it. Parsing validates every field: only known
- * versions, lengths within their limits, nothing left over; ERR_PARSE otherwise (threat 38). */
+ * versions, lengths within their limits, nothing left over, what only the other version has is
+ * zero; ERR_PARSE otherwise (threat 38), or ERR_MEM. Writing appends what would be parsed and makes
+ * out a secret buffer; ERR_ARG: a field that would not be, ERR_LIMIT: longer than
+ * SESSION_SERIAL_MAX. An error leaves out as it was. */
 int session_write(const struct tls_session *s, struct buf *out) MUST_CHECK;
 int session_parse(struct tls_session **out, struct span bytes) MUST_CHECK;
 
@@ -64,7 +69,8 @@ struct session_cache *session_cache_ref(struct session_cache *c);
 void session_cache_unref(struct session_cache *c);
 /* Takes a reference to s; one with the same id is replaced. A full cache drops its oldest. */
 void session_cache_put(struct session_cache *c, struct tls_session *s, int64_t now_ms);
-/* A new reference, or NULL: unknown or too old (then it is dropped). */
+/* A new reference, or NULL: unknown or too old for the cache or for session_fresh() (then it is
+ * dropped). */
 struct tls_session *session_cache_get(struct session_cache *c, struct span id, int64_t now_ms);
 /* After a fatal alert (RFC 5246 section 7.2.2) or when it must not serve again. */
 void session_cache_drop(struct session_cache *c, struct span id);
@@ -78,7 +84,8 @@ struct ticket_keys *ticket_keys_ref(struct ticket_keys *k);
 void ticket_keys_unref(struct ticket_keys *k); /* wipes at the last one */
 /* A key from outside in place of the drawn ones (several servers, one service): a name of 16 bytes
  * that travels in clear and 32 bytes of key. The one before becomes the previous generation; keys
- * are no longer drawn by time. */
+ * are no longer drawn. A name stands for one key: an older one under it is forgotten. ERR_ARG: the
+ * key is all zeros. After 2^32 tickets under one key ticket_seal() is ERR_LIMIT. */
 int ticket_keys_set(struct ticket_keys *k, const uint8_t name[static 16],
                     const uint8_t key[static 32]) MUST_CHECK;
 /* Appends the ticket: key name, nonce, AES-256-GCM of session_write() with the name as additional
@@ -86,7 +93,8 @@ int ticket_keys_set(struct ticket_keys *k, const uint8_t name[static 16],
 int ticket_seal(struct ticket_keys *k, const struct tls_session *s, int64_t now_ms,
                 struct buf *out) MUST_CHECK;
 /* 0 with the session (and *renew: sealed under an older key); ERR_MISMATCH: not ours, forged, too
- * old, unparsable: all the same to the caller, who does a full handshake (threat 39). */
+ * old for the keys or for session_fresh(), unparsable: all the same to the caller, who does a full
+ * handshake (threat 39); ERR_MEM. An error leaves *out and *renew as they were. */
 int ticket_open(struct ticket_keys *k, struct span ticket, int64_t now_ms, struct tls_session **out,
                 bool *renew) MUST_CHECK;
 #endif

@@ -100,12 +100,16 @@ static void put_basic_constraints(struct wr *w, bool ca)
     ext_end(w, e);
 }
 
-/* A CA signs certificates and CRLs; others sign handshakes. */
-static void put_key_usage(struct wr *w, bool ca)
+/* A CA signs certificates and CRLs; others sign handshakes, and an RSA key may be encrypted to (the
+ * RSA key exchange of TLS 1.2). */
+static void put_key_usage(struct wr *w, const struct issue *what)
 {
     struct ext e = ext_begin(w, 0x0f, true);
+    const char *usage = what->ca                             ? "\x03\x02\x01\x06"
+                        : privkey_type(what->key) == KEY_RSA ? "\x03\x02\x05\xa0"
+                                                             : "\x03\x02\x07\x80";
 
-    wr_bytes(w, ca ? "\x03\x02\x01\x06" : "\x03\x02\x07\x80", 4);
+    wr_bytes(w, usage, 4);
     ext_end(w, e);
 }
 
@@ -167,7 +171,7 @@ static void put_extensions(struct wr *w, const struct issue *what, struct span o
     size_t list = w->len;
 
     put_basic_constraints(w, what->ca);
-    put_key_usage(w, what->ca);
+    put_key_usage(w, what);
     if (what->server || what->client) {
         put_ext_key_usage(w, what->server, what->client);
     }

@@ -97,7 +97,7 @@ static void *conn_new(void *v, struct pipe *in, struct pipe *out)
     struct ctx *x = v;
     struct conn *k = calloc(1, sizeof *k);
 
-    if (!k || tls_new(&k->tls, x->config, x->host, NULL, NULL) < 0) {
+    if (!k || tls_new(&k->tls, x->config, x->host, NULL, NULL, NULL) < 0) {
         free(k);
         return NULL;
     }

@@ -166,7 +166,7 @@ static inline void engine_run(struct config *c, const char *host, const uint8_t 
     }
     data += 4;
     size -= 4;
-    sure(tls_new(&t, c, host, NULL, NULL) == 0);
+    sure(tls_new(&t, c, host, NULL, NULL, NULL) == 0);
     engine_drain(t);
     for (unsigned i = 0; used >= 0 && to < size; i++) {
         to += 1 + (size_t)head[1 + i % 3] * 8;

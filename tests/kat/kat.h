@@ -48,11 +48,6 @@ static inline struct span span_bytes(const struct bytes *b)
     return span_of(b->p, b->n);
 }
 
-static inline struct span span_text(const char *s)
-{
-    return span_of(s, strlen(s));
-}
-
 /* what: shown when the two differ. */
 static inline void same(const char *what, const void *got, size_t n, const char *hex)
 {

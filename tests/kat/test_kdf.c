@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Digests (FIPS 180), HMAC (RFC 4231), HKDF (RFC 5869, RFC 8446 section 7.1): published answers,
- * then the provider's own KDFs as a reference over many lengths. */
+/* Digests (FIPS 180), HMAC (RFC 4231), HKDF (RFC 5869, RFC 8446 section 7.1), the PRF of TLS 1.2:
+ * published answers, then the provider's own KDFs as a reference over many lengths. */
 #include "kat.h"
 
 #include "crypto/local_openssl.h"
@@ -296,12 +296,113 @@ static void random_bytes(void **state)
     assert_int_equal(rand_bytes(a, 0), 0);
 }
 
+/* "TLS 1.2 PRF test vectors" sent to the TLS working group's list. */
+static void prf12_answers(void **state)
+{
+    static const struct {
+        enum hash_id id;
+        const char *secret, *seed, *out;
+    } rows[] = {
+        { HASH_SHA256, "9bbe436ba940f017b17652849a71db35", "a0ba9f936cda311827a6f796ffd5198c",
+          "e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a"
+          "6b301791e90d35c9c9a46b4e14baf9af0fa022f7077def17abfd3797c0564bab"
+          "4fbc91666e9def9b97fce34f796789baa48082d122ee42c5a72e5a5110fff701"
+          "87347b66" },
+        { HASH_SHA384, "b80b733d6ceefcdc71566ea48e5567df", "cd665cf6a8447dd6ff8b27555edb7465",
+          "7b0c18e9ced410ed1804f2cfa34a336a1c14dffb4900bb5fd7942107e81c83cd"
+          "e9ca0faa60be9fe34f82b1233c9146a0e534cb400fed2700884f9dc236f80edd"
+          "8bfa961144c9e8d792eca722a7b32fc3d416d473ebc2c5fd4abfdad05d918425"
+          "9b5bf8cd4d90fa0d31e2dec479e4f1a26066f2eea9a69236a3e52655c9e9aee6"
+          "91c8f3a26854308d5eaa3be85e0990703d73e56f" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct bytes secret = unhex(rows[i].secret), seed = unhex(rows[i].seed);
+        const struct span whole = span_bytes(&seed);
+        /* The seed's parts are one: any cut gives the same. */
+        const struct span cut[PRF12_SEEDS] = {
+            { seed.p, 5 }, { NULL, 0 }, { seed.p + 5, 1 }, { seed.p + 6, seed.n - 6 }
+        };
+        const size_t n = strlen(rows[i].out) / 2;
+        uint8_t out[200];
+
+        assert_int_equal(prf12(rows[i].id, span_bytes(&secret), "test label", &whole, 1, out, n),
+                         0);
+        same("prf12", out, n, rows[i].out);
+        memset(out, 0x5a, sizeof out);
+        assert_int_equal(
+            prf12(rows[i].id, span_bytes(&secret), "test label", cut, PRF12_SEEDS, out, n - 1), 0);
+        assert_int_equal(out[n - 1], 0x5a);
+        out[n - 1] = unhex(rows[i].out).p[n - 1];
+        same("prf12 in parts", out, n, rows[i].out);
+        memset(out, 0x5a, sizeof out);
+        assert_int_equal(
+            prf12(rows[i].id, span_bytes(&secret), "test label", cut, PRF12_SEEDS + 1, out, n),
+            ERR_ARG);
+        assert_true(all_zero(out, n) && out[n] == 0x5a);
+    }
+    uint8_t out[3] = { 1, 2, 3 };
+
+    assert_int_equal(prf12(HASH_NONE, span_text("x"), "l", NULL, 0, out, 2), ERR_ARG);
+    assert_true(all_zero(out, 2) && out[2] == 3);
+    assert_int_equal(prf12(HASH_SHA256, span_text("x"), "l", NULL, 0, out, 0), 0);
+}
+
+static void provider_prf12(enum hash_id id, struct span secret, const char *label, struct span seed,
+                           uint8_t *out, size_t n)
+{
+    EVP_KDF *kdf = EVP_KDF_fetch(provider.lib, "TLS1-PRF", NULL);
+    EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)(uintptr_t)md_names[id], 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, (void *)(uintptr_t)secret.p,
+                                          secret.n),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, (void *)(uintptr_t)label,
+                                          strlen(label)),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, (void *)(uintptr_t)seed.p, seed.n),
+        OSSL_PARAM_construct_end(),
+    };
+
+    assert_non_null(ctx);
+    assert_int_equal(EVP_KDF_derive(ctx, out, n, params), 1);
+    EVP_KDF_CTX_free(ctx);
+    EVP_KDF_free(kdf);
+}
+
+/* Every length of output up to several blocks; secrets around the block length. */
+static void prf12_equals_provider(void **state)
+{
+    uint8_t secret[300], seed[200], want[300], got[300];
+
+    (void)state;
+    fill(secret, sizeof secret, 4);
+    fill(seed, sizeof seed, 5);
+    for (enum hash_id id = HASH_SHA256; id <= HASH_SHA384; id++) {
+        for (size_t n = 1; n < sizeof want; n += n < 140 ? 1 : 13) {
+            const struct span k = { secret, 48 }, s = { seed, 64 };
+
+            provider_prf12(id, k, "key expansion", s, want, n);
+            assert_int_equal(prf12(id, k, "key expansion", &s, 1, got, n), 0);
+            assert_memory_equal(got, want, n);
+        }
+        for (size_t n = 1; n < sizeof secret; n += n < 140 ? 1 : 23) {
+            const struct span k = { secret, n }, s = { seed, 1 + n % sizeof seed };
+
+            provider_prf12(id, k, "extended master secret", s, want, 48);
+            assert_int_equal(prf12(id, k, "extended master secret", &s, 1, got, 48), 0);
+            assert_memory_equal(got, want, 48);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(digests), cmocka_unit_test(rfc4231),
-        cmocka_unit_test(rfc5869), cmocka_unit_test(equals_provider),
-        cmocka_unit_test(limits),  cmocka_unit_test(random_bytes),
+        cmocka_unit_test(digests),       cmocka_unit_test(rfc4231),
+        cmocka_unit_test(rfc5869),       cmocka_unit_test(equals_provider),
+        cmocka_unit_test(prf12_answers), cmocka_unit_test(prf12_equals_provider),
+        cmocka_unit_test(limits),        cmocka_unit_test(random_bytes),
     };
 
     return cmocka_run_group_tests(tests, start_crypto, NULL);

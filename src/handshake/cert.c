@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: ISC */
+/* Certificates and what is signed with them, for both versions and both directions. */
+#include "base/mem.h"
+#include "handshake/local.h"
+
+/* ---- ours ---- */
+/* May a handshake of our version be signed under this scheme with a key of that type? */
+static bool scheme_fits(const struct hs *h, const struct scheme *s, enum key_type key)
+{
+    if (hs_is_13(h)) {
+        return s->handshake13 && s->key == key;
+    }
+    /* RFC 8422 section 5.4: in TLS 1.2 the scheme's curve says nothing. */
+    return s->kind == SIG_ECDSA ? key == KEY_EC_P256 || key == KEY_EC_P384 || key == KEY_EC_P521
+                                : s->key == key;
+}
+
+bool cert_auth_fits(enum auth auth, enum key_type key)
+{
+    bool rsa = key == KEY_RSA || key == KEY_RSA_PSS;
+
+    return auth == AUTH_ANY || (auth == AUTH_RSA) == rsa;
+}
+
+static bool peer_takes(const struct hs_work *k, uint16_t scheme)
+{
+    for (size_t i = 0; i < k->nschemes; i++) {
+        if (k->schemes[i] == scheme) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int cert_choose(struct hs *h, enum auth auth)
+{
+    struct hs_work *k = h->work;
+
+    for (size_t i = 0; i < h->set->nidentities; i++) {
+        const struct identity *id = h->set->identities[i];
+        enum key_type type = privkey_type(id->key);
+
+        for (size_t j = 0; cert_auth_fits(auth, type) && scheme_at(j); j++) {
+            const struct scheme *s = scheme_at(j);
+
+            if (scheme_fits(h, s, type) && peer_takes(k, s->id) &&
+                (id->leaf.key_hash == HASH_NONE || id->leaf.key_hash == s->hash)) {
+                k->identity = id;
+                k->our_scheme = s;
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+struct span cert_status(const struct hs *h)
+{
+    for (size_t i = 0; i < h->set->nidentities; i++) {
+        if (h->set->identities[i] == h->work->identity) {
+            return buf_span(&h->set->status[i]);
+        }
+    }
+    return span_of(NULL, 0);
+}
+
+int cert_sign(struct hs *h, struct wr *w, const struct span *part, size_t n)
+{
+    struct hs_work *k = h->work;
+    uint8_t sig[SIG_MAX];
+    size_t siglen = sizeof sig;
+
+    TRY(privkey_sign(k->identity->key, k->our_scheme, part, n, sig, &siglen));
+    wr_u16(w, k->our_scheme->id);
+    wr_vec(w, 2, sig, siglen);
+    if (!h->scheme) {
+        h->scheme = k->our_scheme;
+    }
+    return 0;
+}
+
+/* ---- the peer's ---- */
+/* The engine's verdict, then the application's word on it. */
+static int judge(struct hs *h, const struct cert *chain, size_t n)
+{
+    const struct settings *s = h->set;
+    struct chain_query q = {
+        .trust = s->trust,
+        .peer_is_server = s->role == TLS_CLIENT,
+        .host = s->role == TLS_CLIENT && s->verify == VERIFY_FULL ? h->name : NULL,
+    };
+    enum chain_verdict verdict;
+    int rc = 0, word;
+
+    if (s->verify != VERIFY_NONE) {
+        q.now = s->now ? s->now() : 0;
+        rc = chain_verify(&q, chain, n, &verdict, h->err);
+    }
+    if (!s->on_verify || (rc < 0 && !IS_TLS_ALERT(rc))) {
+        return rc;
+    }
+    word = s->on_verify(s->on_verify_ctx, h->ctx, chain, n, rc < 0 ? ALERT_OF(rc) : 0);
+    if (word == 0) {
+        error_clear(h->err);
+        return 0;
+    }
+    if (rc == 0) {
+        return FAIL(h->err, word < 0 ? TLS_ALERT(ALERT_INTERNAL_ERROR) : TLS_ALERT(word),
+                    "the application refused the peer's certificate");
+    }
+    return word < 0 ? TLS_ALERT(ALERT_INTERNAL_ERROR) : TLS_ALERT(word);
+}
+
+/* TLS 1.3 puts extensions behind each certificate: an OCSP response, if we asked for one. */
+static int entry_extensions(struct hs *h, struct rd *list, bool leaf)
+{
+    struct rd exts, body, response;
+    uint16_t id;
+    uint8_t type;
+
+    if (!rd_vec(list, 2, &exts)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed Certificate");
+    }
+    while (!rd_done(&exts)) {
+        if (!rd_u16(&exts, &id) || !rd_vec(&exts, 2, &body)) {
+            return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed Certificate");
+        }
+        if (id != EXT_STATUS_REQUEST || !h->set->ask_status) {
+            return FAIL(h->err, TLS_ALERT(ALERT_UNSUPPORTED_EXTENSION),
+                        "a certificate extension that was not asked for");
+        }
+        if (!rd_u8(&body, &type) || type != 1 || !rd_vec(&body, 3, &response) || response.n == 0 ||
+            !rd_done(&body) || buf_len(&h->status)) {
+            return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed OCSP response");
+        }
+        if (leaf) {
+            TRY(buf_append(&h->status, response.p, response.n));
+        }
+    }
+    return 0;
+}
+
+static int list_read(struct hs *h, struct rd *list, struct cert *chain, size_t *n)
+{
+    struct rd der;
+
+    for (*n = 0; !rd_done(list); (*n)++) {
+        if (!rd_vec(list, 3, &der) || der.n == 0) {
+            return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed Certificate");
+        }
+        if (hs_is_13(h)) {
+            TRY(entry_extensions(h, list, *n == 0));
+        }
+        if (*n == CHAIN_MAX_CERTS) {
+            return FAIL(h->err, TLS_ALERT(ALERT_BAD_CERTIFICATE),
+                        "the peer sent more than %d certificates", CHAIN_MAX_CERTS);
+        }
+        if (cert_parse(&chain[*n], span_of(der.p, der.n), h->err) < 0) {
+            return TLS_ALERT(ALERT_BAD_CERTIFICATE);
+        }
+    }
+    return 0;
+}
+
+/* Keeps what outlives the handshake. A server that renegotiates may not become another one unless
+ * both handshakes are bound to their certificates (threat 20). */
+static int keep(struct hs *h, const struct cert *chain, size_t n)
+{
+    struct span before = span_of(h->peer_cert, h->peer_cert_len), now = chain[0].der;
+
+    if (h->renegotiating && h->peer_cert && !span_eq(before, now) && !h->ems) {
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                    "the peer changed its certificate without extended master secret");
+    }
+    mem_free(h->peer_cert);
+    h->peer_cert_len = now.n;
+    h->peer_cert = mem_dup(now.p, now.n);
+    h->peer_not_after = chain[0].not_after;
+    for (size_t i = 1; i < n; i++) {
+        if (chain[i].not_after < h->peer_not_after) {
+            h->peer_not_after = chain[i].not_after;
+        }
+    }
+    h->facts |= FACT_PEER_CERT;
+    return h->peer_cert ? 0 : ERR_MEM;
+}
+
+int cert_take(struct hs *h, struct rd *list)
+{
+    struct cert *chain;
+    size_t n = 0;
+    int rc;
+
+    if (list->n == 0 && h->set->role == TLS_SERVER) {
+        if (h->set->client_auth != CLIENT_AUTH_REQUIRE) {
+            return 0;
+        }
+        /* The alert of that name is new in TLS 1.3 (RFC 5246 section 7.4.6). */
+        return FAIL(h->err,
+                    TLS_ALERT(hs_is_13(h) ? ALERT_CERTIFICATE_REQUIRED : ALERT_HANDSHAKE_FAILURE),
+                    "the client has no certificate, and one is required");
+    }
+    if (list->n == 0) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "the server sent no certificate");
+    }
+    chain = mem_alloc(CHAIN_MAX_CERTS * sizeof *chain);
+    if (!chain) {
+        return ERR_MEM;
+    }
+    rc = list_read(h, list, chain, &n);
+    rc = rc < 0 ? rc : judge(h, chain, n);
+    if (rc == 0 && cert_pubkey(&chain[0], &h->work->peer_key) < 0) {
+        rc = FAIL(h->err, TLS_ALERT(ALERT_UNSUPPORTED_CERTIFICATE),
+                  "the peer's key is of a kind that cannot be used");
+    }
+    rc = rc < 0 ? rc : keep(h, chain, n);
+    mem_free(chain);
+    return rc;
+}
+
+int cert_check_signature(struct hs *h, struct rd *body, const struct span *part, size_t n)
+{
+    struct hs_work *k = h->work;
+    const struct scheme *s;
+    struct rd sig;
+    uint16_t id;
+    int rc;
+
+    if (!rd_u16(body, &id) || !rd_vec(body, 2, &sig)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed signature");
+    }
+    s = scheme_by_id(id);                                     /* all that we have were offered */
+    if (!s || !scheme_fits(h, s, pubkey_type(k->peer_key))) { /* threat 4 */
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                    "signature scheme 0x%04x was not offered or does not fit the key", id);
+    }
+    rc = pubkey_verify(k->peer_key, s->kind, s->hash, part, n, span_of(sig.p, sig.n));
+    if (rc < 0) {
+        return FAIL(h->err, IS_TLS_ALERT(rc) ? rc : TLS_ALERT(ALERT_DECRYPT_ERROR),
+                    "the peer does not hold the key of its certificate");
+    }
+    h->scheme = s;
+    return 0;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/* Certificate and CertificateVerify of TLS 1.2, both roles (RFC 5246 sections 7.4.2, 7.4.8). */
+#include "handshake/local.h"
+
+int cert12_send(struct hs *h)
+{
+    const struct identity *id = h->work->identity;
+    struct hs_msg m;
+    size_t list;
+
+    hs_msg_begin(&m, HS_CERTIFICATE);
+    list = wr_begin(&m.w, 3);
+    for (size_t i = 0; id && i < id->ncerts; i++) {
+        wr_vec(&m.w, 3, id->certs[i].p, id->certs[i].n);
+    }
+    wr_end(&m.w, 3, list);
+    return hs_msg_send(h, &m);
+}
+
+int cert12_on_certificate(struct hs *h, struct rd *body)
+{
+    enum key_type type;
+    struct rd list;
+
+    if (!rd_vec(body, 3, &list)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed Certificate");
+    }
+    TRY(cert_take(h, &list));
+    if (h->set->role == TLS_SERVER) {
+        return 0;
+    }
+    type = pubkey_type(h->work->peer_key);
+    if (!cert_auth_fits(h->suite->auth, type) || ((h->facts & FACT_RSA_KX) && type != KEY_RSA)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                    "the server's certificate does not fit its cipher suite");
+    }
+    return 0;
+}
+
+/* All messages so far are signed, not their hash: the scheme has a hash of its own. */
+int cert12_verify_send(struct hs *h)
+{
+    struct transcript *t = &h->work->transcript;
+    struct span all = buf_span(&t->raw);
+    struct hs_msg m;
+    int rc;
+
+    hs_msg_begin(&m, HS_CERTIFICATE_VERIFY);
+    rc = cert_sign(h, &m.w, &all, 1);
+    transcript_drop_raw(t);
+    if (rc < 0) {
+        buf_free(&m.buf);
+        return rc;
+    }
+    return hs_msg_send(h, &m);
+}
+
+int cert12_on_verify(struct hs *h, struct rd *body)
+{
+    struct transcript *t = &h->work->transcript;
+    struct span all = buf_span(&t->raw);
+    int rc;
+
+    all.n -= HS_HEADER + body->n; /* this message is in it already */
+    rc = cert_check_signature(h, body, &all, 1);
+    transcript_drop_raw(t);
+    return rc;
+}

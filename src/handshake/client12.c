@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: ISC */
+/* The client of TLS 1.2 (RFC 5246). */
+#include "base/secret.h"
+#include "handshake/local.h"
+
+/* RFC 5746 sections 3.4, 3.5. The contents of the extension were compared when it was read. */
+static int check_secure(struct hs *h)
+{
+    bool got = h->work->got_renegotiation;
+
+    if (h->renegotiating ? h->secure && !got : !got && h->set->require_secure) {
+        return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
+                    "the server does not know secure renegotiation (RFC 5746)");
+    }
+    h->secure = got;
+    return 0;
+}
+
+static int resume(struct hs *h)
+{
+    const struct tls_session *s = h->session;
+
+    if (h->suite->id != s->suite) {
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                    "the server resumes the session under another cipher suite");
+    }
+    if (!h->ems) { /* RFC 7627 section 5.3; every session we offer has it */
+        return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
+                    "the server resumes the session without extended master secret");
+    }
+    transcript_drop_raw(&h->work->transcript);
+    TRY(session_take(h, s));
+    return keys12_resume(h, s);
+}
+
+int client12_on_hello(struct hs *h, struct rd *body)
+{
+    struct hs_work *k = h->work;
+    struct server_hello s;
+    bool same;
+
+    h->ems = h->etm = false;
+    h->max_fragment = 0;
+    TRY(hello_server_parse(h, body, IN_SH12, &s));
+    TRY(check_secure(h));
+    same = s.session.n &&
+           span_eq(span_of(s.session.p, s.session.n), span_of(k->session_id, k->session_id_len));
+    if (same && !hello_is_session12(h->session)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                    "the server resumes a session that was not offered");
+    }
+    TRY(transcript_choose(&k->transcript, h->suite->hash, false));
+    if (same) {
+        return resume(h);
+    }
+    session_unref(h->session);
+    h->session = NULL;
+    k->session_id_len = s.session.n;
+    if (s.session.n) {
+        memcpy(k->session_id, s.session.p, s.session.n);
+    }
+    if (h->suite->kx == KX_RSA) {
+        h->facts |= FACT_RSA_KX;
+    }
+    h->group = NULL;
+    h->scheme = NULL;
+    return 0;
+}
+
+int client12_on_status(struct hs *h, struct rd *body)
+{
+    struct rd response;
+    uint8_t type;
+
+    if (!rd_u8(body, &type) || type != 1 || !rd_vec(body, 3, &response) || response.n == 0) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed CertificateStatus");
+    }
+    return buf_append(&h->status, response.p, response.n);
+}
+
+/* From C12_WAIT_STATUS, when the server left two messages out. */
+static int check_exchanged(struct hs *h)
+{
+    return h->group || (h->facts & FACT_RSA_KX)
+               ? 0
+               : FAIL(h->err, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), "ServerKeyExchange is missing");
+}
+
+/* RFC 8422 section 5.4: a named curve of ours, the server's point, signed with both randoms. */
+int client12_on_key_exchange(struct hs *h, struct rd *body)
+{
+    struct hs_work *k = h->work;
+    struct rd params = *body, point;
+    struct span part[3];
+    uint8_t type, share[KEX_SHARE_MAX], size;
+    uint16_t id;
+    int rc;
+
+    if (!rd_u8(body, &type) || !rd_u16(body, &id) || !rd_vec(body, 1, &point) || point.n == 0) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ServerKeyExchange");
+    }
+    part[0] = span_of(k->client_random, RANDOM_SIZE);
+    part[1] = span_of(k->server_random, RANDOM_SIZE);
+    part[2] = span_of(params.p, params.n - body->n);
+    TRY(cert_check_signature(h, body, part, 3));
+    for (size_t i = 0; i < h->set->ngroups; i++) {
+        if (h->set->groups[i]->id == id && group_is_classic(h->set->groups[i])) {
+            h->group = h->set->groups[i];
+        }
+    }
+    if (type != 3 || !h->group) {
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                    "the server chose a group that was not offered");
+    }
+    rc = kex_respond(h->group, span_of(point.p, point.n), share, k->premaster);
+    if (rc < 0) {
+        return FAIL(h->err, rc, "the server's key share is not valid");
+    }
+    size = (uint8_t)h->group->share_server;
+    TRY(buf_append(&k->exchange, &size, 1));
+    return buf_append(&k->exchange, share, size);
+}
+
+int client12_on_request(struct hs *h, struct rd *body)
+{
+    struct rd types, schemes, authorities;
+
+    TRY(check_exchanged(h));
+    if (!rd_vec(body, 1, &types) || types.n == 0 || !rd_vec(body, 2, &schemes) ||
+        !rd_vec(body, 2, &authorities) || schemes_take(h, schemes) < 0) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed CertificateRequest");
+    }
+    h->facts |= FACT_CLIENT_AUTH;
+    (void)cert_choose(h, AUTH_ANY); /* none that fits: an empty Certificate says so */
+    return 0;
+}
+
+/* RFC 5246 section 7.4.7.1. */
+static int rsa_exchange(struct hs *h)
+{
+    struct hs_work *k = h->work;
+    uint8_t sealed[SIG_MAX];
+    size_t n = sizeof sealed;
+    struct wr w;
+
+    k->premaster[0] = k->premaster[1] = 3; /* 0x0303, as in our hello */
+    TRY(rand_bytes(k->premaster + 2, MASTER_SIZE - 2));
+    TRY(pubkey_encrypt_pkcs1(k->peer_key, span_of(k->premaster, MASTER_SIZE), sealed, &n));
+    w = wr_buf(&k->exchange);
+    wr_vec(&w, 2, sealed, n);
+    return wr_commit(&w);
+}
+
+int client12_on_done(struct hs *h, struct rd *body)
+{
+    struct hs_work *k = h->work;
+    struct hs_msg m;
+
+    (void)body;
+    TRY(check_exchanged(h));
+    if (h->facts & FACT_CLIENT_AUTH) {
+        TRY(cert12_send(h));
+    }
+    if (!(h->facts & FACT_CLIENT_AUTH) || !k->identity) {
+        transcript_drop_raw(&k->transcript);
+    }
+    if (h->facts & FACT_RSA_KX) {
+        TRY(rsa_exchange(h));
+    }
+    hs_msg_begin(&m, HS_CLIENT_KEY_EXCHANGE);
+    wr_bytes(&m.w, buf_data(&k->exchange), buf_len(&k->exchange));
+    TRY(hs_msg_send(h, &m));
+    TRY(keys12_master(h, span_of(k->premaster, h->facts & FACT_RSA_KX ? (size_t)MASTER_SIZE
+                                                                      : h->group->secret_size)));
+    if ((h->facts & FACT_CLIENT_AUTH) && k->identity) {
+        TRY(cert12_verify_send(h));
+    }
+    return finished12_send(h);
+}
+
+int client12_on_ticket(struct hs *h, struct rd *body)
+{
+    struct hs_work *k = h->work;
+    struct rd ticket;
+
+    if (!rd_u32(body, &k->ticket_life) || !rd_vec(body, 2, &ticket)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed NewSessionTicket");
+    }
+    return buf_append(&k->new_ticket, ticket.p, ticket.n); /* empty: none after all */
+}
+
+/* The session to offer next time. No memory for it: the next handshake is a full one. */
+static void keep_session(struct hs *h)
+{
+    struct hs_work *k = h->work;
+    bool resumed = h->facts & FACT_RESUMED;
+    struct span ticket = buf_span(&k->new_ticket);
+    struct tls_session *s;
+
+    if (!h->ems || (resumed && ticket.n == 0) || (k->session_id_len == 0 && ticket.n == 0)) {
+        return;
+    }
+    if (resumed || ticket.n) {
+        k->session_id_len = 0; /* ours, made up for the ticket; or the server's for none */
+    }
+    s = session12_make(h, ticket.n ? k->ticket_life : h->set->session_life, ticket);
+    session_unref(h->session);
+    h->session = s;
+}
+
+int client12_on_finished(struct hs *h, struct rd *body)
+{
+    TRY(finished12_check(h, body));
+    keep_session(h);
+    if (h->facts & FACT_RESUMED) {
+        h->finished_last = true;
+        return finished12_send(h);
+    }
+    return 0;
+}
+
+/* CONNECTED: the server wants a new handshake. Before that: it has crossed our ClientHello. */
+int client12_on_hello_request(struct hs *h, struct rd *body)
+{
+    (void)body;
+    if (h->state == C12_CONNECTED) {
+        return hs_client_begin(h);
+    }
+    if (!h->renegotiating) {
+        return FAIL(h->err, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), "HelloRequest before any hello");
+    }
+    return 0;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC */
+/* The extensions that only TLS 1.2 has: what it takes to make it sound, and its tickets. */
+#include "base/mem.h"
+#include "base/secret.h"
+#include "handshake/extensions.h"
+
+/* RFC 7627. */
+int ext_ems_write(struct hs *h, struct wr *w, enum ext_where where)
+{
+    (void)w;
+    return where == IN_CH ? hello_offers(h, TLS_1_2) && !h->set->no_ems : h->ems;
+}
+
+int ext_ems_read(struct hs *h, struct rd *body, enum ext_where where)
+{
+    *(where == IN_CH ? &h->work->offers_ems : &h->ems) = true;
+    return ext_flag_read(h, body, "extended_master_secret");
+}
+
+/* RFC 7366. */
+int ext_etm_write(struct hs *h, struct wr *w, enum ext_where where)
+{
+    (void)w;
+    if (where != IN_CH) {
+        return h->etm;
+    }
+    for (size_t i = 0; i < h->set->nsuites; i++) {
+        if (h->set->suites[i]->cbc != CBC_NONE) {
+            return hello_offers(h, TLS_1_2) && !h->set->no_etm;
+        }
+    }
+    return 0;
+}
+
+int ext_etm_read(struct hs *h, struct rd *body, enum ext_where where)
+{
+    *(where == IN_CH ? &h->work->offers_etm : &h->etm) = true;
+    if (where != IN_CH && h->suite->cbc == CBC_NONE) { /* section 3 */
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                    "encrypt_then_mac with a suite that has no MAC");
+    }
+    return ext_flag_read(h, body, "encrypt_then_mac");
+}
+
+/* RFC 5746. */
+int ext_secure_write(struct hs *h, struct wr *w, enum ext_where where)
+{
+    size_t list;
+
+    if (where == IN_CH ? !hello_offers(h, TLS_1_2) : !h->secure) {
+        return 0;
+    }
+    list = wr_begin(w, 1);
+    if (h->renegotiating) {
+        wr_bytes(w, h->verify[TLS_CLIENT], VERIFY12);
+        if (where != IN_CH) {
+            wr_bytes(w, h->verify[TLS_SERVER], VERIFY12);
+        }
+    }
+    wr_end(w, 1, list);
+    return 1;
+}
+
+int ext_secure_read(struct hs *h, struct rd *body, enum ext_where where)
+{
+    uint8_t want[2 * VERIFY12];
+    size_t n = !h->renegotiating ? 0 : where == IN_CH ? VERIFY12 : 2 * VERIFY12;
+    struct rd got;
+
+    if (!rd_vec(body, 1, &got)) {
+        return ext_bad(h, "renegotiation_info");
+    }
+    memcpy(want, h->verify[TLS_CLIENT], VERIFY12);
+    memcpy(want + VERIFY12, h->verify[TLS_SERVER], VERIFY12);
+    if (got.n != n || (n && !ct_equal(got.p, want, n))) {
+        return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
+                    "the handshake is not bound to this connection");
+    }
+    h->work->got_renegotiation = true;
+    return 0;
+}
+
+/* RFC 5077 section 3.2. */
+int ext_ticket_write(struct hs *h, struct wr *w, enum ext_where where)
+{
+    const struct tls_session *s = h->session;
+
+    if (where != IN_CH) {
+        return (h->facts & FACT_TICKET) != 0;
+    }
+    if (!hello_offers(h, TLS_1_2) || h->set->no_tickets) {
+        return 0;
+    }
+    if (hello_is_session12(s)) {
+        wr_bytes(w, s->ticket, s->ticket_len);
+    }
+    return 1;
+}
+
+int ext_ticket_read(struct hs *h, struct rd *body, enum ext_where where)
+{
+    if (where != IN_CH) {
+        h->facts |= FACT_TICKET;
+        return ext_flag_read(h, body, "session_ticket");
+    }
+    h->work->offers_tickets = !h->set->no_tickets;
+    return rd_bytes(body, body->n, &h->work->ticket) ? 0 : ext_bad(h, "session_ticket");
+}
+
+/* RFC 8422 section 5.1.2: all that is left of it is that uncompressed (0) must be there. */
+int ext_points_write(struct hs *h, struct wr *w, enum ext_where where)
+{
+    if (where == IN_CH ? !hello_offers(h, TLS_1_2)
+                       : h->suite->kx != KX_ECDHE || (h->facts & FACT_RESUMED)) {
+        return 0;
+    }
+    wr_u16(w, 0x0100);
+    return 1;
+}
+
+int ext_points_read(struct hs *h, struct rd *body, enum ext_where where)
+{
+    struct rd list;
+
+    (void)where;
+    if (!rd_vec(body, 1, &list) || list.n == 0) {
+        return ext_bad(h, "ec_point_formats");
+    }
+    return memchr(list.p, 0, list.n) ? 0
+                                     : FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                                            "ec_point_formats without uncompressed points");
+}

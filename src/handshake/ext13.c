@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC */
+/* The extensions that only TLS 1.3 has (RFC 8446 section 4.2). */
+#include "base/mem.h"
+#include "base/secret.h"
+#include "handshake/extensions.h"
+
+/* ---- cookie ---- */
+int ext_cookie_write(struct hs *h, struct wr *w, enum ext_where where)
+{
+    if (where != IN_CH || buf_len(&h->work->cookie) == 0) {
+        return 0;
+    }
+    wr_vec(w, 2, buf_data(&h->work->cookie), buf_len(&h->work->cookie));
+    return 1;
+}
+
+int ext_cookie_read(struct hs *h, struct rd *body, enum ext_where where)
+{
+    struct rd c;
+
+    if (!rd_vec(body, 2, &c) || c.n == 0) {
+        return ext_bad(h, "cookie");
+    }
+    if (where == IN_CH) { /* we send none */
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "a cookie that was never given");
+    }
+    return buf_append(&h->work->cookie, c.p, c.n);
+}
+
+/* ---- key_share ---- */
+int ext_share_write(struct hs *h, struct wr *w, enum ext_where where)
+{
+    struct hs_work *k = h->work;
+    size_t list, key;
+    uint8_t *room;
+
+    if (where == IN_HRR) {
+        wr_u16(w, k->share_group->id);
+        return 1;
+    }
+    if (where == IN_SH) { /* server13.c made it: k->share is ours by then */
+        wr_u16(w, k->share_group->id);
+        wr_vec(w, 2, k->share.p, k->share.n);
+        return 1;
+    }
+    if (!hello_offers(h, TLS_1_3)) {
+        return 0;
+    }
+    list = wr_begin(w, 2);
+    wr_u16(w, k->share_group->id);
+    key = wr_begin(w, 2);
+    room = wr_room(w, k->share_group->share_client);
+    if (!room) {
+        return ERR_MEM;
+    }
+    kex_free(k->kex);
+    k->kex = kex_start(k->share_group, room);
+    wr_end(w, 2, key);
+    wr_end(w, 2, list);
+    return k->kex ? 1 : ERR_CRYPTO;
+}
+
+static int share_read_client(struct hs *h, struct rd *body, enum ext_where where)
+{
+    struct hs_work *k = h->work;
+    struct rd key;
+    uint16_t id;
+
+    if (!rd_u16(body, &id)) {
+        return ext_bad(h, "key_share");
+    }
+    if (where == IN_HRR) {
+        k->selected_group = id;
+        k->got_shares = true;
+        return 0;
+    }
+    if (!rd_vec(body, 2, &key) || key.n == 0) {
+        return ext_bad(h, "key_share");
+    }
+    if (id != k->share_group->id) {
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                    "the server's key share is of another group than ours");
+    }
+    k->got_shares = true;
+    k->share = span_of(key.p, key.n);
+    return 0;
+}
+
+/* The client's shares, in any order: the one of the group we like best is taken. */
+int ext_share_read(struct hs *h, struct rd *body, enum ext_where where)
+{
+    struct hs_work *k = h->work;
+    uint16_t id, seen[MAX_EXTENSIONS];
+    size_t best = SETTINGS_GROUPS, nseen = 0;
+    struct rd list, key;
+
+    if (where != IN_CH) {
+        return share_read_client(h, body, where);
+    }
+    if (!rd_vec(body, 2, &list)) {
+        return ext_bad(h, "key_share");
+    }
+    k->got_shares = true;
+    while (!rd_done(&list)) {
+        if (!rd_u16(&list, &id) || !rd_vec(&list, 2, &key) || key.n == 0 ||
+            nseen == MAX_EXTENSIONS) {
+            return ext_bad(h, "key_share");
+        }
+        for (size_t i = 0; i < nseen; i++) {
+            if (seen[i] == id) {
+                return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "two shares of one group");
+            }
+        }
+        seen[nseen++] = id;
+        for (size_t i = 0; i < h->set->ngroups; i++) {
+            if (i < best && h->set->groups[i]->id == id) {
+                best = i;
+                k->share = span_of(key.p, key.n);
+                k->share_group = h->set->groups[i];
+            }
+        }
+    }
+    return 0;
+}
+
+/* ---- early_data ---- */
+int ext_early_read(struct hs *h, struct rd *body, enum ext_where where)
+{
+    (void)body;
+    h->work->early_data = where == IN_CH;
+    return 0;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: ISC */
+/* The hellos: one ClientHello for all versions, and which version comes of it. Versions are
+ * compared here and in extensions.c, nowhere else. */
+#include "handshake/local.h"
+
+#define FALLBACK_SCSV      0x5600 /* RFC 7507 */
+#define RENEGOTIATION_SCSV 0x00ff /* RFC 5746 section 3.3 */
+
+/* SHA-256 of "HelloRetryRequest" (RFC 8446 section 4.1.3). */
+const uint8_t hello_retry_random[RANDOM_SIZE] = {
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+};
+/* The end of the random of a server that could have spoken TLS 1.3 (RFC 8446 section 4.1.3); its
+ * last byte is 0 when it chose TLS 1.1 or older. */
+static const uint8_t downgrade[8] = { 'D', 'O', 'W', 'N', 'G', 'R', 'D', 1 };
+
+bool hello_offers(const struct hs *h, uint16_t version)
+{
+    return h->set->min_version <= version && version <= h->set->max_version &&
+           !(version == TLS_1_3 && h->renegotiating);
+}
+
+bool hello_is_session12(const struct tls_session *s)
+{
+    return s && s->version == TLS_1_2;
+}
+
+bool hs_is_13(const struct hs *h)
+{
+    return h->version == TLS_1_3;
+}
+
+bool hs_knows_warnings(const struct hs *h)
+{
+    return h->version ? h->version != TLS_1_3 : hello_offers(h, TLS_1_2);
+}
+
+const char *hs_version_name(const struct hs *h)
+{
+    switch (h->version) {
+    case TLS_1_2:
+        return "TLSv1.2";
+    case TLS_1_3:
+        return "TLSv1.3";
+    default:
+        return "";
+    }
+}
+
+/* ---- what kind of message ---- */
+/* The body of one extension of a block with its length. */
+static bool find_extension(struct rd r, uint16_t want, struct rd *body)
+{
+    struct rd block;
+    uint16_t id;
+
+    if (!rd_vec(&r, 2, &block)) {
+        return false;
+    }
+    while (rd_u16(&block, &id) && rd_vec(&block, 2, body)) {
+        if (id == want) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool server_chose_13(struct rd r)
+{
+    struct rd skipped, body;
+    struct span fixed;
+    uint16_t v;
+
+    return rd_bytes(&r, 2 + RANDOM_SIZE, &fixed) && rd_vec(&r, 1, &skipped) &&
+           rd_bytes(&r, 3, &fixed) && find_extension(r, EXT_SUPPORTED_VERSIONS, &body) &&
+           rd_u16(&body, &v) && v == TLS_1_3;
+}
+
+static bool client_lists_13(struct rd r)
+{
+    struct rd skipped, body, list;
+    struct span fixed;
+    uint16_t v;
+
+    if (!rd_bytes(&r, 2 + RANDOM_SIZE, &fixed) || !rd_vec(&r, 1, &skipped) ||
+        !rd_vec(&r, 2, &skipped) || !rd_vec(&r, 1, &skipped) ||
+        !find_extension(r, EXT_SUPPORTED_VERSIONS, &body) || !rd_vec(&body, 1, &list)) {
+        return false;
+    }
+    while (rd_u16(&list, &v)) {
+        if (v == TLS_1_3) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* May the peer start another handshake on this connection (threat 20)? */
+static bool may_renegotiate(const struct hs *h)
+{
+    return (h->allow || h->asked) && (h->secure || h->set->renegotiation == RENEGOTIATE_ANY);
+}
+
+unsigned hello_kind(const struct hs *h, struct span message)
+{
+    struct rd body = rd_of(message.p + HS_HEADER, message.n - HS_HEADER);
+    unsigned type = message.p[0];
+
+    if (h->state == C12_CONNECTED && type == HS_HELLO_REQUEST && !may_renegotiate(h)) {
+        return HS_RENEGOTIATION_REFUSED;
+    }
+    if (h->state == S12_CONNECTED && type == HS_CLIENT_HELLO && !may_renegotiate(h)) {
+        return HS_RENEGOTIATION_REFUSED;
+    }
+    if (!hello_offers(h, TLS_1_3)) {
+        return type;
+    }
+    if (type == HS_SERVER_HELLO) {
+        if (body.n >= 2 + RANDOM_SIZE && memcmp(body.p + 2, hello_retry_random, RANDOM_SIZE) == 0) {
+            return HS_HELLO_RETRY_REQUEST;
+        }
+        return server_chose_13(body) ? HS_SERVER_HELLO_13 : type;
+    }
+    return type == HS_CLIENT_HELLO && client_lists_13(body) ? HS_CLIENT_HELLO_13 : type;
+}
+
+int hello_on_refused(struct hs *h, struct rd *body)
+{
+    struct span all;
+
+    (void)!rd_bytes(body, body->n, &all);
+    return h->host->warn(h->ctx, ALERT_NO_RENEGOTIATION);
+}
+
+/* ---- ClientHello ---- */
+int hello_client_send(struct hs *h)
+{
+    struct hs_work *k = h->work;
+    struct hs_msg m;
+    size_t list;
+    int rc;
+
+    if (!k->share_group) {
+        k->share_group = h->set->groups[0];
+    }
+    hs_msg_begin(&m, HS_CLIENT_HELLO);
+    wr_u16(&m.w, TLS_1_2); /* also of TLS 1.3, which has an extension for it (section 4.1.2) */
+    wr_bytes(&m.w, k->client_random, RANDOM_SIZE);
+    wr_vec(&m.w, 1, k->session_id, k->session_id_len);
+    list = wr_begin(&m.w, 2);
+    for (size_t i = 0; i < h->set->nsuites; i++) {
+        if (hello_offers(h, h->set->suites[i]->version)) {
+            wr_u16(&m.w, h->set->suites[i]->id);
+        }
+    }
+    if (h->set->fallback) {
+        wr_u16(&m.w, FALLBACK_SCSV);
+    }
+    wr_end(&m.w, 2, list);
+    wr_u16(&m.w, 0x0100); /* one compression method: null */
+    rc = ext_write(h, &m.w, IN_CH);
+    if (rc < 0) {
+        buf_free(&m.buf);
+        return rc;
+    }
+    return hs_msg_send(h, &m);
+}
+
+int hello_client_parse(struct hs *h, struct rd *body, struct client_hello *c)
+{
+    struct rd inner;
+
+    if (!rd_u16(body, &c->version) || !rd_bytes(body, RANDOM_SIZE, &c->random) ||
+        !rd_vec(body, 1, &c->session) || c->session.n > SESSION_ID_MAX ||
+        !rd_vec(body, 2, &c->suites) || c->suites.n == 0 || c->suites.n % 2 ||
+        !rd_vec(body, 1, &c->compression) || c->compression.n == 0) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ClientHello");
+    }
+    c->extensions = *body;
+    inner = *body;
+    if (!rd_done(body) && (!rd_vec(&inner, 2, &c->extensions) || !rd_done(&inner))) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ClientHello");
+    }
+    return 0;
+}
+
+bool hello_client_lists(const struct client_hello *c, uint16_t suite)
+{
+    struct rd list = c->suites;
+    uint16_t id;
+
+    while (rd_u16(&list, &id)) {
+        if (id == suite) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Ours in order of preference; a client that puts ChaCha20 first has no fast AES: it gets it. */
+const struct suite *hello_choose_suite(struct hs *h, const struct client_hello *c, uint16_t version,
+                                       suite_test *usable)
+{
+    const struct settings *s = h->set;
+    const struct suite *best = NULL;
+    struct rd list = c->suites;
+    uint16_t id;
+
+    while (rd_u16(&list, &id)) { /* the first that we have at all */
+        const struct suite *first = suite_by_id(id);
+
+        if (first && first->version == version) {
+            best = first->cbc == CBC_NONE && first->aead == AEAD_CHACHA20_POLY1305 ? first : NULL;
+            break;
+        }
+    }
+    for (size_t i = 0; best && i < s->nsuites; i++) {
+        if (s->suites[i]->aead == best->aead && s->suites[i]->cbc == CBC_NONE &&
+            s->suites[i]->version == version && hello_client_lists(c, s->suites[i]->id) &&
+            (!usable || usable(h, s->suites[i]))) {
+            return s->suites[i];
+        }
+    }
+    for (size_t i = 0; i < s->nsuites; i++) {
+        if (s->suites[i]->version == version && hello_client_lists(c, s->suites[i]->id) &&
+            (!usable || usable(h, s->suites[i]))) {
+            return s->suites[i];
+        }
+    }
+    return NULL;
+}
+
+int hello_client_extensions(struct hs *h, const struct client_hello *c, struct rd *body)
+{
+    struct hs_work *k = h->work;
+
+    k->share = k->ticket = span_of(NULL, 0);
+    k->share_group = NULL;
+    k->got_version = k->got_shares = k->got_groups = k->got_schemes = k->got_renegotiation = false;
+    k->offers_ems = k->offers_etm = k->offers_status = k->offers_tickets = false;
+    k->offers_fragment = 0;
+    k->speaks_12 = c->version >= TLS_1_2; /* until supported_versions says otherwise */
+    memset(k->peer_has_group, 0, sizeof k->peer_has_group);
+    return rd_done(body) ? 0 : ext_read(h, body, IN_CH);
+}
+
+/* What TLS 1.2 asks of a ClientHello before anything is chosen: version, downgrades, RFC 5746. */
+int hello_client_check12(struct hs *h, const struct client_hello *c)
+{
+    bool scsv = hello_client_lists(c, RENEGOTIATION_SCSV);
+
+    if (!h->work->speaks_12 || !hello_offers(h, TLS_1_2)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the client does not speak TLS %s",
+                    hello_offers(h, TLS_1_2) ? "1.2" : "1.3");
+    }
+    if (hello_client_lists(c, FALLBACK_SCSV) &&
+        hello_offers(h, TLS_1_3)) { /* RFC 7507, threat 22 */
+        return FAIL(h->err, TLS_ALERT(ALERT_INAPPROPRIATE_FALLBACK),
+                    "the client fell back to TLS 1.2 although it need not");
+    }
+    /* RFC 5246 section 7.4.1.2: null must be among them. */
+    if (!memchr(c->compression.p, 0, c->compression.n)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                    "the client does not offer null compression");
+    }
+    if (h->renegotiating) { /* RFC 5746 section 3.7 */
+        if (scsv || (h->secure && !h->work->got_renegotiation)) {
+            return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
+                        "the renegotiation is not bound to this connection");
+        }
+        return 0;
+    }
+    h->secure = h->work->got_renegotiation || scsv;
+    if (!h->secure && h->set->require_secure) {
+        return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
+                    "the client does not know secure renegotiation (RFC 5746)");
+    }
+    return 0;
+}
+
+/* ---- ServerHello ---- */
+int hello_server_random(struct hs *h, uint16_t version)
+{
+    uint8_t *random = h->work->server_random;
+
+    TRY(rand_bytes(random, RANDOM_SIZE));
+    if (version < TLS_1_3 && h->set->max_version >= TLS_1_3) { /* threat 22 */
+        memcpy(random + RANDOM_SIZE - sizeof downgrade, downgrade, sizeof downgrade);
+    }
+    return 0;
+}
+
+int hello_server_send(struct hs *h, enum ext_where where)
+{
+    struct hs_work *k = h->work;
+    struct hs_msg m;
+    int rc;
+
+    hs_msg_begin(&m, HS_SERVER_HELLO);
+    wr_u16(&m.w, TLS_1_2);
+    wr_bytes(&m.w, where == IN_HRR ? hello_retry_random : k->server_random, RANDOM_SIZE);
+    wr_vec(&m.w, 1, k->session_id, k->session_id_len);
+    wr_u16(&m.w, h->suite->id);
+    wr_u8(&m.w, 0);
+    rc = ext_write(h, &m.w, where);
+    if (rc < 0) {
+        buf_free(&m.buf);
+        return rc;
+    }
+    return hs_msg_send(h, &m);
+}
+
+static int check_version(struct hs *h, const struct server_hello *s, enum ext_where where)
+{
+    size_t tail = sizeof downgrade - 1;
+    const uint8_t *end;
+
+    if (where != IN_SH12) { /* the extension has said it */
+        return s->version == TLS_1_2 ? 0
+                                     : FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                                            "ServerHello version 0x%04x", s->version);
+    }
+    if (s->version != TLS_1_2 || !hello_offers(h, TLS_1_2)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the server does not speak TLS %s",
+                    hello_offers(h, TLS_1_2) ? "1.2" : "1.3");
+    }
+    end = s->random.p + RANDOM_SIZE - sizeof downgrade;
+    if (h->set->max_version >= TLS_1_3 && memcmp(end, downgrade, tail) == 0 && end[tail] <= 1) {
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), /* threat 22 */
+                    "someone between us and the server forces an old version");
+    }
+    return 0;
+}
+
+int hello_server_parse(struct hs *h, struct rd *body, enum ext_where where, struct server_hello *s)
+{
+    struct hs_work *k = h->work;
+    uint16_t id, want = where == IN_SH12 ? TLS_1_2 : TLS_1_3;
+    uint8_t compression;
+
+    if (!rd_u16(body, &s->version) || !rd_bytes(body, RANDOM_SIZE, &s->random) ||
+        !rd_vec(body, 1, &s->session) || s->session.n > SESSION_ID_MAX || !rd_u16(body, &id) ||
+        !rd_u8(body, &compression)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ServerHello");
+    }
+    TRY(check_version(h, s, where));
+    s->suite = NULL;
+    for (size_t i = 0; i < h->set->nsuites; i++) {
+        if (h->set->suites[i]->id == id && h->set->suites[i]->version == want) {
+            s->suite = h->set->suites[i];
+        }
+    }
+    if (!s->suite || (k->retried && s->suite != h->suite)) { /* threat 34 */
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                    "the server chose a cipher suite that was not offered");
+    }
+    if (compression != 0) {
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "the server chose compression");
+    }
+    h->suite = s->suite;
+    h->version = want;
+    k->got_version = k->got_shares = k->got_renegotiation = false;
+    memcpy(k->server_random, s->random.p, RANDOM_SIZE);
+    return rd_done(body) ? 0 : ext_read(h, body, where);
+}

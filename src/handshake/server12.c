@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: ISC */
+/* The server of TLS 1.2 (RFC 5246). */
+#include "base/secret.h"
+#include "handshake/local.h"
+
+#define NAMES_MAX                                                                   \
+    8192 /* bytes of CA names in a CertificateRequest; more are left out altogether \
+          */
+
+/* ---- resuming ---- */
+/* May this session go on under today's policy (threats 20, 27, 28)? */
+static bool resumable(struct hs *h, const struct client_hello *c, const struct tls_session *s)
+{
+    bool enabled = false;
+
+    for (size_t i = 0; i < h->set->nsuites; i++) {
+        enabled = enabled || h->set->suites[i]->id == s->suite;
+    }
+    return hello_is_session12(s) && s->ems && !h->set->no_ems && enabled &&
+           hello_client_lists(c, s->suite) && session_fresh(s, hs_now(h)) &&
+           memcmp(s->context, h->set->context, SESSION_CONTEXT) == 0 &&
+           span_eq(span_text(s->sni), span_text(h->sni)) &&
+           (h->set->client_auth != CLIENT_AUTH_REQUIRE || s->peer_cert_len);
+}
+
+/* What the client offers, from its ticket or from the cache; *renew: it wants a new ticket. */
+static struct tls_session *find_session(struct hs *h, const struct client_hello *c, bool *renew)
+{
+    const struct settings *set = h->set;
+    struct hs_work *k = h->work;
+    struct tls_session *s = NULL;
+
+    *renew = false;
+    if (!h->may_resume) {
+        return NULL;
+    }
+    if (k->ticket.n && set->tickets) {
+        if (ticket_open(set->tickets, k->ticket, hs_now(h), &s, renew) < 0) {
+            s = NULL;
+        }
+    } else if (c->session.n && set->cache) {
+        s = session_cache_get(set->cache, span_of(c->session.p, c->session.n), hs_now(h));
+    }
+    if (s && !resumable(h, c, s)) {
+        session_unref(s);
+        s = NULL;
+    }
+    return s;
+}
+
+static int ticket_send(struct hs *h, struct tls_session *s)
+{
+    struct buf ticket = { 0 };
+    struct hs_msg m;
+
+    /* It was promised: when none can be made, an empty one is sent (RFC 5077 section 3.3). */
+    if (!s || ticket_seal(h->set->tickets, s, hs_now(h), &ticket) < 0 ||
+        buf_len(&ticket) > SESSION_TICKET_MAX) {
+        buf_free(&ticket);
+    }
+    hs_msg_begin(&m, HS_NEW_SESSION_TICKET);
+    wr_u32(&m.w, s ? s->lifetime : 0);
+    wr_vec(&m.w, 2, buf_data(&ticket), buf_len(&ticket));
+    buf_free(&ticket);
+    return hs_msg_send(h, &m);
+}
+
+/* Takes the reference to s. */
+static int resume(struct hs *h, const struct client_hello *c, struct tls_session *s, bool renew)
+{
+    struct hs_work *k = h->work;
+
+    session_unref(h->session);
+    h->session = s;
+    if (!h->ems) { /* RFC 7627 section 5.3 */
+        return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
+                    "the client resumes its session without extended master secret");
+    }
+    h->suite = suite_by_id(s->suite);
+    h->etm = k->offers_etm && !h->set->no_etm && h->suite->cbc != CBC_NONE;
+    TRY(session_take(h, s));
+    if (renew && k->offers_tickets) {
+        h->facts |= FACT_TICKET;
+    }
+    k->session_id_len = c->session.n; /* by which the client knows */
+    if (c->session.n) {
+        memcpy(k->session_id, c->session.p, c->session.n);
+    }
+    TRY(transcript_choose(&k->transcript, h->suite->hash, false));
+    TRY(hello_server_send(h, IN_SH12));
+    if (h->facts & FACT_TICKET) {
+        TRY(ticket_send(h, s));
+    }
+    TRY(keys12_resume(h, s));
+    return finished12_send(h);
+}
+
+/* ---- the full handshake ---- */
+static const struct group *common_group(const struct hs *h)
+{
+    for (size_t i = 0; i < h->set->ngroups; i++) {
+        const struct group *g = h->set->groups[i];
+
+        /* RFC 8422 section 4: a client that says nothing takes any; secp256r1 is what all have. */
+        if (group_is_classic(g) &&
+            (h->work->got_groups ? h->work->peer_has_group[i] : g->id == GROUP_SECP256R1)) {
+            return g;
+        }
+    }
+    return NULL;
+}
+
+static bool usable(struct hs *h, const struct suite *s)
+{
+    if (s->kx == KX_ECDHE) {
+        return common_group(h) && cert_choose(h, s->auth) > 0;
+    }
+    for (size_t i = 0; i < h->set->nidentities; i++) {
+        const struct identity *id = h->set->identities[i];
+
+        if (privkey_type(id->key) == KEY_RSA &&
+            (!id->leaf.has_ku || (id->leaf.ku & KU_KEY_ENCIPHERMENT))) {
+            h->work->identity = id;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int key_exchange_send(struct hs *h)
+{
+    struct hs_work *k = h->work;
+    uint8_t share[KEX_SHARE_MAX];
+    struct span part[3];
+    struct hs_msg m;
+    size_t at;
+    int rc;
+
+    h->group = common_group(h);
+    kex_free(k->kex);
+    k->kex = kex_start(h->group, share);
+    if (!k->kex) {
+        return ERR_CRYPTO;
+    }
+    hs_msg_begin(&m, HS_SERVER_KEY_EXCHANGE);
+    at = m.w.len;
+    wr_u8(&m.w, 3); /* named_curve */
+    wr_u16(&m.w, h->group->id);
+    wr_vec(&m.w, 1, share, h->group->share_client);
+    part[0] = span_of(k->client_random, RANDOM_SIZE);
+    part[1] = span_of(k->server_random, RANDOM_SIZE);
+    part[2] = span_of(share, 0);
+    rc = wr_ok(&m.w) ? 0 : ERR_MEM;
+    if (rc == 0) {
+        uint8_t params[4 + KEX_SHARE_MAX];
+
+        part[2] = span_of(params, m.w.len - at);
+        memcpy(params, m.w.p + at, part[2].n); /* the message moves as it grows */
+        rc = cert_sign(h, &m.w, part, 3);
+    }
+    if (rc < 0) {
+        buf_free(&m.buf);
+        return rc;
+    }
+    return hs_msg_send(h, &m);
+}
+
+static void add_name(void *ctx, const struct cert *c)
+{
+    struct wr *w = ctx;
+
+    if (w->len < NAMES_MAX) {
+        wr_vec(w, 2, c->subject.p, c->subject.n);
+    }
+}
+
+static int request_send(struct hs *h)
+{
+    struct hs_msg m;
+    size_t schemes, names, before;
+
+    hs_msg_begin(&m, HS_CERTIFICATE_REQUEST);
+    wr_u8(&m.w, 2);
+    wr_u8(&m.w, 1);  /* rsa_sign */
+    wr_u8(&m.w, 64); /* ecdsa_sign, for EdDSA as well (RFC 8422 section 5.5) */
+    schemes = wr_begin(&m.w, 2);
+    for (size_t i = 0; scheme_at(i); i++) {
+        wr_u16(&m.w, scheme_at(i)->id);
+    }
+    wr_end(&m.w, 2, schemes);
+    names = wr_begin(&m.w, 2);
+    before = m.w.len;
+    if (h->set->trust) {
+        trust_each(h->set->trust, add_name, &m.w);
+    }
+    if (m.w.len >= NAMES_MAX) {
+        m.w.len = before; /* of no help to the client: any certificate will do */
+    }
+    wr_end(&m.w, 2, names);
+    h->facts |= FACT_CLIENT_AUTH;
+    return hs_msg_send(h, &m);
+}
+
+static int status_send(struct hs *h)
+{
+    struct span status = cert_status(h);
+    struct hs_msg m;
+
+    hs_msg_begin(&m, HS_CERTIFICATE_STATUS);
+    wr_u8(&m.w, 1); /* ocsp */
+    wr_vec(&m.w, 3, status.p, status.n);
+    return hs_msg_send(h, &m);
+}
+
+static int full(struct hs *h, const struct client_hello *c)
+{
+    struct hs_work *k = h->work;
+    struct hs_msg m;
+
+    h->suite = hello_choose_suite(h, c, TLS_1_2, usable);
+    if (!h->suite) {
+        return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE), "no cipher suite in common");
+    }
+    h->etm = k->offers_etm && !h->set->no_etm && h->suite->cbc != CBC_NONE;
+    h->group = NULL;
+    h->scheme = NULL;
+    if (h->suite->kx == KX_RSA) {
+        h->facts |= FACT_RSA_KX;
+    }
+    if (k->offers_status && cert_status(h).n) {
+        h->facts |= FACT_STATUS;
+    }
+    k->session_id_len = 0;
+    if (h->ems && k->offers_tickets && h->set->tickets) { /* else nothing is resumed */
+        h->facts |= FACT_TICKET;
+    } else if (h->ems && h->set->cache) {
+        TRY(rand_bytes(k->session_id, SESSION_ID_MAX));
+        k->session_id_len = SESSION_ID_MAX;
+    }
+    k->transcript.keep = h->set->client_auth != CLIENT_AUTH_NONE;
+    TRY(transcript_choose(&k->transcript, h->suite->hash, false));
+    TRY(hello_server_send(h, IN_SH12));
+    TRY(cert12_send(h));
+    if (h->facts & FACT_STATUS) {
+        TRY(status_send(h));
+    }
+    if (!(h->facts & FACT_RSA_KX)) {
+        TRY(key_exchange_send(h));
+    }
+    if (h->set->client_auth != CLIENT_AUTH_NONE) {
+        TRY(request_send(h));
+    }
+    hs_msg_begin(&m, HS_SERVER_HELLO_DONE);
+    return hs_msg_send(h, &m);
+}
+
+int server12_on_hello(struct hs *h, struct rd *body)
+{
+    struct hs_work *k = h->work;
+    struct client_hello c;
+    struct tls_session *s;
+    bool renew;
+
+    TRY(hello_client_parse(h, body, &c));
+    TRY(hello_client_extensions(h, &c, body));
+    TRY(hello_client_check12(h, &c));
+    h->version = TLS_1_2;
+    h->ems = k->offers_ems && !h->set->no_ems;
+    h->max_fragment = k->offers_fragment;
+    k->client_version = c.version;
+    memcpy(k->client_random, c.random.p, RANDOM_SIZE);
+    TRY(hello_server_random(h, TLS_1_2));
+    s = find_session(h, &c, &renew);
+    if (s) {
+        return resume(h, &c, s, renew);
+    }
+    session_unref(h->session);
+    h->session = NULL;
+    return full(h, &c);
+}
+
+int server12_on_key_exchange(struct hs *h, struct rd *body)
+{
+    struct hs_work *k = h->work;
+    SECRET(premaster, KEX_SECRET_MAX);
+    struct rd theirs;
+    int rc;
+
+    if (!rd_vec(body, h->facts & FACT_RSA_KX ? 2 : 1, &theirs) || theirs.n == 0) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ClientKeyExchange");
+    }
+    if (!(h->facts & FACT_PEER_CERT)) {
+        transcript_drop_raw(&k->transcript);
+    }
+    if (h->facts & FACT_RSA_KX) { /* what does not decrypt becomes random (threat 12) */
+        TRY(privkey_decrypt_premaster(k->identity->key, span_of(theirs.p, theirs.n),
+                                      k->client_version, premaster));
+        return keys12_master(h, span_of(premaster, MASTER_SIZE));
+    }
+    rc = kex_finish(k->kex, span_of(theirs.p, theirs.n), premaster);
+    if (rc < 0) {
+        return FAIL(h->err, rc, "the client's key share is not valid");
+    }
+    return keys12_master(h, span_of(premaster, h->group->secret_size));
+}
+
+int server12_on_finished(struct hs *h, struct rd *body)
+{
+    struct hs_work *k = h->work;
+
+    TRY(finished12_check(h, body));
+    if (h->facts & FACT_RESUMED) {
+        return 0;
+    }
+    /* No memory for the session: the next handshake is a full one. */
+    if ((h->facts & FACT_TICKET) || k->session_id_len) {
+        h->session = session12_make(h, h->set->session_life, span_of(NULL, 0));
+    }
+    if (h->facts & FACT_TICKET) {
+        TRY(ticket_send(h, h->session));
+    } else if (h->session) {
+        session_cache_put(h->set->cache, h->session, hs_now(h));
+    }
+    h->finished_last = true;
+    return finished12_send(h);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/* What the protections of the versions have in common. */
+#ifndef RECORD_LOCAL_H
+#define RECORD_LOCAL_H
+#include "record/record.h"
+
+#define NONCE12 8 /* bytes of nonce that AES-GCM in TLS 1.2 sends along */
+
+static inline void rec_put_header(uint8_t *p, uint8_t type, uint16_t version, size_t len)
+{
+    p[0] = type;
+    p[1] = (uint8_t)(version >> 8);
+    p[2] = (uint8_t)version;
+    p[3] = (uint8_t)(len >> 8);
+    p[4] = (uint8_t)len;
+}
+
+/* RFC 8446 section 5.3, RFC 7905 section 2: the 64-bit sequence number, big-endian and padded on
+ * the left, XOR the static IV. With the salt of RFC 5288 in front of zeroes it is that nonce too.
+ */
+static inline void rec_nonce(const struct rec_half *h, uint8_t nonce[static AEAD_IV])
+{
+    memcpy(nonce, h->iv, AEAD_IV);
+    for (unsigned i = 0; i < 8; i++) {
+        nonce[AEAD_IV - 1 - i] ^= (uint8_t)(h->seq >> (8 * i));
+    }
+}
+
+/* Where the n bytes that lie in `place` are to go: to out as far as it has room, the rest stays. */
+static inline void rec_split(struct mspan out, struct mspan place, struct mspan part[static 2])
+{
+    const size_t first = out.p && out.n < place.n ? out.n : place.n;
+
+    part[0] = (struct mspan){ out.p ? out.p : place.p, first };
+    part[1] = (struct mspan){ place.p + first, place.n - first };
+}
+#endif

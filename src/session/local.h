@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/* What ticket.c keeps, open to its test: nobody waits for 2^24 tickets. */
+#ifndef SESSION_LOCAL_H
+#define SESSION_LOCAL_H
+#include <pthread.h>
+
+#include "session/session.h"
+
+#define TICKET_NAME        16
+#define TICKET_KEY         32
+#define TICKET_OVERHEAD    (TICKET_NAME + AEAD_IV + AEAD_TAG)
+#define TICKET_GENERATIONS 3
+/* A drawn key is replaced early: two of 2^24 random nonces are the same with probability 2^-49. A
+ * key from outside cannot be; it stops at the limit of NIST SP 800-38D section 8.3. */
+#define TICKET_SEALS_DRAWN (UINT64_C(1) << 24)
+#define TICKET_SEALS_MAX   (UINT64_C(1) << 32)
+
+struct ticket_key {
+    uint8_t name[TICKET_NAME];
+    uint8_t key[TICKET_KEY];
+    int64_t since;   /* when it began to seal, or of an older one: when it should have ended;
+                        INT64_MAX: from the next call on */
+    uint64_t sealed; /* tickets */
+};
+
+struct ticket_keys {
+    atomic_uint refs;
+    pthread_mutex_t lock;
+    int64_t life_ms;
+    bool fixed;                                /* keys come from outside */
+    size_t count;                              /* 1 to TICKET_GENERATIONS */
+    struct ticket_key gen[TICKET_GENERATIONS]; /* the first one seals; no name is in there twice */
+};
+#endif
