@@ -72,6 +72,7 @@ MANPAGES := $(sort $(wildcard src/*.[1357] shim/*.[1357] preload/*.[1357]))
 
 LIB_OBJS     := $(call obj,$(SRC) $(SHIM))
 TEST_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TESTS_C))
+PEER_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/interop/peer_*.c))
 FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 EXAMPLE_BINS := $(patsubst examples/%.c,$(BUILD)/examples/%,$(EXAMPLES))
 # A few C programs under valgrind as well: it sees uninitialised reads, which the sanitizers do not.
@@ -201,7 +202,7 @@ $(BUILD)/tests/%: $(OBJ)/tests/%.o $(BUILD)/libsleeve-test.a
 	$(say) LINK $@
 	$(Q)$(LD_PROG) -o $@ $^ -lcmocka $(LIBS)
 
-tests: $(TEST_BINS) $(if $(wildcard tests/demo/relay.c),$(BUILD)/demo/relay)
+tests: $(TEST_BINS) $(PEER_BINS) $(if $(wildcard tests/demo/relay.c),$(BUILD)/demo/relay)
 
 $(BUILD)/demo/relay: $(OBJ)/tests/demo/relay.o
 	@mkdir -p $(@D)

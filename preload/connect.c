@@ -115,8 +115,8 @@ static int attach(int fd, const struct rule *rule, const char *host, const struc
         .handshake_timeout_ms = rule->handshake_timeout_ms,
         .lenient_eof = rule->lenient_eof,
         .linger_ms = rule->linger_ms,
-        .on_event = session_event,
-        .ctx = session_new(rule, fd, peer),
+        .on_event = visit_event,
+        .ctx = visit_new(rule, fd, peer),
     };
 
     if (!p.ctx) {
@@ -128,7 +128,7 @@ static int attach(int fd, const struct rule *rule, const char *host, const struc
         kill_socket(fd);
         log_line("role=%s rule=%s result=failed: %s", host ? "client" : "server", rule->label,
                  err.text);
-        session_free(p.ctx);
+        visit_free(p.ctx);
         return -1;
     }
     c = conn_get(fd);

@@ -88,7 +88,7 @@ void log_line(const char *fmt, ...)
 
 _Thread_local bool session_silent, session_ended;
 
-struct session {
+struct visit {
     bool client, failed, connected;
     char peer[INET6_ADDRSTRLEN + 16];
     char rule[96];
@@ -116,10 +116,10 @@ static void text_of(const union address *a, char *text, size_t size)
     }
 }
 
-struct session *session_new(const struct rule *rule, int fd, const struct sockaddr *to)
+struct visit *visit_new(const struct rule *rule, int fd, const struct sockaddr *to)
 {
     int saved = errno;
-    struct session *s = mem_zalloc(sizeof *s);
+    struct visit *s = mem_zalloc(sizeof *s);
     union address a = { .sa.sa_family = AF_UNSPEC };
     socklen_t len = sizeof a;
 
@@ -140,7 +140,7 @@ struct session *session_new(const struct rule *rule, int fd, const struct sockad
     return s;
 }
 
-void session_free(struct session *s)
+void visit_free(struct visit *s)
 {
     mem_free(s);
 }
@@ -151,9 +151,9 @@ static const char *or_dash(const char *s)
 }
 
 /* Runs with no lock held, in whichever thread saw the event. */
-void session_event(void *session, struct conn *c, int event)
+void visit_event(void *session, struct conn *c, int event)
 {
-    struct session *s = session;
+    struct visit *s = session;
     const struct error *e = conn_error(c);
     struct tls_info i = { .version = 0 };
     const char *role = s->client ? "client" : "server";
@@ -168,7 +168,7 @@ void session_event(void *session, struct conn *c, int event)
         return;
     }
     if (session_silent || conn_errno(c) == EPERM) { /* it belongs to another process */
-        session_free(s);
+        visit_free(s);
         return;
     }
     session_ended = true;
@@ -184,5 +184,5 @@ void session_event(void *session, struct conn *c, int event)
         log_line("role=%s rule=%s peer=%s result=closed before the handshake", role, s->rule,
                  s->peer);
     }
-    session_free(s);
+    visit_free(s);
 }

@@ -84,9 +84,9 @@ void log_lost(int lo, int hi); /* these descriptors were closed: opens the log a
  */
 extern _Thread_local bool session_silent;
 /* One line at a connection's end, or when it fails. to: where a client connects; NULL: a server. */
-struct session *session_new(const struct rule *rule, int fd, const struct sockaddr *to);
-void session_free(struct session *s);
-void session_event(void *session, struct conn *c, int event);
+struct visit *visit_new(const struct rule *rule, int fd, const struct sockaddr *to);
+void visit_free(struct visit *s);
+void visit_event(void *session, struct conn *c, int event);
 extern _Thread_local bool
     session_ended; /* set when the last descriptor of a connection of ours goes */
 #endif

@@ -205,7 +205,7 @@ static int add_verify(struct config *c, const struct ssl_settings *s, struct err
 
 static int build(struct config *c, const struct ssl_settings *s, struct error *err)
 {
-    unsigned min = s->number[NUM_MIN] ? (unsigned)s->number[NUM_MIN] : TLS_1_3;
+    unsigned min = s->number[NUM_MIN] ? (unsigned)s->number[NUM_MIN] : TLS_1_2;
     unsigned max = s->number[NUM_MAX] ? (unsigned)s->number[NUM_MAX] : TLS_1_3;
 
     TRY(config_set_clock(c, wall_clock));

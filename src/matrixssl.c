@@ -43,7 +43,6 @@ static int32 hand_alert(struct session *s, unsigned level, unsigned description,
 {
     s->alert[0] = (unsigned char)level;
     s->alert[1] = (unsigned char)description;
-    s->peer_closed = true;
     *ptbuf = s->alert;
     *ptlen = sizeof s->alert;
     return MATRIXSSL_RECEIVED_ALERT;
@@ -56,7 +55,9 @@ static int32 failed(struct session *s, unsigned char **ptbuf, uint32 *ptlen)
 
     s->over = true;
     buf_free(&s->in);
+    matrixssl_sid_wipe(s); /* RFC 5246 section 7.2.2 */
     if (e->code == ERR_PEER_ALERT) {
+        s->peer_closed = true;
         return hand_alert(s, SSL_ALERT_LEVEL_FATAL, e->alert_received, ptbuf, ptlen);
     }
     s->we_closed = true;
@@ -64,22 +65,31 @@ static int32 failed(struct session *s, unsigned char **ptbuf, uint32 *ptlen)
     return s->announced ? MATRIXSSL_REQUEST_SEND : matrixssl_code(e->code);
 }
 
-/* The handshake is through. When our Finished is the last message, it is complete once that is
- * sent. */
+/* A handshake is through: the first, or a later one. When our Finished is the last message, it is
+ * complete once that is sent; before the first one is, nothing more is read. */
 static int32 handshake_done(struct session *s)
 {
+    bool first = s->progress == HANDSHAKING, last;
     struct tls_info info;
 
-    if (s->pub.sid) {
-        tls_get_info(s->tls, &info);
-        s->pub.sid->cipherId = info.suite_id;
+    tls_get_info(s->tls, &info);
+    matrixssl_sid_complete(s, &info);
+    if (!first) {
+        matrixssl_rehandshake_done(s);
     }
-    if (s->role == TLS_CLIENT && tls_output(s->tls).n) {
-        s->progress = LAST_FLIGHT;
-        return MATRIXSSL_REQUEST_SEND;
+    last = info.finished_last && tls_output(s->tls).n;
+    s->says_done = last && !first;
+    s->progress = last && first ? LAST_FLIGHT : COMPLETE;
+    return last ? MATRIXSSL_REQUEST_SEND : MATRIXSSL_HANDSHAKE_COMPLETE;
+}
+
+/* A warning of the peer's: the connection goes on, but perhaps not the handshake that we wanted. */
+static int32 warned(struct session *s, uint8_t alert, unsigned char **ptbuf, uint32 *ptlen)
+{
+    if (alert == ALERT_NO_RENEGOTIATION) {
+        matrixssl_rehandshake_refused(s);
     }
-    s->progress = COMPLETE;
-    return MATRIXSSL_HANDSHAKE_COMPLETE;
+    return hand_alert(s, SSL_ALERT_LEVEL_WARNING, alert, ptbuf, ptlen);
 }
 
 static size_t pending(const struct session *s)
@@ -129,6 +139,7 @@ static int32 next_record(struct session *s, unsigned char **ptbuf, uint32 *ptlen
         }
         s->usual = in.used;
         if (event == TLS_EV_DATA) {
+            matrixssl_earn(s, in.nplain);
             s->handed = in.used;
             *ptbuf = buf_data(&s->in) + (in.plain - buf_data(&s->in));
             *ptlen = (uint32)in.nplain;
@@ -136,9 +147,17 @@ static int32 next_record(struct session *s, unsigned char **ptbuf, uint32 *ptlen
         }
         buf_consume(&s->in, in.used);
         if (event == TLS_EV_DONE) {
-            return handshake_done(s);
-        }
-        if (event == TLS_EV_CLOSED) {
+            int32 rc = handshake_done(s);
+
+            if (rc == MATRIXSSL_HANDSHAKE_COMPLETE || s->progress == LAST_FLIGHT) {
+                return rc;
+            }
+        } else if (event == TLS_EV_PROGRESS && s->progress == COMPLETE) {
+            matrixssl_sid_refresh(s); /* it may have been a ticket */
+        } else if (event == TLS_EV_WARNING) {
+            return warned(s, in.alert, ptbuf, ptlen);
+        } else if (event == TLS_EV_CLOSED) {
+            s->peer_closed = true;
             return hand_alert(s, SSL_ALERT_LEVEL_WARNING, ALERT_CLOSE_NOTIFY, ptbuf, ptlen);
         }
     }
@@ -213,8 +232,9 @@ static int32 may_encode(const struct session *s, uint32 len)
     return len > SSL_MAX_PLAINTEXT_LEN ? PS_LIMIT_FAIL : PS_SUCCESS;
 }
 
-/* One record behind what is in `out`; the plaintext may lie where its ciphertext will be. The
- * engine's queue must be empty: tls_output() was called, and what it had was taken over. */
+/* Sealed behind what is in `out`, where there is room for all of it; the plaintext may lie where
+ * the ciphertext of one record will be. The engine's queue must be empty: tls_output() was called,
+ * and what it had was taken over. */
 static int seal(struct session *s, const uint8_t *plain, size_t n)
 {
     struct span in = span_of(plain, n);
@@ -222,13 +242,14 @@ static int seal(struct session *s, const uint8_t *plain, size_t n)
 
     TRY(tls_seal(s->tls, &in, 1, &taken, buf_tail(&s->out), s->out.cap - s->out.end, &made));
     buf_added(&s->out, made);
+    matrixssl_earn(s, taken);
     return taken == n ? 0 : ERR_LIMIT;
 }
 
 static int seal_copy(struct session *s, const uint8_t *plain, size_t n)
 {
     TRY(take_over(s));
-    TRY(buf_reserve(&s->out, n + TLS_OVERHEAD));
+    TRY(buf_reserve(&s->out, n + tls_overhead(s->tls, n)));
     return seal(s, plain, n);
 }
 
@@ -253,7 +274,7 @@ int32 matrixSslEncodeToOutdata(ssl_t *ssl, unsigned char *buf, uint32 len)
 void matrixssl_drop_reserved(struct session *s)
 {
     if (s->reserved) {
-        wipe(buf_tail(&s->out) + TLS_HEADER, s->reserved);
+        wipe(buf_tail(&s->out) + s->gap, s->reserved);
         s->reserved = 0;
     }
 }
@@ -272,23 +293,31 @@ int32 matrixSslGetWritebuf(ssl_t *ssl, unsigned char **buf, uint32 reqLen)
         matrixssl_drop_reserved(s);
         rc = take_over(s);
         if (rc == 0) {
-            rc = buf_reserve(&s->out, want + TLS_OVERHEAD);
+            rc = buf_reserve(&s->out, want + TLS_OVERHEAD_MAX);
         }
         if (rc < 0) {
             return matrixssl_code(rc);
         }
-        room = s->out.cap - s->out.end - TLS_OVERHEAD;
+        room = s->out.cap - s->out.end - TLS_OVERHEAD_MAX;
+        s->gap = tls_headroom(s->tls);
         s->reserved = room < SSL_MAX_PLAINTEXT_LEN ? room : SSL_MAX_PLAINTEXT_LEN;
     }
-    *buf = buf_tail(&s->out) + TLS_HEADER;
+    *buf = buf_tail(&s->out) + s->gap;
     return (int32)s->reserved;
 }
 
-/* The engine has queued something since the room was given, and it goes first: the plaintext moves.
- */
+/* Can the plaintext be sealed where it lies? Not when the engine has queued something since the
+ * room was given, which goes first; nor when the suite is another one since; nor when it takes more
+ * than one record (RFC 6066 section 4), which shows in what they add. */
+static bool stays(const struct session *s, size_t n)
+{
+    return tls_output(s->tls).n == 0 && tls_headroom(s->tls) == s->gap &&
+           tls_overhead(s->tls, n) < 2 * tls_overhead(s->tls, 1) - CBC_BLOCK;
+}
+
 static int seal_elsewhere(struct session *s, size_t n)
 {
-    uint8_t *plain = mem_dup(buf_tail(&s->out) + TLS_HEADER, n);
+    uint8_t *plain = mem_dup(buf_tail(&s->out) + s->gap, n);
     int rc;
 
     if (!plain) {
@@ -319,10 +348,10 @@ int32 matrixSslEncodeWritebuf(ssl_t *ssl, uint32 len)
     if (len == 0) {
         matrixssl_drop_reserved(s);
         sealed = seal_copy(s, NULL, 0);
-    } else if (tls_output(s->tls).n) {
+    } else if (!stays(s, len)) {
         sealed = seal_elsewhere(s, len);
     } else {
-        sealed = seal(s, buf_tail(&s->out) + TLS_HEADER, len);
+        sealed = seal(s, buf_tail(&s->out) + s->gap, len);
         if (sealed < 0) {
             matrixssl_drop_reserved(s);
         }
@@ -401,8 +430,9 @@ int32 matrixSslSentData(ssl_t *ssl, uint32 bytes)
     if (s->we_closed) {
         return MATRIXSSL_REQUEST_CLOSE;
     }
-    if (s->progress == LAST_FLIGHT) {
+    if (s->progress == LAST_FLIGHT || s->says_done) {
         s->progress = COMPLETE;
+        s->says_done = false;
         return MATRIXSSL_HANDSHAKE_COMPLETE;
     }
     return MATRIXSSL_SUCCESS;

@@ -10,11 +10,37 @@
 
 #define KEYS_MAX_IDENTITIES 8
 
+struct psk {
+    struct psk *next;
+    size_t nkey, nid;
+    uint8_t key[SSL_PSK_MAX_KEY_SIZE], id[SSL_PSK_MAX_ID_SIZE];
+};
+
 struct sslKeys {
     struct identity *identity[KEYS_MAX_IDENTITIES];
     size_t nidentities;
     struct trust *trust; /* may be without anchors */
-    atomic_bool in_use;  /* by a session: nothing may be loaded any more */
+    struct ticket_keys *tickets;
+    struct psk *psks;
+    struct buf dh;      /* Diffie-Hellman parameters, checked, as they were loaded */
+    atomic_bool in_use; /* by a session: nothing may be loaded any more */
+};
+
+/* What may be said of a suite, by the process or by a session. */
+enum suite_status { SUITE_UNSAID, SUITE_ON, SUITE_OFF };
+
+/* What a connection is built from, beside keys and callbacks. */
+struct wishes {
+    uint16_t suite;                    /* the one that was asked for; 0: all that are enabled */
+    uint8_t status[SETTINGS_SUITES];   /* enum suite_status, in the order of suite_at() */
+    unsigned min_version, max_version; /* 0: whatever there is */
+    unsigned max_fragment;             /* 0: any */
+    bool ask_status, no_tickets;
+    char *expected; /* the server's name; NULL: none */
+    char *sni;      /* another one to send; NULL: the expected one */
+    char *alpn;     /* names, each with its NUL; NULL: none */
+    size_t nalpn;
+    struct buf extensions; /* encoded */
 };
 
 enum progress {
@@ -23,22 +49,31 @@ enum progress {
     COMPLETE,
 };
 
+/* How a certificate was accepted. */
+enum { ACCEPTED_VALID, ACCEPTED_INVALID, ACCEPTED_ANONYMOUS };
+
 struct session {
     ssl_t pub; /* first: what the application holds is a pointer to it */
     struct tls *tls;
-    struct config *config;
     sslCertCb_t cert_cb;
+    sslExtCb_t ext_cb;
     enum tls_role role;
-    uint16_t suite; /* the one that was asked for; 0: all */
-    char *expected; /* the server's name; NULL: none */
-    char *alpn;     /* names, each with its NUL; NULL: none */
-    size_t nalpn;
-    bool touched; /* bytes have moved: the settings stand */
+    struct wishes wish;
+    bool touched; /* bytes have moved: the wishes stand */
 
     enum progress progress;
     bool over;        /* tls_input() failed */
     bool we_closed;   /* close_notify or a fatal alert of ours is in the stream */
     bool peer_closed; /* close_notify or a fatal alert arrived */
+    uint32 accepted;
+    struct tls_session *kept; /* what sid holds; NULL: nothing of this connection */
+
+    /* later handshakes */
+    bool asked;      /* by us, and not complete */
+    bool says_done;  /* one is complete as soon as all is sent */
+    bool permitted;  /* what the engine was told last */
+    int32 credits;   /* handshakes that the peer may begin */
+    uint64_t earned; /* bytes of data since the last credit for them */
 
     struct buf in;
     size_t need;   /* bytes that must be in `in` before it can go on; 0: not known */
@@ -48,7 +83,8 @@ struct session {
 
     struct buf out;
     size_t announced; /* bytes of the engine's queue that the application was told of */
-    size_t reserved;  /* room for plaintext behind a header's gap at the end of `out`; 0: none */
+    size_t reserved;  /* room for plaintext behind the gap at the end of `out`; 0: none */
+    size_t gap;       /* what a record had before its ciphertext when the room was given */
 };
 
 static inline struct session *session_of(ssl_t *ssl)
@@ -61,6 +97,43 @@ void matrixssl_drop_reserved(struct session *s);
 
 /* The guide's number for an error of ours. */
 int32 matrixssl_code(int err);
+
+/* ---- the process ---- */
+/* A reference to the cache of sessions, NULL when the library is not open. */
+struct session_cache *matrixssl_cache(void);
+int matrixssl_set_keylog(struct config *c) MUST_CHECK;
+/* Forgets what was said of suites for the whole process. */
+void matrixssl_forget_suites(void);
+
+/* ---- making connections ---- */
+/* A sealed config of the session's present keys, callbacks and wishes. */
+int matrixssl_config(struct session *s, struct config **out, struct error *err) MUST_CHECK;
+/* A connection under the present wishes in place of the one that was there. When it cannot be made
+ * the wishes become `before`. The guide's number. */
+int32 matrixssl_restart(struct session *s, const struct wishes *before);
+/* 0, or the guide's number for a suite that cannot be nominated. */
+int32 matrixssl_nominate(const struct wishes *w, uint32 id);
+int matrixssl_set_suites(struct config *c, const struct wishes *w) MUST_CHECK;
+/* Extensions of the application become wishes, or are encoded into wish.extensions. */
+int matrixssl_take_extensions(struct wishes *w, const struct tlsExtension *e) MUST_CHECK;
+int matrixssl_wish_alpn(struct wishes *w, const char *const *names, size_t n) MUST_CHECK;
+void matrixssl_free_wishes(struct wishes *w);
+
+/* ---- sslSessionId_t ---- */
+/* A session that may be offered, or NULL. */
+struct tls_session *matrixssl_sid_load(const struct session *s);
+/* A handshake is complete. */
+void matrixssl_sid_complete(struct session *s, const struct tls_info *i);
+/* Has a ticket arrived? */
+void matrixssl_sid_refresh(struct session *s);
+void matrixssl_sid_wipe(struct session *s);
+
+/* ---- later handshakes ---- */
+/* One is complete; or the peer does not want the one that we asked for. */
+void matrixssl_rehandshake_done(struct session *s);
+void matrixssl_rehandshake_refused(struct session *s);
+/* Data has moved. */
+void matrixssl_earn(struct session *s, size_t bytes);
 
 /* A chain for a callback, leaf first, in one set of allocations. NULL: no memory. */
 struct cert_memory;

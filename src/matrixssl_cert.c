@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The guide's API: a presented chain as its callbacks see it. */
 #include "matrixssl.h"
+#ifdef USE_CERT_PARSE
 
 #include "base/mem.h"
 #include "x509/der.h"
@@ -211,3 +212,4 @@ psX509Cert_t *matrixssl_certs(const struct cert *chain, size_t n, int alert,
     }
     return first;
 }
+#endif

@@ -1,48 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* The guide's API: opening the library, keys. */
+/* The guide's API: keys. All of a load takes effect or nothing of it. */
 #include "matrixssl.h"
 
-#include "base/buf.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/trace.h"
-
-int32 matrixssl_code(int err)
-{
-    switch (err) {
-    case 0:
-        return PS_SUCCESS;
-    case ERR_MEM:
-        return PS_MEM_FAIL;
-    case ERR_ARG:
-        return PS_ARG_FAIL;
-    case ERR_FILE:
-        return PS_PLATFORM_FAIL;
-    case ERR_PARSE:
-        return PS_PARSE_FAIL;
-    case ERR_MISMATCH:
-        return PS_CERT_AUTH_FAIL;
-    case ERR_LIMIT:
-        return PS_LIMIT_FAIL;
-    case ERR_UNSUPPORTED:
-        return PS_UNSUPPORTED_FAIL;
-    case ERR_PASSPHRASE:
-    case ERR_CRYPTO:
-    case ERR_STATE:
-        return PS_FAILURE;
-    default:
-        return PS_PROTOCOL_FAIL; /* the peer's doing: alerts, a closed connection */
-    }
-}
-
-int32 matrixSslOpen(void)
-{
-    return crypto_init() < 0 ? PS_FAILURE : PS_SUCCESS;
-}
-
-/* The provider lives as long as the process: other users of the library may be in it. */
-void matrixSslClose(void)
-{
-}
 
 int32 matrixSslNewKeys(sslKeys_t **out)
 {
@@ -61,8 +23,9 @@ int32 matrixSslNewKeys(sslKeys_t **out)
     }
     atomic_init(&k->in_use, false);
     k->trust = trust_new();
-    if (!k->trust) {
-        mem_free(k);
+    k->tickets = ticket_keys_new(SSL_SESSION_ENTRY_LIFE);
+    if (!k->trust || !k->tickets) {
+        matrixSslDeleteKeys(k);
         return PS_MEM_FAIL;
     }
     *out = k;
@@ -78,6 +41,14 @@ void matrixSslDeleteKeys(sslKeys_t *k)
         identity_unref(k->identity[i]);
     }
     trust_unref(k->trust);
+    ticket_keys_unref(k->tickets);
+    while (k->psks) {
+        struct psk *next = k->psks->next;
+
+        mem_free_secret(k->psks, sizeof *k->psks);
+        k->psks = next;
+    }
+    buf_free(&k->dh);
     mem_free(k);
 }
 
@@ -96,7 +67,12 @@ static int append_certs(struct buf *out, struct span bytes)
     return buf_append(out, "\n", 1);
 }
 
-/* All of it or nothing. */
+#ifdef USE_PKCS5
+#define PASSPHRASE(p) (p)
+#else
+#define PASSPHRASE(p) ((void)(p), (const char *)NULL) /* an encrypted key is refused */
+#endif
+
 static int load(struct sslKeys *k, struct span certs, struct span key, const char *pass,
                 struct span ca, struct error *err)
 {
@@ -104,10 +80,13 @@ static int load(struct sslKeys *k, struct span certs, struct span key, const cha
     int rc;
 
     if (certs.n) {
+#ifndef USE_PRIVATE_KEY_PARSING
+        return FAIL(err, ERR_UNSUPPORTED, "private keys are not compiled in");
+#endif
         if (k->nidentities == KEYS_MAX_IDENTITIES) {
             return FAIL(err, ERR_LIMIT, "more than %d certificates", KEYS_MAX_IDENTITIES);
         }
-        TRY(identity_from_bytes(&id, certs, key, pass, err));
+        TRY(identity_from_bytes(&id, certs, key, PASSPHRASE(pass), err));
     }
     if (ca.n) {
         rc = trust_add_pem(k->trust, ca, err);
@@ -212,4 +191,145 @@ int32 matrixSslLoadRsaKeysMem(sslKeys_t *k, unsigned char *cert, int32 certLen, 
         return PS_FAILURE;
     }
     return result(load(k, c, p, NULL, t, &err), &err);
+}
+
+/* ---- PKCS#12 ---- */
+#if defined(PS_USE_FILE_SYSTEM) && defined(USE_PKCS12)
+#define PASSWORD_MAX 256
+
+int32 matrixSslLoadPkcs12(sslKeys_t *k, unsigned char *p12File, unsigned char *importPass,
+                          int32 importPassLen, unsigned char *macPass, int32 macPassLen,
+                          int32 flags)
+{
+    struct buf file = { .secret = true }, key = { .secret = true }, certs = { 0 };
+    struct error err = { 0 };
+    SECRET(pass, PASSWORD_MAX + 1);
+    int rc;
+
+    (void)flags;
+    if (!k || !p12File || importPassLen < 0 || importPassLen > PASSWORD_MAX || macPassLen < 0 ||
+        (!importPass && importPassLen)) {
+        return PS_ARG_FAIL;
+    }
+    if (macPass && (macPassLen != importPassLen ||
+                    (macPassLen && !ct_equal(macPass, importPass, (size_t)macPassLen)))) {
+        return PS_UNSUPPORTED_FAIL;
+    }
+    if (atomic_load(&k->in_use)) {
+        return PS_FAILURE;
+    }
+    memset(pass, 0, sizeof pass);
+    if (importPassLen) {
+        memcpy(pass, importPass, (size_t)importPassLen);
+    }
+    rc = file_read((const char *)p12File, &file, &err);
+    if (rc == 0) {
+        rc = pkcs12_load(buf_span(&file), importPass ? (const char *)pass : NULL, &key, &certs,
+                         &err);
+    }
+    if (rc == 0) {
+        rc = load(k, buf_span(&certs), buf_span(&key), NULL, span_of(NULL, 0), &err);
+    }
+    buf_free(&file);
+    buf_free(&key);
+    buf_free(&certs);
+    return result(rc, &err);
+}
+#endif
+
+/* ---- for suites that are not compiled yet ---- */
+static int load_dh(struct sslKeys *k, struct span params)
+{
+    struct buf kept = { 0 };
+    unsigned bits;
+
+    TRY(dhparams_check(params, &bits));
+    TRY(buf_append(&kept, params.p, params.n));
+    buf_free(&k->dh);
+    k->dh = kept;
+    return 0;
+}
+
+#ifdef PS_USE_FILE_SYSTEM
+int32 matrixSslLoadDhParams(sslKeys_t *k, const char *paramFile)
+{
+    struct buf file = { 0 };
+    struct error err = { 0 };
+    int rc;
+
+    if (!k || !paramFile) {
+        return PS_ARG_FAIL;
+    }
+    if (atomic_load(&k->in_use)) {
+        return PS_FAILURE;
+    }
+    rc = file_read(paramFile, &file, &err);
+    if (rc == 0) {
+        rc = load_dh(k, buf_span(&file));
+    }
+    buf_free(&file);
+    return result(rc, &err);
+}
+#endif
+
+int32 matrixSslLoadDhParamsMem(sslKeys_t *k, unsigned char *params, int32 len)
+{
+    struct error err = { 0 };
+
+    if (!k || !params || len <= 0) {
+        return PS_ARG_FAIL;
+    }
+    return atomic_load(&k->in_use) ? PS_FAILURE
+                                   : result(load_dh(k, span_of(params, (size_t)len)), &err);
+}
+
+int32 matrixSslLoadPsk(sslKeys_t *k, unsigned char *key, uint32 keyLen, unsigned char *id,
+                       uint32 idLen)
+{
+    struct psk *p;
+
+    if (!k || !key || !id || keyLen < 1 || keyLen > SSL_PSK_MAX_KEY_SIZE || idLen < 1 ||
+        idLen > SSL_PSK_MAX_ID_SIZE) {
+        return PS_ARG_FAIL;
+    }
+    if (atomic_load(&k->in_use)) {
+        return PS_FAILURE;
+    }
+    for (p = k->psks; p && !span_eq(span_of(p->id, p->nid), span_of(id, idLen)); p = p->next) {
+    }
+    if (!p) {
+        p = mem_zalloc(sizeof *p);
+        if (!p) {
+            return PS_MEM_FAIL;
+        }
+        p->next = k->psks;
+        k->psks = p;
+    }
+    wipe(p->key, sizeof p->key);
+    memcpy(p->key, key, keyLen);
+    memcpy(p->id, id, idLen);
+    p->nkey = keyLen;
+    p->nid = idLen;
+    return PS_SUCCESS;
+}
+
+/* ---- session tickets ---- */
+int32 matrixSslLoadSessionTicketKeys(sslKeys_t *k, const unsigned char name[16],
+                                     const unsigned char *symKey, short symKeyLen,
+                                     const unsigned char *hashKey, short hashKeyLen)
+{
+    static const char label[] = "session ticket";
+    SECRET(key, HASH_MAX);
+    struct span parts[2];
+    int rc;
+
+    if (!k || !name || !symKey || !hashKey || (symKeyLen != 16 && symKeyLen != 32) ||
+        hashKeyLen != 32) {
+        return PS_ARG_FAIL;
+    }
+    /* A ticket is sealed by one AEAD: both keys make its key. */
+    parts[0] = span_of(label, sizeof label);
+    parts[1] = span_of(symKey, (size_t)symKeyLen);
+    rc = hmac(HASH_SHA256, span_of(hashKey, 32), parts, 2, key);
+    return matrixssl_code(rc < 0 ? rc : ticket_keys_set(k->tickets, name, key));
 }

@@ -1,26 +1,58 @@
 /* SPDX-License-Identifier: ISC */
-/* The guide's API: making sessions, and what is set and asked beyond the guide. */
+/* The guide's API: making sessions. */
 #include "matrixssl.h"
 
 #include "base/mem.h"
 #include "base/trace.h"
 
-#define ALPN_MAX 16
+#if defined(ENABLE_INSECURE_REHANDSHAKES)
+#define REHANDSHAKES RENEGOTIATE_ANY
+#elif defined(ENABLE_SECURE_REHANDSHAKES)
+#define REHANDSHAKES RENEGOTIATE_SECURE
+#else
+#define REHANDSHAKES RENEGOTIATE_NEVER
+#endif
+#ifdef REQUIRE_SECURE_REHANDSHAKES
+#define REQUIRE_SECURE true
+#else
+#define REQUIRE_SECURE false
+#endif
+#ifdef USE_CLIENT_AUTH
+#define ASKS_CLIENT CLIENT_AUTH_REQUIRE
+#else
+#define ASKS_CLIENT CLIENT_AUTH_NONE
+#endif
+#ifdef SERVER_CAN_SEND_EMPTY_CERT_REQUEST
+#define MAY_NAME_NO_CA true
+#else
+#define MAY_NAME_NO_CA (ASKS_CLIENT == CLIENT_AUTH_NONE)
+#endif
 
 static int64_t wall_clock(void)
 {
     return (int64_t)time(NULL);
 }
 
+/* A callback's word: 0 to go on, else the alert. */
+static int answer(int32 rc)
+{
+    if (rc == 0 || rc == SSL_ALLOW_ANON_CONNECTION) {
+        return 0;
+    }
+    return rc < 0 || rc > SSL_ALLOW_ANON_CONNECTION ? ALERT_INTERNAL_ERROR : (int)rc;
+}
+
 /* The engine's verdict goes to the application, whose word is the last. */
 static int ask_application(void *ctx, struct tls *t, const struct cert *chain, size_t n, int alert)
 {
     struct session *s = ctx;
+#ifdef USE_CERT_PARSE
     struct cert_memory *memory = NULL;
     psX509Cert_t *certs = NULL;
     int32 rc;
 
     (void)t;
+    s->accepted = ACCEPTED_VALID;
     if (!s->cert_cb) {
         return alert;
     }
@@ -32,28 +64,68 @@ static int ask_application(void *ctx, struct tls *t, const struct cert *chain, s
     }
     rc = s->cert_cb(&s->pub, certs, alert);
     matrixssl_certs_free(memory);
-    if (rc == 0 || rc == SSL_ALLOW_ANON_CONNECTION) {
-        return 0;
-    }
-    return rc < 0 || rc > SSL_ALLOW_ANON_CONNECTION ? ALERT_INTERNAL_ERROR : (int)rc;
+    s->accepted = rc == SSL_ALLOW_ANON_CONNECTION ? ACCEPTED_ANONYMOUS
+                  : alert                         ? ACCEPTED_INVALID
+                                                  : ACCEPTED_VALID;
+    return answer(rc);
+#else
+    (void)s, (void)t, (void)chain, (void)n;
+    return alert;
+#endif
 }
 
-static int set_alpn(const struct session *s, struct config *c)
+static int show_extension(void *ctx, struct tls *t, uint16_t id, struct span body)
 {
-    const char *names[ALPN_MAX], *p = s->alpn;
+    struct session *s = ctx;
 
-    for (size_t i = 0; i < s->nalpn; i++) {
+    (void)t;
+    return answer(s->ext_cb(&s->pub, id, (unsigned short)body.n, (void *)(uintptr_t)body.p));
+}
+
+static int set_alpn(struct config *c, const struct wishes *w)
+{
+    const char *names[16], *p = w->alpn;
+
+    for (size_t i = 0; i < w->nalpn; i++) {
         names[i] = p;
         p += strlen(p) + 1;
     }
-    return config_set_alpn(c, names, s->nalpn);
+    return config_set_alpn(c, names, w->nalpn);
 }
 
-#ifdef USE_CLIENT_AUTH
-#define ASKS_CLIENT CLIENT_AUTH_REQUIRE
-#else
-#define ASKS_CLIENT CLIENT_AUTH_NONE
-#endif
+static int configure_client(struct session *s, struct config *c)
+{
+    const struct wishes *w = &s->wish;
+
+    if (!w->expected) {
+        TRY(config_set_verify(c, VERIFY_CA));
+    }
+    if (buf_len(&w->extensions)) {
+        TRY(config_set_extensions(c, buf_span(&w->extensions)));
+    }
+    if (s->ext_cb) {
+        TRY(config_set_extension_callback(c, show_extension, s));
+    }
+    TRY(config_set_max_fragment(c, w->max_fragment));
+    TRY(config_set_flag(c, CONFIG_STATUS, w->ask_status));
+    TRY(config_set_flag(c, CONFIG_TICKETS, !w->no_tickets));
+    TRY(config_set_flag(c, CONFIG_POST_AUTH, s->pub.keys->nidentities > 0));
+    return 0;
+}
+
+static int configure_server(struct session *s, struct config *c)
+{
+    struct session_cache *cache = matrixssl_cache();
+    int64_t life = SSL_SESSION_ENTRY_LIFE / 1000;
+    int rc = config_set_sessions(c, cache, s->pub.keys->tickets,
+                                 (uint32_t)(life < SESSION_LIFE_MAX ? life : SESSION_LIFE_MAX));
+
+    session_cache_unref(cache);
+    if (rc == 0 && s->cert_cb) {
+        rc = config_set_client_auth(c, ASKS_CLIENT);
+    }
+    return rc;
+}
 
 static int configure(struct session *s, struct config *c)
 {
@@ -64,58 +136,88 @@ static int configure(struct session *s, struct config *c)
     for (size_t i = 0; i < k->nidentities; i++) {
         TRY(config_add_identity(c, k->identity[i]));
     }
-    if (s->suite) {
-        TRY(config_set_suites(c, &s->suite, 1));
+    TRY(matrixssl_set_suites(c, &s->wish));
+    if (s->wish.nalpn) {
+        TRY(set_alpn(c, &s->wish));
     }
-    if (s->nalpn) {
-        TRY(set_alpn(s, c));
-    }
-    if (s->role == TLS_CLIENT && !s->expected) {
-        TRY(config_set_verify(c, VERIFY_CA));
-    }
-    if (s->role == TLS_SERVER && s->cert_cb) {
-        TRY(config_set_client_auth(c, ASKS_CLIENT));
-    }
+    TRY(config_set_renegotiation(c, REHANDSHAKES, REQUIRE_SECURE));
+    TRY(matrixssl_set_keylog(c));
+    TRY(s->role == TLS_CLIENT ? configure_client(s, c) : configure_server(s, c));
     return config_set_verify_callback(c, ask_application, s);
 }
 
-/* A connection under the present settings, in place of the one that was there. */
-static int start(struct session *s)
+int matrixssl_config(struct session *s, struct config **out, struct error *err)
 {
-    struct error err = { 0 };
-    struct config *c = config_new(s->role);
-    struct tls *t = NULL;
-    int rc = c ? configure(s, c) : ERR_MEM;
+    struct config *c;
+    int rc;
 
-    if (rc == 0) {
-        rc = config_seal(c, &err);
+    *out = NULL;
+    if (s->role == TLS_SERVER && s->cert_cb && !MAY_NAME_NO_CA &&
+        trust_count(s->pub.keys->trust) == 0) {
+        return FAIL(err, ERR_STATE, "no CA is loaded that could be named to clients");
     }
+    c = config_new(s->role);
+    rc = c ? configure(s, c) : ERR_MEM;
     if (rc == 0) {
-        rc = tls_new(&t, c, s->expected, NULL, &err);
+        rc = config_seal(c, err);
     }
     if (rc < 0) {
-        trace(TRACE_ERROR, "session: %s", err.text[0] ? err.text : error_name(rc));
         config_unref(c);
         return rc;
     }
+    *out = c;
+    return 0;
+}
+
+/* A connection under the present wishes, in place of the one that was there. */
+static int start(struct session *s)
+{
+    struct error err = { 0 };
+    struct tls_session *resume = NULL;
+    struct config *c = NULL;
+    struct tls *t = NULL;
+    int rc = matrixssl_config(s, &c, &err);
+
+    if (rc == 0) {
+        resume = s->role == TLS_CLIENT ? matrixssl_sid_load(s) : NULL;
+        rc = tls_new(&t, c, s->wish.expected, s->wish.sni, resume, &err);
+    }
+    session_unref(resume);
+    config_unref(c); /* the connection has its own reference */
+    if (rc < 0) {
+        trace(TRACE_ERROR, "session: %s", err.text[0] ? err.text : error_name(rc));
+        return rc;
+    }
     tls_free(s->tls);
-    config_unref(s->config);
     s->tls = t;
-    s->config = c;
     s->announced = tls_output(t).n;
     return 0;
 }
 
-static int32 new_session(ssl_t **out, const struct session *from)
+int32 matrixssl_restart(struct session *s, const struct wishes *before)
+{
+    int rc = start(s);
+
+    if (rc < 0) {
+        s->wish = *before;
+    }
+    return matrixssl_code(rc);
+}
+
+/* Takes over what `from` owns, also when it fails. */
+static int32 new_session(ssl_t **out, struct session *from)
 {
     struct session *s = mem_alloc(sizeof *s);
     int rc;
 
     if (!s) {
+        matrixssl_free_wishes(&from->wish);
         return PS_MEM_FAIL;
     }
     *s = *from;
     s->in.secret = true;
+    s->credits = 1;
+    s->permitted = REHANDSHAKES != RENEGOTIATE_NEVER;
     atomic_store(&s->pub.keys->in_use, true);
     rc = start(s);
     if (rc < 0) {
@@ -131,10 +233,12 @@ int32 matrixSslNewClientSession(ssl_t **ssl, sslKeys_t *keys, sslSessionId_t *si
                                 uint32 cipherSpec, sslCertCb_t certCb, tlsExtension_t *extensions,
                                 sslExtCb_t extCb)
 {
-    struct session s = { .pub = { keys, sid }, .role = TLS_CLIENT, .cert_cb = certCb };
+    struct session s = {
+        .pub = { keys, sid }, .role = TLS_CLIENT, .cert_cb = certCb, .ext_cb = extCb
+    };
     int32 rc;
+    int taken;
 
-    (void)extCb;
     if (!ssl) {
         return PS_ARG_FAIL;
     }
@@ -142,18 +246,21 @@ int32 matrixSslNewClientSession(ssl_t **ssl, sslKeys_t *keys, sslSessionId_t *si
     if (!keys) {
         return PS_PROTOCOL_FAIL;
     }
-    if (extensions || cipherSpec > UINT16_MAX) {
-        return PS_UNSUPPORTED_FAIL;
-    }
-    s.suite = (uint16_t)cipherSpec;
-    rc = new_session(ssl, &s);
+    rc = cipherSpec ? matrixssl_nominate(&s.wish, cipherSpec) : PS_SUCCESS;
     if (rc < 0) {
         return rc;
     }
-    if (sid && cipherSpec && sid->cipherId != cipherSpec) {
-        matrixSslInitSessionId(*sid);
+    s.wish.suite = (uint16_t)cipherSpec;
+    taken = matrixssl_take_extensions(&s.wish, extensions);
+    if (taken < 0) {
+        matrixssl_free_wishes(&s.wish);
+        return matrixssl_code(taken);
     }
-    return MATRIXSSL_REQUEST_SEND;
+    if (sid && cipherSpec && sid->cipherId != cipherSpec) {
+        matrixssl_sid_wipe(&s);
+    }
+    rc = new_session(ssl, &s);
+    return rc < 0 ? rc : MATRIXSSL_REQUEST_SEND;
 }
 #endif
 
@@ -181,103 +288,17 @@ void matrixSslDeleteSession(ssl_t *ssl)
         return;
     }
     tls_free(s->tls);
-    config_unref(s->config);
-    mem_free(s->expected);
-    mem_free(s->alpn);
+    session_unref(s->kept);
+    matrixssl_free_wishes(&s->wish);
     matrixssl_drop_reserved(s);
     buf_free(&s->in);
     buf_free(&s->out);
     mem_free_secret(s, sizeof *s);
 }
 
-/* ---- beyond the guide ---- */
-int32 matrixSslSetExpectedName(ssl_t *ssl, const char *name)
+void matrixSslGetAnonStatus(ssl_t *ssl, int32 *anon)
 {
-    struct session *s = session_of(ssl);
-    char *before, *copy;
-    int rc;
-
-    if (!s || !name || s->role != TLS_CLIENT || !host_is_valid(name)) {
-        return PS_ARG_FAIL;
+    if (anon) {
+        *anon = ssl && session_of(ssl)->accepted == ACCEPTED_ANONYMOUS ? PS_TRUE : PS_FALSE;
     }
-    if (s->touched) {
-        return PS_FAILURE;
-    }
-    copy = mem_strdup(name);
-    if (!copy) {
-        return PS_MEM_FAIL;
-    }
-    before = s->expected;
-    s->expected = copy;
-    rc = start(s);
-    if (rc < 0) {
-        s->expected = before;
-        before = copy;
-    }
-    mem_free(before);
-    return matrixssl_code(rc);
-}
-
-int32 matrixSslSetAlpn(ssl_t *ssl, const char *const *names, uint32 count)
-{
-    struct session *s = session_of(ssl);
-    struct session before;
-    size_t n = 0, at = 0;
-    int rc;
-
-    if (!s || !names || count == 0 || count > ALPN_MAX) {
-        return PS_ARG_FAIL;
-    }
-    if (s->touched) {
-        return PS_FAILURE;
-    }
-    for (uint32 i = 0; i < count; i++) {
-        if (!names[i] || !names[i][0] || strlen(names[i]) > 255) {
-            return PS_ARG_FAIL;
-        }
-        n += strlen(names[i]) + 1;
-    }
-    before = *s;
-    s->alpn = mem_alloc(n);
-    s->nalpn = count;
-    if (!s->alpn) {
-        *s = before;
-        return PS_MEM_FAIL;
-    }
-    for (uint32 i = 0; i < count; i++) {
-        memcpy(s->alpn + at, names[i], strlen(names[i]) + 1);
-        at += strlen(names[i]) + 1;
-    }
-    rc = start(s);
-    if (rc < 0) {
-        mem_free(s->alpn);
-        *s = before;
-        return matrixssl_code(rc);
-    }
-    mem_free(before.alpn);
-    return PS_SUCCESS;
-}
-
-int32 matrixSslGetInfo(ssl_t *ssl, sslInfo_t *info)
-{
-    struct session *s = session_of(ssl);
-    const struct error *e;
-    struct tls_info i;
-
-    if (!s || !info) {
-        return PS_ARG_FAIL;
-    }
-    tls_get_info(s->tls, &i);
-    e = tls_error(s->tls);
-    *info = (sslInfo_t){
-        .version = i.version_name,
-        .suite = i.suite,
-        .group = i.group,
-        .alpn = i.alpn,
-        .error = e->code ? e->text : "",
-        .cipherId = i.suite_id,
-        .alertSent = e->alert_sent,
-        .alertReceived = e->alert_received,
-    };
-    return PS_SUCCESS;
 }

@@ -49,6 +49,8 @@ typedef uint64_t uint64;
 
 /* ---- memory: pools do not exist, so their argument is dropped unevaluated ---- */
 #define psDefineHeap(a, b)
+typedef struct psPool psPool_t;
+#define MATRIX_NO_POOL        NULL
 #define psMalloc(pool, n)     malloc(n)
 #define psCalloc(pool, n, s)  calloc((n), (s))
 #define psRealloc(p, n, pool) realloc((p), (n))

@@ -173,10 +173,17 @@ typedef struct psX509Cert {
 typedef struct sslKeys sslKeys_t; /* a certificate list, its key, trusted CAs */
 typedef struct tlsExtension tlsExtension_t;
 
+/* Filled when a session is complete, and again when a ticket arrives later; an address that is
+ * given to the next session resumes it. Plain data: it may be copied and kept, but holds secrets.
+ * Must live as long as the session. */
+#define SSL_SESSION_STATE_MAX 4096
 typedef struct {
-    unsigned char id[32];
+    unsigned char id[32]; /* TLS 1.2 session id; zero when there is none */
     unsigned char masterSecret[48];
     uint32 cipherId; /* suite of the session; 0: none yet */
+    uint32 accepted; /* 0, or how a certificate was accepted against the library's verdict */
+    uint32 stateLen; /* bytes of state; 0: nothing that could be resumed */
+    unsigned char state[SSL_SESSION_STATE_MAX];
 } sslSessionId_t;
 
 typedef struct ssl { /* the rest is the library's */
@@ -185,30 +192,63 @@ typedef struct ssl { /* the rest is the library's */
 } ssl_t;
 
 /* `alert` is the engine's own verdict on the chain, its dates and, when one is expected, its name:
- * 0, or an SSL_ALERT_. Returns 0 to go on, > 0 the alert to send, < 0 for internal_error. */
+ * 0, or an SSL_ALERT_. Returns 0 or SSL_ALLOW_ANON_CONNECTION to go on, > 0 the alert to send, < 0
+ * for internal_error. */
 typedef int32 (*sslCertCb_t)(ssl_t *ssl, psX509Cert_t *cert, int32 alert);
+/* An extension of the server's hello: extLen bytes at e, valid during the call. Results as above.
+ */
 typedef int32 (*sslExtCb_t)(ssl_t *ssl, unsigned short extType, unsigned short extLen, void *e);
 
+/* Calls may be nested; the last matrixSslClose() forgets the cached sessions and what
+ * matrixSslSetCipherSuiteEnabledStatus(NULL, ...) said. */
 int32 matrixSslOpen(void);
 void matrixSslClose(void);
 
+/* ---- keys: to be loaded before the first session uses them ---- */
 int32 matrixSslNewKeys(sslKeys_t **keys);
 void matrixSslDeleteKeys(sslKeys_t *keys); /* NULL is fine; sessions in use keep what they need */
 void matrixSslFreeKeys(sslKeys_t *keys);   /* the same */
 /* PEM or DER; several files are separated by ';'. Any of certFile with privFile, or trustedCAFile,
- * may be NULL. To be called before the first session uses the keys. */
+ * may be NULL. */
 #ifdef PS_USE_FILE_SYSTEM
 int32 matrixSslLoadRsaKeys(sslKeys_t *keys, const char *certFile, const char *privFile,
                            const char *privPass, const char *trustedCAFile);
+/* Key and certificates of one PKCS#12 file. Passwords need no NUL; macPass NULL: importPass. Two
+ * different ones are PS_UNSUPPORTED_FAIL; flags mean nothing. */
+#ifdef USE_PKCS12
+int32 matrixSslLoadPkcs12(sslKeys_t *keys, unsigned char *p12File, unsigned char *importPass,
+                          int32 importPassLen, unsigned char *macPass, int32 macPassLen,
+                          int32 flags);
+#endif
+int32 matrixSslLoadDhParams(sslKeys_t *keys, const char *paramFile);
 #endif
 int32 matrixSslLoadRsaKeysMem(sslKeys_t *keys, unsigned char *cert, int32 certLen,
                               unsigned char *priv, int32 privLen, unsigned char *trustedCA,
                               int32 trustedCALen);
+/* Diffie-Hellman parameters, PEM or DER, are checked (at least 2048 bits, a safe prime) and kept:
+ * no suite that is compiled uses them yet. */
+int32 matrixSslLoadDhParamsMem(sslKeys_t *keys, unsigned char *params, int32 len);
+/* A pre-shared key of 1 to SSL_PSK_MAX_KEY_SIZE bytes under an identity of 1 to
+ * SSL_PSK_MAX_ID_SIZE, copied; several may be loaded, one of the same identity is replaced. Kept:
+ * no suite that is compiled uses them yet. */
+#define SSL_PSK_MAX_KEY_SIZE 64
+#define SSL_PSK_MAX_ID_SIZE  128
+int32 matrixSslLoadPsk(sslKeys_t *keys, unsigned char *key, uint32 keyLen, unsigned char *id,
+                       uint32 idLen);
+/* The key of a server's session tickets in place of one drawn at random, so that several servers
+ * resume each other's sessions: a name of 16 bytes that travels in clear, 16 or 32 bytes of symKey
+ * and 32 of hashKey (both make the one key that is used). The one before serves on for old tickets.
+ */
+int32 matrixSslLoadSessionTicketKeys(sslKeys_t *keys, const unsigned char name[16],
+                                     const unsigned char *symKey, short symKeyLen,
+                                     const unsigned char *hashKey, short hashKeyLen);
 
+/* ---- sessions ---- */
 #define matrixSslInitSessionId(SID) memset(&(SID), 0, sizeof(sslSessionId_t))
 
-/* Without expected name the chain's verdict decides, in certCb when there is one. No extensions are
- * sent but the engine's own, so `extensions` is NULL and extCb is not called. */
+/* cipherSpec nominates one suite (PS_UNSUPPORTED_FAIL: not compiled, PS_DISABLED_FEATURE_FAIL:
+ * switched off); 0 offers all that are enabled. Without expected name the chain's verdict decides,
+ * in certCb when there is one. */
 #ifdef USE_CLIENT_SIDE_SSL
 int32 matrixSslNewClientSession(ssl_t **ssl, sslKeys_t *keys, sslSessionId_t *sid,
                                 uint32 cipherSpec, sslCertCb_t certCb, tlsExtension_t *extensions,
@@ -219,6 +259,43 @@ int32 matrixSslNewClientSession(ssl_t **ssl, sslKeys_t *keys, sslSessionId_t *si
 int32 matrixSslNewServerSession(ssl_t **ssl, sslKeys_t *keys, sslCertCb_t certCb);
 #endif
 void matrixSslDeleteSession(ssl_t *ssl); /* NULL is fine */
+
+/* May this suite be used? ssl NULL: by every session made from now on; else by this one, before its
+ * first bytes move. A client's nominated suite needs no PS_TRUE. */
+int32 matrixSslSetCipherSuiteEnabledStatus(ssl_t *ssl, uint16 cipherId, uint32 status);
+/* PS_TRUE: the certificate callback let the peer in with SSL_ALLOW_ANON_CONNECTION. */
+void matrixSslGetAnonStatus(ssl_t *ssl, int32 *anon);
+
+/* ---- another handshake on the connection ---- */
+#define SSL_OPTION_FULL_HANDSHAKE 1
+/* TLS 1.2: from now on with other keys, another certCb, another suite, where they are given (then a
+ * full handshake), else resuming the present session unless sessionOption says
+ * SSL_OPTION_FULL_HANDSHAKE. Keys must live as long as those of the session.
+ * TLS 1.3: new traffic keys (KeyUpdate); a server's certCb asks for the client's certificate, with
+ * keys to judge it by. What it cannot do is PS_UNSUPPORTED_FAIL.
+ * Data flows on both sides meanwhile; PS_FAILURE from an encoding call means: not until the
+ * handshake is complete. */
+int32 matrixSslEncodeRehandshake(ssl_t *ssl, sslKeys_t *keys, sslCertCb_t certCb,
+                                 uint32 sessionOption, uint32 cipherSpec);
+/* The peer may begin as many handshakes as there are credits: 1, one more for each 20 MB of data,
+ * and those that are added here (taken away, when negative). Others get a no_renegotiation warning.
+ */
+void matrixSslAddRehandshakeCredits(ssl_t *ssl, int32 credits);
+
+/* ---- more extensions for a client's hello ---- */
+#define EXT_SERVER_NAME      0
+#define EXT_SNI              EXT_SERVER_NAME
+#define EXT_MAX_FRAGMENT_LEN 1
+#define EXT_STATUS_REQUEST   5
+#define EXT_ALPN             16
+
+int32 matrixSslNewHelloExtension(tlsExtension_t **extension);
+/* Copies the body of one extension; one of the same type is PS_ARG_FAIL, more than 4096 bytes in
+ * all PS_LIMIT_FAIL. Those named above become settings of the session; any other that the library
+ * sends by itself makes matrixSslNewClientSession() return PS_ARG_FAIL. */
+int32 matrixSslLoadHelloExtension(tlsExtension_t *extension, unsigned char *data, uint32 len,
+                                  uint32 type);
+void matrixSslDeleteHelloExtension(tlsExtension_t *extension); /* once the session is made */
 
 /* ---- the flow of bytes ---- */
 int32 matrixSslGetReadbuf(ssl_t *ssl, unsigned char **buf);
@@ -231,12 +308,36 @@ int32 matrixSslGetOutdata(ssl_t *ssl, unsigned char **buf);
 int32 matrixSslSentData(ssl_t *ssl, uint32 bytes);
 int32 matrixSslEncodeClosureAlert(ssl_t *ssl);
 
-/* ---- beyond the guide ---- */
+/* ---- beyond the guide: before any byte of the session has moved (a client's hello is made anew)
+ * --
+ */
 /* The name or IP address that the server's certificate must carry; a DNS name is sent as SNI too. A
- * client's, before its first bytes are fetched (they are made anew). PS_ARG_FAIL: no such name. */
+ * client's. PS_ARG_FAIL: no such name. */
 int32 matrixSslSetExpectedName(ssl_t *ssl, const char *name);
-/* Protocol names in order of preference (RFC 7301), before any byte has moved. */
+/* Protocol names in order of preference (RFC 7301). */
 int32 matrixSslSetAlpn(ssl_t *ssl, const char *const *names, uint32 count);
+#define SSL_VERSION_TLS_1_2 0x0303
+#define SSL_VERSION_TLS_1_3 0x0304
+/* PS_UNSUPPORTED_FAIL: not compiled, or a suite was nominated that belongs to neither. */
+int32 matrixSslSetVersionRange(ssl_t *ssl, uint32 lowest, uint32 highest);
+/* A client's: asks for records of at most 512, 1024, 2048 or 4096 bytes (RFC 6066); 0 for any. */
+int32 matrixSslSetMaxFragment(ssl_t *ssl, uint32 bytes);
+/* A client's: with PS_FALSE no tickets are asked for, and TLS 1.2 resumes by session id. */
+int32 matrixSslSetSessionTickets(ssl_t *ssl, uint32 PS_TRUE_or_PS_FALSE);
+/* A client's: asks for an OCSP response with the certificate; sslInfo_t has what came. */
+int32 matrixSslRequestStatus(ssl_t *ssl, uint32 PS_TRUE_or_PS_FALSE);
+
+/* ---- beyond the guide: at any time ---- */
+/* New keys for what is sent, and with PS_TRUE for what is received too (TLS 1.3). */
+int32 matrixSslEncodeKeyUpdate(ssl_t *ssl, uint32 askPeer);
+
+/* Secrets of every session made from now on, one line each as in SSLKEYLOGFILE, without newline:
+ * who has them can read the connections. fn NULL: no more. fn may be called by several threads. */
+void matrixSslSetKeyLog(void (*fn)(void *ctx, const char *line), void *ctx);
+/* The same into a file, appended; path NULL: the one that SSLKEYLOGFILE names, or none. */
+#ifdef PS_USE_FILE_SYSTEM
+int32 matrixSslOpenKeyLog(const char *path);
+#endif
 
 typedef struct { /* strings are static or live as long as the session; "" is: none, or not yet */
     const char *version; /* "TLSv1.3" */
@@ -246,8 +347,41 @@ typedef struct { /* strings are static or live as long as the session; "" is: no
     const char *error; /* what went wrong, a sentence */
     uint32 cipherId;
     int32 alertSent, alertReceived; /* SSL_ALERT_NONE: none */
+    uint32 versionId;               /* SSL_VERSION_..., 0: not yet */
+    int32 resumed;                  /* the last handshake; PS_TRUE, PS_FALSE, as all below */
+    int32 secureRenegotiation;      /* the peer knows RFC 5746 (always in TLS 1.3) */
+    int32 extendedMasterSecret, encryptThenMac; /* TLS 1.2 */
+    int32 clientAuth;                           /* server: the client proved its certificate */
+    const char *serverName;                     /* as sent, or as received */
+    const unsigned char *ocspResponse;          /* client: DER; NULL: none came */
+    uint32 ocspResponseLen;
 } sslInfo_t;
 int32 matrixSslGetInfo(ssl_t *ssl, sslInfo_t *info);
+
+/* ---- beyond the guide: helpers that belong to the application, whose psMalloc() they use ---- */
+/* The body of EXT_SERVER_NAME for matrixSslLoadHelloExtension(); to be freed with psFree(). */
+static inline int32 matrixSslCreateSNIext(psPool_t *pool, unsigned char *host, int32 hostLen,
+                                          unsigned char **extOut, int32 *extLen)
+{
+    unsigned char *p;
+
+    (void)pool;
+    if (!host || !extOut || !extLen || hostLen < 1 || hostLen > 255) {
+        return PS_ARG_FAIL;
+    }
+    p = (unsigned char *)psMalloc(pool, (size_t)hostLen + 5);
+    if (!p) {
+        return PS_MEM_FAIL;
+    }
+    p[0] = (unsigned char)((hostLen + 3) >> 8); /* ServerNameList, one host_name */
+    p[1] = (unsigned char)(hostLen + 3);
+    p[2] = p[3] = 0;
+    p[4] = (unsigned char)hostLen;
+    memcpy(p + 5, host, (size_t)hostLen);
+    *extOut = p;
+    *extLen = hostLen + 5;
+    return PS_SUCCESS;
+}
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -4,13 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "base/mem_arena.h"
 #include "base/secret.h"
+#include "base/trace.h"
 
 struct mem_hooks mem_hooks = { malloc, free };
 
 void *mem_alloc(size_t n)
 {
-    return mem_hooks.alloc(n ? n : 1);
+    void *p = mem_hooks.alloc(n ? n : 1);
+
+    if (!p) {
+        trace(TRACE_CORE, "no memory for %zu bytes", n);
+    }
+    return p;
 }
 
 void *mem_zalloc(size_t n)
@@ -51,4 +59,25 @@ void mem_free_secret(void *p, size_t n)
         wipe(p, n);
         mem_hooks.release(p);
     }
+}
+
+static void release(void *p)
+{
+    if (!arena_release(p)) {
+        free(p); /* older than the arena */
+    }
+}
+
+int mem_arena_set(void *memory, size_t n)
+{
+    TRY(arena_open(memory, n));
+    mem_hooks = (struct mem_hooks){ arena_alloc, release };
+    trace(TRACE_CORE, "all memory comes out of %zu bytes at %p", n, memory);
+    return 0;
+}
+
+void mem_arena_drop(void)
+{
+    arena_close();
+    mem_hooks = (struct mem_hooks){ malloc, free };
 }

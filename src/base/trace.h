@@ -1,13 +1,48 @@
 /* SPDX-License-Identifier: ISC */
-/* Trace lines go to one hook; without it they cost one load and a branch. Never a secret in them.
- */
+/* Trace: lines for people, one kind for each layer. Off, a line costs one load and a branch. Never
+ * a secret in one.
+ *
+ * Where they go is decided at the first line: to what trace_set() said before; else, of the kinds
+ * that the build asks for (USE_CORE_TRACE, ...) to standard error, and of the kinds that SLEEVE_LOG
+ * names ("FILE,handshake,info") to its file. */
 #ifndef BASE_TRACE_H
 #define BASE_TRACE_H
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 
-enum trace_level { TRACE_ERROR, TRACE_INFO, TRACE_HANDSHAKE, TRACE_DEBUG };
+enum trace_kind {
+    TRACE_ERROR = 1,     /* something of ours failed; HALT_ON_PS_ERROR stops the program here */
+    TRACE_INFO = 2,      /* what becomes of a connection */
+    TRACE_HANDSHAKE = 4, /* each handshake message, decoded */
+    TRACE_CRYPTO = 8,    /* keys, signatures, and what libcrypto says of its failures */
+    TRACE_CORE = 16,     /* memory */
+    TRACE_ALL = 31,
+};
+#define TRACE_LINE 2048 /* bytes of a line with its NUL; longer ones are cut */
 
-typedef void trace_fn(void *ctx, enum trace_level level, const char *line);
-/* Set once before use by several threads; fn NULL switches off. Lines above `max` are not made. */
-void trace_set(trace_fn *fn, void *ctx, enum trace_level max);
-void trace(enum trace_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+typedef void trace_fn(void *ctx, enum trace_kind kind, const char *line);
+/* Lines of these kinds (a sum) go to fn, all others nowhere. Once, before use by several threads.
+ */
+void trace_set(trace_fn *fn, void *ctx, unsigned kinds);
+void trace(enum trace_kind kind, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *trace_name(enum trace_kind kind); /* "handshake" */
+
+/* The kinds that a value of SLEEVE_LOG ends with: "log,handshake,info" gives two of them and the
+ * length 3 of what is in front. "trace" stands for all. */
+unsigned trace_kinds(const char *where, size_t *len);
+
+#define TRACE_UNDECIDED (~0u)
+extern atomic_uint trace_mask;
+unsigned trace_decide(void);
+/* Is it worth making such a line? */
+static inline bool trace_on(enum trace_kind kind)
+{
+    unsigned mask = atomic_load_explicit(&trace_mask, memory_order_acquire);
+
+    if (mask == TRACE_UNDECIDED) {
+        mask = trace_decide();
+    }
+    return (mask & (unsigned)kind) != 0;
+}
 #endif

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: ISC */
-/* One record. A byte of options, two for the room of the first output part, two for a place to
- * damage; then either a record as it arrives, or the inside of one that is sealed here first, so
- * that what opens is known. */
+/* One record of TLS 1.3 or 1.2. A byte of options, two for the room of the first output part, two
+ * for a place to damage; then either a record as it arrives, or the inside of one that is sealed
+ * here first, so that what opens is known. */
 #include <stdlib.h>
 
 #include "record/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { AEAD_BITS = 3, ARRIVES = 4, DAMAGED = 8, APART = 16 }; /* AEAD_BITS 3: no protection */
+enum { CIPHER = 3, ARRIVES = 4, DAMAGED = 8, APART = 16, KIND_SHIFT = 5 };
+/* options >> KIND_SHIFT: TLS 1.3, TLS 1.2 with AEAD, from 2 on CBC with 3 MACs in both orders.
+ * CIPHER 3: no protection. */
+enum { KIND_TLS13, KIND_AEAD12, KIND_CBC12 };
 
 static void sure(bool fact)
 {
@@ -17,12 +20,27 @@ static void sure(bool fact)
     }
 }
 
-static void half_make(struct rec_half *h, unsigned aead, bool seal)
+static void half_make(struct rec_half *h, unsigned options, bool seal)
 {
     static const uint8_t key[AEAD_KEY_MAX] = { 1, 2, 3 }, iv[AEAD_IV] = { 4, 5, 6 };
+    static const uint8_t mac_key[HASH_MAX] = { 7, 8, 9 };
+    const unsigned kind = options >> KIND_SHIFT, cipher = options & CIPHER;
+    struct rec_keys k = { .key = key, .iv = iv, .mac_key = mac_key };
 
     rec_half_init(h);
-    sure(aead == 3 || rec_half_set(h, &protect_tls13, (enum aead_id)aead, key, iv, seal) == 0);
+    if (cipher == 3) {
+        return;
+    }
+    if (kind < KIND_CBC12) {
+        k.protection = kind == KIND_TLS13 ? &protect_tls13 : &protect_tls12_aead;
+        k.aead = (enum aead_id)cipher;
+    } else {
+        k.protection = &protect_tls12_cbc;
+        k.cbc = cipher == 1 ? CBC_AES_256 : CBC_AES_128;
+        k.mac = (enum hash_id)(HASH_SHA1 + (kind - KIND_CBC12) % 3);
+        k.etm = kind - KIND_CBC12 >= 3;
+    }
+    sure(rec_half_set(h, &k, seal) == 0);
 }
 
 static bool all_zero(const uint8_t *p, size_t n)
@@ -41,9 +59,11 @@ static int header_check(const struct rec_half *h, const uint8_t *p, struct rec_h
     int rc = rec_header_parse(h, p, head);
 
     sure(rc == 0 || IS_TLS_ALERT(rc));
-    sure(rc < 0 || (head->type >= 20 && head->type <= 23 && head->version >> 8 == 3 &&
-                    head->len == (p[3] << 8 | p[4]) &&
-                    head->len <= (head->type == 23 ? h->protection->max_len : REC_PLAIN_MAX)));
+    sure(rc < 0 ||
+         (head->type >= 20 && head->type <= 23 && head->version >> 8 == 3 &&
+          (!h->protection->version || head->version == 0x0303) && head->len == (p[3] << 8 | p[4]) &&
+          head->len <= (head->type == 23 || !h->protection->hides_type ? h->protection->max_len
+                                                                       : REC_PLAIN_MAX)));
     return rc;
 }
 
@@ -79,23 +99,57 @@ static void opened_check(const struct rec_opened *o, const uint8_t *inside, size
     }
 }
 
+/* TLS 1.2: the inside is content and nothing else. */
+static void opened12_check(const struct rec_opened *o, const uint8_t *content, size_t n,
+                           struct mspan out, uint8_t type)
+{
+    sure(o->type == type && o->plain.n + o->rest.n == n);
+    sure(out.p ? o->plain.p == out.p && o->plain.n == (n < out.n ? n : out.n) : o->rest.n == 0);
+    sure(o->plain.n == 0 || memcmp(o->plain.p, content, o->plain.n) == 0);
+    sure(o->rest.n == 0 || memcmp(o->rest.p, content + o->plain.n, o->rest.n) == 0);
+}
+
+/* What was damaged is refused, and nothing of its inside is anywhere: n bytes, `head` into the
+ * fragment unless the whole of it is wiped. */
+static void refused_check(const struct rec_opened *o, int rc, struct mspan fragment,
+                          struct mspan out, size_t head, size_t n, bool whole)
+{
+    const size_t first = out.p && out.n < n ? out.n : n;
+
+    sure(rc == TLS_ALERT(ALERT_BAD_RECORD_MAC) && o->plain.n == 0 && o->rest.n == 0);
+    if (whole) {
+        sure(all_zero(fragment.p, fragment.n));
+        return;
+    }
+    sure(all_zero(out.p ? out.p : fragment.p + head, first));
+    sure(all_zero(fragment.p + head + first, n - first));
+}
+
 static void sealed_run(struct rd in, unsigned options, size_t room, size_t at)
 {
     struct rec_half tx, rx;
     struct rec_header head;
     struct rec_opened o;
+    const bool hidden = options >> KIND_SHIFT == KIND_TLS13;
     size_t len = in.n - 1;
+    const uint8_t type = hidden ? in.p[len] : (uint8_t)(20 + in.p[len] % 4);
     struct span part[2] = { { in.p, len / 3 }, { in.p + len / 3, len - len / 3 } };
     struct mspan out = { options & APART ? malloc(room) : NULL, room };
     uint8_t *record;
     struct mspan fragment;
     int n, rc;
 
-    half_make(&tx, options & AEAD_BITS, true);
-    half_make(&rx, options & AEAD_BITS, false);
+    half_make(&tx, options, true);
+    half_make(&rx, options, false);
     record = malloc(rec_size(&tx, len));
     sure(record && (out.p || !(options & APART)));
-    n = rec_seal(&tx, in.p[len], part, 2, len, record);
+    sure(rec_fit(&tx, rec_size(&tx, len)) >= len &&
+         rec_fit(&tx, rec_size(&tx, len) - 1) + 1 <= len);
+    if (options & APART) { /* the first part is where it is to be sealed */
+        memcpy(record + rec_headroom(&tx), part[0].p, part[0].n);
+        part[0].p = record + rec_headroom(&tx);
+    }
+    n = rec_seal(&tx, type, part, 2, len, record);
     sure(n == (int)rec_size(&tx, len) && tx.seq == 1);
     sure(header_check(&rx, record, &head) == 0 && head.len + REC_HEADER == n);
     fragment = (struct mspan){ record + REC_HEADER, head.len };
@@ -105,13 +159,13 @@ static void sealed_run(struct rd in, unsigned options, size_t room, size_t at)
     rc = rec_open(&rx, head.type, fragment, out, &o);
     sure(rx.seq == (rc == 0));
     if (options & DAMAGED) {
-        size_t first = out.p && out.n < in.n ? out.n : in.n;
-
-        sure(rc == TLS_ALERT(ALERT_BAD_RECORD_MAC) && o.plain.n == 0 && o.rest.n == 0);
-        sure(all_zero(out.p ? out.p : fragment.p, first));
-        sure(all_zero(fragment.p + first, in.n - first));
-    } else {
+        refused_check(&o, rc, fragment, out, rec_headroom(&rx) - REC_HEADER, len + hidden,
+                      rx.cbc != NULL);
+    } else if (hidden) {
         opened_check(&o, in.p, in.n, out, fragment, rc);
+    } else {
+        sure(rc == 0);
+        opened12_check(&o, in.p, len, out, type);
     }
     free(record);
     free(out.p);
@@ -130,7 +184,7 @@ static void arrived_run(struct rd in, unsigned options, size_t room)
 
     sure(record && (out.p || !(options & APART)));
     memcpy(record, in.p, in.n);
-    half_make(&rx, options & AEAD_BITS, false);
+    half_make(&rx, options, false);
     if (header_check(&rx, record, &head) == 0 && in.n >= (size_t)REC_HEADER + head.len) {
         struct mspan fragment = { record + REC_HEADER, head.len };
         int rc = rec_open(&rx, head.type, fragment, out, &o);
@@ -158,7 +212,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (in.n >= REC_HEADER) {
             arrived_run(in, options, room);
         }
-    } else if (in.n >= 1 && in.n <= REC_PLAIN_MAX + 1 && (options & AEAD_BITS) != 3) {
+    } else if (in.n >= 1 && in.n <= REC_PLAIN_MAX + 1 && (options & CIPHER) != 3) {
         sealed_run(in, options, room, at);
     }
     return 0;

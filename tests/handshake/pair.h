@@ -129,6 +129,11 @@ struct pair_params {
     bool client_id, other_ca;
     enum client_auth auth;
     const char *host, *client_alpn[3], *server_alpn[3];
+    unsigned client_max, server_max; /* version; 0: TLS 1.3 */
+    struct tls_session *resume;
+    struct session_cache *cache;
+    struct ticket_keys *tickets;
+    enum renegotiation renegotiation;
 };
 struct pair {
     struct end c, s;
@@ -187,7 +192,13 @@ static inline struct tls *pair_end(struct pair *p, enum tls_role role, const str
     assert_int_equal(config_set_suites(c, &q->suite, q->suite != 0), 0);
     assert_int_equal(config_set_groups(c, groups, count_ids(groups)), 0);
     assert_int_equal(config_set_alpn(c, alpn, count_names(alpn)), 0);
+    assert_int_equal(config_set_renegotiation(c, q->renegotiation, false), 0);
+    if ((role == TLS_CLIENT ? q->client_max : q->server_max) != 0) {
+        assert_int_equal(
+            config_set_versions(c, TLS_1_2, role == TLS_CLIENT ? q->client_max : q->server_max), 0);
+    }
     if (role == TLS_SERVER) {
+        assert_int_equal(config_set_sessions(c, q->cache, q->tickets, 3600), 0);
         assert_int_equal(config_add_identity(c, pki.server[q->id]), 0);
         assert_int_equal(config_set_client_auth(c, q->auth), 0);
         assert_int_equal(config_set_keylog(c, pair_keylog, p), 0);
@@ -199,7 +210,7 @@ static inline struct tls *pair_end(struct pair *p, enum tls_role role, const str
                              role == TLS_SERVER ? NULL
                              : q->host          ? q->host
                                                 : PAIR_HOST,
-                             NULL, NULL),
+                             NULL, q->resume, NULL),
                      0);
     config_unref(c);
     return t;

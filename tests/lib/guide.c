@@ -28,7 +28,8 @@ void cred_make(struct cred *c, const struct cred_params *p, const struct cred *i
         what.nnames++;
     }
     assert_int_equal(crypto_init(), 0);
-    assert_int_equal(privkey_generate(&c->key, KEY_EC_P256, 0), 0);
+    assert_int_equal(privkey_generate(&c->key, p->rsa ? KEY_RSA : KEY_EC_P256, p->rsa ? 2048 : 0),
+                     0);
     what.key = c->key;
     what.issuer_key = issuer ? issuer->key : c->key;
     what.issuer = issuer ? &issuer->cert : NULL;
@@ -112,7 +113,7 @@ size_t side_take(struct side *s, unsigned char *out, size_t room)
 
 static void keep(struct side *s, const unsigned char *p, uint32 n)
 {
-    assert_int_equal(s->complete, 1); /* never before the handshake is complete */
+    assert_true(s->complete >= 1); /* never before the handshake is complete */
     if (s->ngot + n > s->got_room) {
         s->got_room = (s->ngot + n) * 2;
         s->got = realloc(s->got, s->got_room);
@@ -177,6 +178,23 @@ void carry(struct side *a, struct side *b, size_t chunk)
         moved += n;
         side_give(a, wire, n);
     } while (moved);
+}
+
+void side_connect(struct side *client, struct side *server, uint32 suite, sslSessionId_t *sid)
+{
+    matrixSslDeleteSession(client->ssl);
+    matrixSslDeleteSession(server->ssl);
+    client->ssl = server->ssl = NULL;
+    assert_int_equal(
+        matrixSslNewClientSession(&client->ssl, client->keys, sid, suite, NULL, NULL, NULL),
+        MATRIXSSL_REQUEST_SEND);
+    assert_int_equal(matrixSslNewServerSession(&server->ssl, server->keys, NULL), PS_SUCCESS);
+    client->complete = server->complete = 0;
+    carry(client, server, 65536);
+    assert_int_equal(client->complete, 1);
+    assert_int_equal(server->complete, 1);
+    client->nlog = server->nlog = client->ngot = server->ngot = 0;
+    client->log[0] = server->log[0] = '\0';
 }
 
 void side_write(struct side *s, const void *p, size_t n)

@@ -17,8 +17,8 @@ struct cred {
 struct cred_params {
     const char *common_name;
     const char *names[4]; /* subjectAltName; NULL ends */
-    bool ca, client;
-    int64_t from, until; /* days from now; 0 and 0: yesterday, tomorrow */
+    bool ca, client, rsa; /* rsa: the key, else P-256 */
+    int64_t from, until;  /* days from now; 0 and 0: yesterday, tomorrow */
 };
 /* issuer NULL: self-signed. Fails the test when it cannot. */
 void cred_make(struct cred *c, const struct cred_params *p, const struct cred *issuer);
@@ -48,6 +48,9 @@ size_t side_take(struct side *s, unsigned char *out, size_t room);
 void side_give(struct side *s, const unsigned char *in, size_t n);
 /* Carries bytes both ways, `chunk` at a time, until both are silent. */
 void carry(struct side *a, struct side *b, size_t chunk);
+/* A session each, made of their keys and connected, logs emptied; suite 0: any. Fails the test when
+ * it cannot. */
+void side_connect(struct side *client, struct side *server, uint32 suite, sslSessionId_t *sid);
 /* Encodes through EncodeToOutdata, at most a record at a time; fails the test when it cannot. */
 void side_write(struct side *s, const void *p, size_t n);
 #endif

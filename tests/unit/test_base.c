@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The ground floor but for readers and writers (test_bytes.c): memory, buffers, errors, secrets,
- * trace. */
+/* The ground floor but for readers and writers (test_bytes.c): memory, buffers, errors, secrets.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/secret.h"
-#include "base/trace.h"
 
 /* ---- memory: what is taken, what is given back and in which state ---- */
 
@@ -277,37 +276,6 @@ static void secrets(void **state)
     }
 }
 
-/* ---- trace ---- */
-
-static unsigned lines;
-static char last_line[600];
-
-static void collect(void *ctx, enum trace_level level, const char *line)
-{
-    assert_ptr_equal(ctx, &lines);
-    assert_int_equal(level <= TRACE_INFO, true);
-    lines++;
-    (void)snprintf(last_line, sizeof last_line, "%s", line);
-}
-
-static void traces(void **state)
-{
-    (void)state;
-    trace(TRACE_ERROR, "to nobody");
-    trace_set(collect, &lines, TRACE_INFO);
-    trace(TRACE_INFO, "%s %d", "line", 1);
-    assert_string_equal(last_line, "line 1");
-    trace(TRACE_HANDSHAKE, "too much");
-    trace(TRACE_DEBUG, "far too much");
-    assert_int_equal(lines, 1);
-    trace(TRACE_ERROR, "%0700d", 1);
-    assert_int_equal(lines, 2);
-    assert_int_equal(strlen(last_line), 511);
-    trace_set(NULL, NULL, TRACE_DEBUG);
-    trace(TRACE_ERROR, "to nobody");
-    assert_int_equal(lines, 2);
-}
-
 #define HOOKED(test) cmocka_unit_test_setup_teardown(test, hooked, unhooked)
 
 int main(void)
@@ -320,7 +288,6 @@ int main(void)
         cmocka_unit_test(error_sticks),
         cmocka_unit_test(error_names),
         cmocka_unit_test(secrets),
-        cmocka_unit_test(traces),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
