@@ -83,8 +83,9 @@ static int host_keys(void *ctx, enum hs_direction d, const struct hs_keys *k)
     if (d == HS_WRITE) {
         TRY(engine_flush(t));
     }
-    *(d == HS_WRITE ? &t->tx_max : &t->rx_max) =
-        t->hs.max_fragment ? t->hs.max_fragment : REC_PLAIN_MAX;
+    if (d == HS_READ) {
+        t->rx_max = t->hs.max_fragment ? t->hs.max_fragment : REC_PLAIN_MAX;
+    }
     if (!k->traffic) {
         return keys12(t, half, k);
     }

@@ -84,6 +84,16 @@ static int take_alert(struct tls *t, struct span body, struct tls_in *in)
     return ERR_PEER_ALERT;
 }
 
+/* max_fragment_length holds from when it is agreed (RFC 6066 section 4); what arrives under the
+ * keys of before a renegotiation was made without it. */
+static void take_limits(struct tls *t)
+{
+    t->tx_max = t->hs.max_fragment ? t->hs.max_fragment : REC_PLAIN_MAX;
+    if (!t->hs.renegotiating) {
+        t->rx_max = t->tx_max;
+    }
+}
+
 /* Whole messages out of the reassembly buffer, one after another. */
 static int run_messages(struct tls *t)
 {
@@ -91,6 +101,7 @@ static int run_messages(struct tls *t)
 
     while (buf_len(&t->message) >= HS_HEADER) {
         const uint8_t *p = buf_data(&t->message);
+        const unsigned type = p[0];
         size_t n = HS_HEADER + ((size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3]);
         int rc;
 
@@ -107,7 +118,8 @@ static int run_messages(struct tls *t)
             return fail_handshake(t, rc);
         }
         buf_consume(&t->message, n);
-        if (was) {
+        take_limits(t);
+        if (was || type == HS_HELLO_REQUEST) {
             rc = count_idle(t);
             TRY(rc);
         }

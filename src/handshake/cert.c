@@ -162,6 +162,14 @@ static int list_read(struct hs *h, struct rd *list, struct cert *chain, size_t *
     return 0;
 }
 
+void cert_forget(struct hs *h)
+{
+    mem_free(h->peer_cert);
+    h->peer_cert = NULL;
+    h->peer_cert_len = 0;
+    h->peer_not_after = INT64_MAX;
+}
+
 /* Keeps what outlives the handshake. A server that renegotiates may not become another one unless
  * both handshakes are bound to their certificates (threat 20). */
 static int keep(struct hs *h, const struct cert *chain, size_t n)
@@ -172,7 +180,7 @@ static int keep(struct hs *h, const struct cert *chain, size_t n)
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                     "the peer changed its certificate without extended master secret");
     }
-    mem_free(h->peer_cert);
+    cert_forget(h);
     h->peer_cert_len = now.n;
     h->peer_cert = mem_dup(now.p, now.n);
     h->peer_not_after = chain[0].not_after;

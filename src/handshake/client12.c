@@ -64,6 +64,7 @@ int client12_on_hello(struct hs *h, struct rd *body)
     }
     h->group = NULL;
     h->scheme = NULL;
+    buf_free(&h->status);
     return 0;
 }
 

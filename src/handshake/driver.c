@@ -234,6 +234,7 @@ int hs_restart(struct hs *h, bool resume)
 
 void hs_abandon(struct hs *h)
 {
+    h->asked = false;
     if (h->renegotiating && h->state == C_WAIT_SH) {
         h->renegotiating = false;
         h->state = C12_CONNECTED;

@@ -113,8 +113,8 @@ unsigned hello_kind(const struct hs *h, struct span message)
     if (h->state == S12_CONNECTED && type == HS_CLIENT_HELLO && !may_renegotiate(h)) {
         return HS_RENEGOTIATION_REFUSED;
     }
-    if (!hello_offers(h, TLS_1_3)) {
-        return type;
+    if (!hello_offers(h, TLS_1_3) || h->state == C12_CONNECTED || h->state == S12_CONNECTED) {
+        return type; /* a renegotiation keeps the version (RFC 8446 section 4.1.2) */
     }
     if (type == HS_SERVER_HELLO) {
         if (body.n >= 2 + RANDOM_SIZE && memcmp(body.p + 2, hello_retry_random, RANDOM_SIZE) == 0) {
@@ -285,7 +285,7 @@ int hello_server_random(struct hs *h, uint16_t version)
     uint8_t *random = h->work->server_random;
 
     TRY(rand_bytes(random, RANDOM_SIZE));
-    if (version < TLS_1_3 && h->set->max_version >= TLS_1_3) { /* threat 22 */
+    if (version < TLS_1_3 && hello_offers(h, TLS_1_3)) { /* threat 22 */
         memcpy(random + RANDOM_SIZE - sizeof downgrade, downgrade, sizeof downgrade);
     }
     return 0;
@@ -326,7 +326,7 @@ static int check_version(struct hs *h, const struct server_hello *s, enum ext_wh
                     hello_offers(h, TLS_1_2) ? "1.2" : "1.3");
     }
     end = s->random.p + RANDOM_SIZE - sizeof downgrade;
-    if (h->set->max_version >= TLS_1_3 && memcmp(end, downgrade, tail) == 0 && end[tail] <= 1) {
+    if (hello_offers(h, TLS_1_3) && memcmp(end, downgrade, tail) == 0 && end[tail] <= 1) {
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), /* threat 22 */
                     "someone between us and the server forces an old version");
     }

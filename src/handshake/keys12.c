@@ -156,8 +156,7 @@ struct tls_session *session12_make(struct hs *h, uint32_t life, struct span tick
 
 int session_take(struct hs *h, const struct tls_session *s)
 {
-    mem_free(h->peer_cert);
-    h->peer_cert = NULL;
+    cert_forget(h);
     h->peer_cert_len = s->peer_cert_len;
     h->peer_not_after = s->peer_not_after;
     h->group = group_by_id(s->group);

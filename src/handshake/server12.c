@@ -224,6 +224,7 @@ static int full(struct hs *h, const struct client_hello *c)
     h->etm = k->offers_etm && !h->set->no_etm && h->suite->cbc != CBC_NONE;
     h->group = NULL;
     h->scheme = NULL;
+    cert_forget(h); /* of the handshake before */
     if (h->suite->kx == KX_RSA) {
         h->facts |= FACT_RSA_KX;
     }
