@@ -38,6 +38,7 @@ struct hash *hash_new(enum hash_id id); /* NULL: ERR_MEM or ERR_CRYPTO */
 int hash_update(struct hash *h, const void *p, size_t n) MUST_CHECK;
 /* The digest so far; the running one goes on (copied into a kept per-thread context). */
 int hash_snapshot(const struct hash *h, uint8_t *out) MUST_CHECK;
+struct hash *hash_copy(const struct hash *h); /* NULL: ERR_MEM or ERR_CRYPTO */
 void hash_free(struct hash *h);
 
 /* ---- HMAC, HKDF (RFC 2104, 5869, 8446 section 7.1), by hand over kept digest contexts ---- */

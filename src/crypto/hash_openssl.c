@@ -98,6 +98,23 @@ int hash_snapshot(const struct hash *h, uint8_t *out)
     return 0;
 }
 
+struct hash *hash_copy(const struct hash *h)
+{
+    struct hash *c = mem_zalloc(sizeof *c);
+
+    if (!c) {
+        return NULL;
+    }
+    c->id = h->id;
+    c->ctx = EVP_MD_CTX_new();
+    if (!c->ctx || !EVP_MD_CTX_copy_ex(c->ctx, h->ctx)) {
+        (void)crypto_fail(0);
+        hash_free(c);
+        return NULL;
+    }
+    return c;
+}
+
 void hash_free(struct hash *h)
 {
     if (h) {

@@ -2,7 +2,6 @@
 /* libcrypto's memory: out of the arena as well, so that nothing below the engine's API mallocs. */
 #ifndef CRYPTO_MEMORY_H
 #define CRYPTO_MEMORY_H
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -12,6 +11,7 @@
  * called before crypto_init(). */
 int crypto_use_arena(void *memory, size_t n) MUST_CHECK;
 
-/* Was libcrypto refused memory in this thread since it was asked last? */
-bool crypto_was_refused_memory(void);
+/* Why what libcrypto did in this thread failed: ERR_MEM when it was refused memory since this was
+ * asked last, else `code`. */
+int crypto_why(int code);
 #endif

@@ -48,13 +48,14 @@ int crypto_use_arena(void *memory, size_t n)
         mem_arena_drop();
         return ERR_STATE;
     }
-    return 0;
+    /* Nothing of ours needs openssl.cnf, and libcrypto would read it with stdio, which mallocs. */
+    return OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1 ? 0 : crypto_fail(ERR_MEM);
 }
 
-bool crypto_was_refused_memory(void)
+int crypto_why(int code)
 {
     const bool was = refused;
 
     refused = false;
-    return was;
+    return was ? ERR_MEM : code;
 }
