@@ -65,7 +65,8 @@ enum {
     SSL_OPT_ALPN,        /* string: protocols in order of preference, "h2,http/1.1". A server
                             without one in common refuses */
     SSL_OPT_VERIFY,      /* int: SSL_VERIFY_... */
-    SSL_OPT_MIN_VERSION, /* int: 0x0304 is TLS 1.3, 0x0303 is TLS 1.2; 0: the default */
+    SSL_OPT_MIN_VERSION, /* int: 0x0304 is TLS 1.3, 0x0303 is TLS 1.2; 0: the default,
+                            which is 1.2 for the lowest and 1.3 for the highest */
     SSL_OPT_MAX_VERSION, /* int: likewise */
     SSL_OPT_CLIENT_AUTH, /* int: SSL_CLIENT_AUTH_...; servers; clients are verified by CA_FILE */
     SSL_OPT_HANDSHAKE_TIMEOUT, /* int: milliseconds from connect, accept or attach; 0: 60000

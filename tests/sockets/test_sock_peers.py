@@ -17,7 +17,7 @@ import traceback
 BUILD = os.environ.get("BUILD", "build")
 WAIT = 20
 SOL_SSL = 0x5353
-NAME, _, CA, CERT, KEY, _, ALPN, VERIFY, _, _, CLIENT_AUTH, TIMEOUT = range(1, 13)
+NAME, _, CA, CERT, KEY, _, ALPN, VERIFY, _, _, CLIENT_AUTH, TIMEOUT, _, VERSION = range(1, 15)
 CLIENT, SERVER = 0, 1
 
 
@@ -140,9 +140,12 @@ class Other(threading.Thread):
         return self.result
 
 
-def py_context(path, server, kind="ec"):
+VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
+
+
+def py_context(path, server, kind="ec", version="TLSv1.3"):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.minimum_version = context.maximum_version = VERSIONS[version]
     context.load_verify_locations(path("ca.crt"))
     if server:
         context.load_cert_chain(path(f"{kind}.crt"), path(f"{kind}.key"))
@@ -163,10 +166,13 @@ def py_echo(tls):
     tls.unwrap().close()
 
 
+KINDS = [(kind, version) for kind in ("ec", "p384", "rsa", "ed25519") for version in VERSIONS]
+
+
 def client_to_python(path):
-    for kind in ("ec", "p384", "rsa", "ed25519"):
+    for kind, version in KINDS:
         a, b = pair()
-        context = py_context(path, True, kind)
+        context = py_context(path, True, kind, version)
         context.set_alpn_protocols(["echo"])
         peer = Other(lambda c=context, s=b: py_echo(c.wrap_socket(s, server_side=True)))
         s = Sleeve(a, CLIENT, NAME="server.test", CA=path("ca.crt"), ALPN="other,echo")
@@ -174,6 +180,7 @@ def client_to_python(path):
         got = Other(lambda c=s, n=len(data): c.read_exactly(n))
         s.write(data)
         assert got.end() == data
+        assert s.fact(VERSION) == version, s.fact(VERSION)
         s.shut_write()
         assert s.read() == b""
         s.close()
@@ -181,13 +188,13 @@ def client_to_python(path):
 
 
 def python_to_server(path):
-    for kind in ("ec", "p384", "rsa", "ed25519"):
+    for kind, version in KINDS:
         a, b = pair()
         data = payload(300000)
 
-        def client(sock=a):
-            with py_context(path, False).wrap_socket(sock, server_hostname="server.test") as tls:
-                assert tls.version() == "TLSv1.3"
+        def client(sock=a, context=py_context(path, False, version=version), want=version):
+            with context.wrap_socket(sock, server_hostname="server.test") as tls:
+                assert tls.version() == want
                 sender = Other(lambda: tls.sendall(data))
                 got = b""
                 while len(got) < len(data):
