@@ -89,7 +89,7 @@ PKG_BUILD := libbsd-dev libssl-dev libinih-dev pkg-config
 PKG_DEMO  := $(PKG_BUILD) redis-server redis-tools openssl
 PKG_TEST  := $(PKG_DEMO) libcmocka-dev socat redis curl gnutls-bin libnss3-tools python3 netcat-openbsd \
              clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm mandoc valgrind xxd \
-             libgnutls28-dev libwolfssl-dev memcached nginx wget perl tcl \
+             libgnutls28-dev libwolfssl-dev tshark memcached nginx wget perl tcl \
              $(if $(shell command -v node 2>/dev/null),,nodejs)
 PKG_BENCH := $(PKG_TEST) gnuplot-nox
 STAMPS ?= $(BUILD)/.deps

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/trace.h"
 #include "preload/watch.h"
 
 struct policy *policy;
@@ -61,6 +62,7 @@ __attribute__((constructor)) static void preload_start(int argc, char **argv, ch
         const char *slash = strrchr(argv[0], '/');
         snprintf(program, sizeof program, "%s", slash ? slash + 1 : argv[0]);
     }
+    trace_set(NULL, NULL, 0); /* until there is a log: no file for a program that is not listed */
     state = policy_load(&policy, NULL, &err);
     if (state == 0) {
         policy = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The log: silent unless SLEEVE_LOG (or the configuration's `log`) names a file, "stderr" or
- * "fd:N". One line for each session, one for each failure; a line is one write(), so processes may
- * share a file. */
+ * "fd:N", and behind it kinds of trace ("stderr,handshake"). One line for each session, one for
+ * each failure; a line is one write(), so processes may share a file. */
 #include "preload/preload.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,9 +10,10 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "base/trace.h"
 
 #define OWN_FD_MIN 1000 /* our descriptors stay out of the program's way */
-#define LINE_MAX_  1024
+#define LINE_MAX_  2048
 
 static int log_fd = -1;
 static char log_path[1024]; /* empty: a descriptor that is not ours to reopen */
@@ -33,19 +34,31 @@ static void open_path(void)
     log_fd = fd;
 }
 
+static void trace_line(void *ctx, enum trace_kind kind, const char *line)
+{
+    (void)ctx;
+    log_line("%s: %s", trace_name(kind), line);
+}
+
 void log_open(const char *where)
 {
+    unsigned kinds;
+    size_t n;
+
     if (!where || !*where) {
         return;
     }
-    if (strcmp(where, "stderr") == 0) {
+    kinds = trace_kinds(where, &n);
+    if (n == 6 && memcmp(where, "stderr", n) == 0) {
         log_fd = STDERR_FILENO;
     } else if (strncmp(where, "fd:", 3) == 0) {
         log_fd = atoi(where + 3);
-    } else if (strlen(where) < sizeof log_path) {
-        strcpy(log_path, where);
+    } else if (n && n < sizeof log_path) {
+        memcpy(log_path, where, n);
+        log_path[n] = '\0';
         open_path();
     }
+    trace_set(trace_line, NULL, kinds);
 }
 
 bool log_owns(int fd)

@@ -140,6 +140,26 @@ int config_set_suites(struct config *c, const uint16_t *ids, size_t n)
     return 0;
 }
 
+int config_set_schemes(struct config *c, const uint16_t *ids, size_t n)
+{
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    if (n > SETTINGS_SCHEMES) {
+        return ERR_LIMIT;
+    }
+    c->s.nschemes = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct scheme *s = scheme_by_id(ids[i]);
+
+        if (!s) {
+            return ERR_UNSUPPORTED;
+        }
+        c->s.schemes[c->s.nschemes++] = s;
+    }
+    return 0;
+}
+
 int config_set_groups(struct config *c, const uint16_t *ids, size_t n)
 {
     if (c->sealed) {
@@ -384,6 +404,15 @@ static void fill_groups(struct settings *s)
     }
 }
 
+static void fill_schemes(struct settings *s)
+{
+    if (s->nschemes == 0) {
+        for (; s->nschemes < SETTINGS_SCHEMES && scheme_at(s->nschemes); s->nschemes++) {
+            s->schemes[s->nschemes] = scheme_at(s->nschemes);
+        }
+    }
+}
+
 int config_seal(struct config *c, struct error *err)
 {
     struct settings *s = &c->s;
@@ -404,6 +433,7 @@ int config_seal(struct config *c, struct error *err)
         return FAIL(err, ERR_ARG, "no clock is set to check validity dates with");
     }
     fill_suites(s);
+    fill_schemes(s);
     fill_groups(s);
     if (s->min_version > s->max_version) {
         return FAIL(err, ERR_ARG, "no cipher suite belongs to the versions that are allowed");

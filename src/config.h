@@ -18,6 +18,8 @@ int config_add_identity(struct config *c, struct identity *id) MUST_CHECK;
 int config_set_alpn(struct config *c, const char *const *names, size_t n) MUST_CHECK;
 int config_set_versions(struct config *c, unsigned min, unsigned max) MUST_CHECK;
 int config_set_suites(struct config *c, const uint16_t *ids, size_t n) MUST_CHECK;
+/* Signature schemes (RFC 8446 section 4.2.3), in order of preference, to sign and verify with. */
+int config_set_schemes(struct config *c, const uint16_t *ids, size_t n) MUST_CHECK;
 int config_set_groups(struct config *c, const uint16_t *ids, size_t n) MUST_CHECK;
 int config_set_verify(struct config *c, enum verify_mode mode) MUST_CHECK;
 int config_set_client_auth(struct config *c, enum client_auth mode) MUST_CHECK;

@@ -62,6 +62,11 @@ static int host_send(void *ctx, struct span message)
 {
     struct tls *t = ctx;
 
+    const unsigned both = ST_CONNECTED | ST_CLOSED;
+
+    if ((engine_status(t) & both) == both) { /* we have said our last; the peer has not */
+        return 0;
+    }
     return buf_append(&t->flight, message.p, message.n);
 }
 
@@ -123,6 +128,13 @@ static int host_early_data(void *ctx)
     return 0;
 }
 
+static const uint8_t *host_traffic(void *ctx, enum hs_direction d)
+{
+    struct tls *t = ctx;
+
+    return d == HS_WRITE ? t->tx_secret : t->rx_secret;
+}
+
 static const struct hs_host host = {
     .send = host_send,
     .send_ccs = host_ccs,
@@ -130,6 +142,7 @@ static const struct hs_host host = {
     .warn = host_warn,
     .key_update = host_key_update,
     .early_data = host_early_data,
+    .traffic = host_traffic,
 };
 
 /* ---- life ---- */
@@ -187,9 +200,28 @@ int tls_new(struct tls **out, struct config *c, const char *name, const char *sn
 
 int tls_request_client_auth(struct tls *t, struct config *c)
 {
-    (void)t;
-    (void)c;
-    return ERR_UNSUPPORTED;
+    const struct settings *s = c ? config_settings(c) : t->hs.set;
+    int rc;
+
+    if (!tls_can_seal(t)) {
+        return engine_status(t) & ST_CONNECTED ? ERR_CLOSED : ERR_STATE;
+    }
+    if (s->role != t->hs.set->role) {
+        return ERR_ARG;
+    }
+    TRY(hs_may_request(&t->hs));
+    error_clear(&t->scratch);
+    rc = hs_request(&t->hs, s);
+    if (c) {
+        config_ref(c);
+        config_unref(t->config);
+        t->config = c;
+    }
+    rc = rc < 0 ? rc : engine_flush(t);
+    if (rc < 0) {
+        engine_fail(t, rc, __func__, t->scratch.code ? t->scratch.text : error_name(rc));
+    }
+    return rc;
 }
 
 void tls_free(struct tls *t)

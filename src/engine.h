@@ -8,6 +8,8 @@
  * Threads: during the handshake one thread at a time. Once tls_connected(), one thread may be in
  * the read half (tls_input) while another is in the write half (tls_seal, tls_output, tls_sent,
  * tls_close, tls_key_update): the read half only leaves notes (atomic) that the write half acts on.
+ * Not so with CONFIG_POST_AUTH, where tls_input() itself answers a request, and from
+ * tls_request_client_auth() to its TLS_EV_DONE: one thread at a time.
  */
 #ifndef SRC_ENGINE_H
 #define SRC_ENGINE_H
@@ -69,13 +71,14 @@ void tls_sent(struct tls *t, size_t n);
 int tls_queue(struct tls *t, const void *sealed, size_t n) MUST_CHECK;
 /* Seals from the parts into dst as many whole records as fit (each at most TLS_PLAINTEXT_MAX).
  * *taken: plaintext bytes used; *made: bytes in dst. Parts without a byte make one empty record.
- * The first part may lie at dst + tls_headroom(): sealed in place. ERR_STATE before the handshake
- * is complete, ERR_CLOSED after tls_close() or an error. Call tls_output() first: it changes worn
- * keys. */
+ * The first part may lie at dst + tls_headroom() and is then sealed in place, if all of it goes
+ * into one record (tls_fragment()). ERR_STATE before the handshake is complete, ERR_CLOSED after
+ * tls_close() or an error. Call tls_output() first: it changes worn keys. */
 int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
              size_t room, size_t *made) MUST_CHECK;
-size_t tls_headroom(const struct tls *t);             /* bytes of a record before its ciphertext */
-size_t tls_overhead(const struct tls *t, size_t len); /* what sealing adds to len bytes */
+size_t tls_headroom(const struct tls *t); /* bytes of a record before its ciphertext */
+size_t tls_fragment(const struct tls *t); /* most content of one record: 16384, or as agreed */
+size_t tls_overhead(const struct tls *t, size_t len); /* what sealing adds to len bytes in all */
 int tls_close(struct tls *t);                         /* queues close_notify; idempotent */
 int tls_key_update(struct tls *t, bool ask_peer) MUST_CHECK;
 /* Another handshake on a connected TLS 1.2 connection (threat 20): a client's ClientHello, a
@@ -88,8 +91,10 @@ int tls_rehandshake(struct tls *t, struct config *c, bool resume) MUST_CHECK;
 /* Overrides RENEGOTIATE_NEVER / _SECURE of the config for what the peer may start from now on. */
 void tls_allow_renegotiation(struct tls *t, bool yes);
 /* TLS 1.3 server: asks the client for its certificate now (RFC 8446 section 4.6.2). c: NULL, or
- * another sealed config whose trust and callback judge it. TLS_EV_DONE when it was proved.
- * ERR_UNSUPPORTED: the client did not offer it. */
+ * another sealed server config whose trust, callback and client_auth judge it from now on. Data
+ * goes on flowing; what the client proved before is forgotten. TLS_EV_DONE when it has answered:
+ * with a proof, or, unless client_auth is CLIENT_AUTH_REQUIRE, with none (tls_info.client_auth).
+ * ERR_STATE: it was asked already; ERR_UNSUPPORTED: TLS 1.2, or the client did not offer it. */
 int tls_request_client_auth(struct tls *t, struct config *c) MUST_CHECK;
 /* Gives up with an alert of the caller's choice (user_canceled, internal_error, ...). */
 void tls_abort(struct tls *t, enum alert desc, const char *why);
@@ -118,6 +123,6 @@ struct tls_info {
 };
 void tls_get_info(const struct tls *t, struct tls_info *i);
 /* A reference to the session that this connection can be resumed with: TLS 1.2 after the handshake,
- * TLS 1.3 the newest ticket; NULL: none. */
+ * TLS 1.3 the newest ticket (which the read half may replace); NULL: none. */
 struct tls_session *tls_session(const struct tls *t);
 #endif

@@ -40,7 +40,7 @@ static int take_ccs(struct tls *t, struct span body)
     /* One byte 01, never inside a message (threats 1, 9). In TLS 1.3 it means nothing and is
      * dropped, twice at most and not after the peer's Finished (RFC 8446 section 5). */
     if (body.n != 1 || body.p[0] != 1 || buf_len(&t->message) ||
-        (hs_is_13(&t->hs) && (hs_connected(&t->hs) || ++t->ccs > 2))) {
+        (hs_is_13(&t->hs) && ((engine_status(t) & ST_CONNECTED) || ++t->ccs > 2))) {
         return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                            "unexpected change_cipher_spec");
     }
@@ -119,7 +119,7 @@ static int run_messages(struct tls *t)
         }
         buf_consume(&t->message, n);
         take_limits(t);
-        if (was || type == HS_HELLO_REQUEST) {
+        if (was || type == HS_HELLO_REQUEST || type == HS_KEY_UPDATE) {
             rc = count_idle(t);
             TRY(rc);
         }
@@ -181,7 +181,7 @@ static bool plain_is_legal(const struct tls *t, uint8_t type)
         return false;
     }
     return type == CT_CHANGE_CIPHER_SPEC || (type == CT_ALERT && t->hs.set->role == TLS_SERVER &&
-                                             !hs_connected(&t->hs) && t->rx.seq == 0);
+                                             !(engine_status(t) & ST_CONNECTED) && t->rx.seq == 0);
 }
 
 /* Rejected early data: nothing of it can be opened, all of it is skipped, within a limit. */

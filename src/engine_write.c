@@ -174,7 +174,20 @@ size_t tls_headroom(const struct tls *t)
 
 size_t tls_overhead(const struct tls *t, size_t len)
 {
-    return t->tx.protection ? rec_size(&t->tx, len) - len : TLS_OVERHEAD_MAX;
+    size_t whole = len / t->tx_max, rest = len % t->tx_max, size = 0;
+
+    if (!t->tx.protection) {
+        return TLS_OVERHEAD_MAX;
+    }
+    if (rest || !whole) {
+        size = rec_size(&t->tx, rest);
+    }
+    return size + whole * rec_size(&t->tx, t->tx_max) - len;
+}
+
+size_t tls_fragment(const struct tls *t)
+{
+    return t->tx_max;
 }
 
 int tls_close(struct tls *t)

@@ -128,7 +128,7 @@ static int32 next_record(struct session *s, unsigned char **ptbuf, uint32 *ptlen
     }
     while (buf_len(&s->in) && s->progress != LAST_FLIGHT) {
         struct tls_in in = { .data = buf_data(&s->in), .len = buf_len(&s->in) };
-        int event = tls_input(s->tls, &in);
+        int event = matrixssl_input(s, &in);
 
         if (event < 0) {
             return failed(s, ptbuf, ptlen);
@@ -232,9 +232,10 @@ static int32 may_encode(const struct session *s, uint32 len)
     return len > SSL_MAX_PLAINTEXT_LEN ? PS_LIMIT_FAIL : PS_SUCCESS;
 }
 
-/* Sealed behind what is in `out`, where there is room for all of it; the plaintext may lie where
- * the ciphertext of one record will be. The engine's queue must be empty: tls_output() was called,
- * and what it had was taken over. */
+/* Sealed behind what is in `out`, as much as there is room for: whole records, one unless the peer
+ * wants shorter ones; the plaintext may lie where the ciphertext of one record will be. Returns how
+ * much. The engine's queue must be empty: tls_output() was called, and what it had was taken over.
+ */
 static int seal(struct session *s, const uint8_t *plain, size_t n)
 {
     struct span in = span_of(plain, n);
@@ -243,14 +244,22 @@ static int seal(struct session *s, const uint8_t *plain, size_t n)
     TRY(tls_seal(s->tls, &in, 1, &taken, buf_tail(&s->out), s->out.cap - s->out.end, &made));
     buf_added(&s->out, made);
     matrixssl_earn(s, taken);
-    return taken == n ? 0 : ERR_LIMIT;
+    return taken == 0 && n ? ERR_LIMIT : (int)taken;
 }
 
 static int seal_copy(struct session *s, const uint8_t *plain, size_t n)
 {
     TRY(take_over(s));
-    TRY(buf_reserve(&s->out, n + tls_overhead(s->tls, n)));
-    return seal(s, plain, n);
+    do {
+        int taken;
+
+        TRY(buf_reserve(&s->out, n + tls_overhead(s->tls, n)));
+        taken = seal(s, plain, n);
+        TRY(taken);
+        plain = taken ? plain + taken : plain;
+        n -= (size_t)taken;
+    } while (n);
+    return 0;
 }
 
 int32 matrixSslEncodeToOutdata(ssl_t *ssl, unsigned char *buf, uint32 len)
@@ -308,11 +317,10 @@ int32 matrixSslGetWritebuf(ssl_t *ssl, unsigned char **buf, uint32 reqLen)
 
 /* Can the plaintext be sealed where it lies? Not when the engine has queued something since the
  * room was given, which goes first; nor when the suite is another one since; nor when it takes more
- * than one record (RFC 6066 section 4), which shows in what they add. */
+ * than one record (RFC 6066 section 4). */
 static bool stays(const struct session *s, size_t n)
 {
-    return tls_output(s->tls).n == 0 && tls_headroom(s->tls) == s->gap &&
-           tls_overhead(s->tls, n) < 2 * tls_overhead(s->tls, 1) - CBC_BLOCK;
+    return tls_output(s->tls).n == 0 && tls_headroom(s->tls) == s->gap && n <= tls_fragment(s->tls);
 }
 
 static int seal_elsewhere(struct session *s, size_t n)

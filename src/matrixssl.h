@@ -3,6 +3,7 @@
 #ifndef SRC_MATRIXSSL_H
 #define SRC_MATRIXSSL_H
 #include <matrixssl/matrixsslApi.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/buf.h"
@@ -16,14 +17,31 @@ struct psk {
     uint8_t key[SSL_PSK_MAX_KEY_SIZE], id[SSL_PSK_MAX_ID_SIZE];
 };
 
+/* What tells the configs of one set of keys apart; compared byte by byte, so without gaps. */
+struct config_key {
+    uint32_t generation; /* of what is said for the whole process */
+    uint16_t suite, min_version, max_version, max_fragment;
+    uint8_t status[SETTINGS_SUITES]; /* enum suite_status, in the order of suite_at() */
+    uint8_t server, asks, hears, named, ask_status, no_tickets, gap[2];
+};
+struct shared_config {
+    struct config_key key;
+    struct config *config; /* NULL: none yet */
+};
+#define KEYS_SHARED 4
+
 struct sslKeys {
     struct identity *identity[KEYS_MAX_IDENTITIES];
     size_t nidentities;
-    struct trust *trust; /* may be without anchors */
+    struct buf status[KEYS_MAX_IDENTITIES]; /* OCSP response of each; empty: none */
+    struct trust *trust;                    /* may be without anchors */
     struct ticket_keys *tickets;
     struct psk *psks;
-    struct buf dh;      /* Diffie-Hellman parameters, checked, as they were loaded */
-    atomic_bool in_use; /* by a session: nothing may be loaded any more */
+    struct buf dh;        /* Diffie-Hellman parameters, checked, as they were loaded */
+    atomic_bool in_use;   /* by a session: nothing may be loaded any more */
+    pthread_mutex_t lock; /* of what follows */
+    struct shared_config shared[KEYS_SHARED];
+    size_t next_shared;
 };
 
 /* What may be said of a suite, by the process or by a session. */
@@ -95,6 +113,9 @@ static inline struct session *session_of(ssl_t *ssl)
 /* Wipes and gives up the room of matrixSslGetWritebuf(). */
 void matrixssl_drop_reserved(struct session *s);
 
+/* The arena of a build with USE_PEERSEC_MEMORY_MANAGEMENT, before anything is allocated. */
+int matrixssl_memory(void) MUST_CHECK;
+
 /* The guide's number for an error of ours. */
 int32 matrixssl_code(int err);
 
@@ -102,11 +123,14 @@ int32 matrixssl_code(int err);
 /* A reference to the cache of sessions, NULL when the library is not open. */
 struct session_cache *matrixssl_cache(void);
 int matrixssl_set_keylog(struct config *c) MUST_CHECK;
+/* Another one whenever something is said for the whole process. */
+uint32_t matrixssl_generation(void);
+void matrixssl_next_generation(void);
 /* Forgets what was said of suites for the whole process. */
 void matrixssl_forget_suites(void);
 
 /* ---- making connections ---- */
-/* A sealed config of the session's present keys, callbacks and wishes. */
+/* A reference to a sealed config of the session's present keys, callbacks and wishes. */
 int matrixssl_config(struct session *s, struct config **out, struct error *err) MUST_CHECK;
 /* A connection under the present wishes in place of the one that was there. When it cannot be made
  * the wishes become `before`. The guide's number. */
@@ -118,6 +142,9 @@ int matrixssl_set_suites(struct config *c, const struct wishes *w) MUST_CHECK;
 int matrixssl_take_extensions(struct wishes *w, const struct tlsExtension *e) MUST_CHECK;
 int matrixssl_wish_alpn(struct wishes *w, const char *const *names, size_t n) MUST_CHECK;
 void matrixssl_free_wishes(struct wishes *w);
+
+/* tls_input(), with the session's callbacks. */
+int matrixssl_input(struct session *s, struct tls_in *in) MUST_CHECK;
 
 /* ---- sslSessionId_t ---- */
 /* A session that may be offered, or NULL. */

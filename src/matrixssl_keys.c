@@ -6,6 +6,8 @@
 #include "base/secret.h"
 #include "base/trace.h"
 
+#define OCSP_MAX 16384 /* bytes of a response: a ServerHello's flight stays small */
+
 int32 matrixSslNewKeys(sslKeys_t **out)
 {
     struct sslKeys *k;
@@ -22,6 +24,7 @@ int32 matrixSslNewKeys(sslKeys_t **out)
         return PS_MEM_FAIL;
     }
     atomic_init(&k->in_use, false);
+    (void)pthread_mutex_init(&k->lock, NULL);
     k->trust = trust_new();
     k->tickets = ticket_keys_new(SSL_SESSION_ENTRY_LIFE);
     if (!k->trust || !k->tickets) {
@@ -39,7 +42,12 @@ void matrixSslDeleteKeys(sslKeys_t *k)
     }
     for (size_t i = 0; i < k->nidentities; i++) {
         identity_unref(k->identity[i]);
+        buf_free(&k->status[i]);
     }
+    for (size_t i = 0; i < KEYS_SHARED; i++) {
+        config_unref(k->shared[i].config);
+    }
+    (void)pthread_mutex_destroy(&k->lock);
     trust_unref(k->trust);
     ticket_keys_unref(k->tickets);
     while (k->psks) {
@@ -313,7 +321,28 @@ int32 matrixSslLoadPsk(sslKeys_t *k, unsigned char *key, uint32 keyLen, unsigned
     return PS_SUCCESS;
 }
 
-/* ---- session tickets ---- */
+/* ---- what a server sends with its certificate, and after ---- */
+int32 matrixSslLoadOCSPResponse(sslKeys_t *k, const unsigned char *response, uint32 len)
+{
+    struct buf kept = { 0 };
+
+    if (!k || !response || len == 0 || k->nidentities == 0) {
+        return PS_ARG_FAIL;
+    }
+    if (atomic_load(&k->in_use)) {
+        return PS_FAILURE;
+    }
+    if (len > OCSP_MAX) {
+        return PS_LIMIT_FAIL;
+    }
+    if (buf_append(&kept, response, len) < 0) {
+        return PS_MEM_FAIL;
+    }
+    buf_free(&k->status[k->nidentities - 1]);
+    k->status[k->nidentities - 1] = kept;
+    return PS_SUCCESS;
+}
+
 int32 matrixSslLoadSessionTicketKeys(sslKeys_t *k, const unsigned char name[16],
                                      const unsigned char *symKey, short symKeyLen,
                                      const unsigned char *hashKey, short hashKeyLen)

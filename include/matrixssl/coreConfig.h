@@ -40,6 +40,10 @@
 #elif defined(USE_PEERSEC_MEMORY_MANAGEMENT) && !defined(USE_MATRIX_MEMORY_MANAGEMENT)
 #define USE_MATRIX_MEMORY_MANAGEMENT
 #endif
+/* Bytes of that arena. libcrypto itself keeps about 0.5 MB, a session under way 0.1 MB more. */
+#ifndef MATRIXSSL_ARENA_SIZE
+#define MATRIXSSL_ARENA_SIZE (4 * 1024 * 1024)
+#endif
 
 /* _psError() and a failed psAssert() stop the program in the debugger. Default: off. */
 /* #define HALT_ON_PS_ERROR */

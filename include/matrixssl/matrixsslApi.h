@@ -203,6 +203,10 @@ typedef int32 (*sslExtCb_t)(ssl_t *ssl, unsigned short extType, unsigned short e
  * matrixSslSetCipherSuiteEnabledStatus(NULL, ...) said. */
 int32 matrixSslOpen(void);
 void matrixSslClose(void);
+/* matrixSslOpen() with all memory of the engine and of its cryptography out of the `size` bytes at
+ * `memory`, which must stay for the life of the process. PS_MEM_FAIL: too small; PS_FAILURE: there
+ * is another arena, or libcrypto has been in use before. The same memory again is fine. */
+int32 matrixSslOpenWithArena(void *memory, uint32 size);
 
 /* ---- keys: to be loaded before the first session uses them ---- */
 int32 matrixSslNewKeys(sslKeys_t **keys);
@@ -235,6 +239,9 @@ int32 matrixSslLoadDhParamsMem(sslKeys_t *keys, unsigned char *params, int32 len
 #define SSL_PSK_MAX_ID_SIZE  128
 int32 matrixSslLoadPsk(sslKeys_t *keys, unsigned char *key, uint32 keyLen, unsigned char *id,
                        uint32 idLen);
+/* A server's OCSP response, DER, for the certificate that was loaded last; replaces the one before.
+ * The caller has fetched it and fetches it anew in time. */
+int32 matrixSslLoadOCSPResponse(sslKeys_t *keys, const unsigned char *response, uint32 len);
 /* The key of a server's session tickets in place of one drawn at random, so that several servers
  * resume each other's sessions: a name of 16 bytes that travels in clear, 16 or 32 bytes of symKey
  * and 32 of hashKey (both make the one key that is used). The one before serves on for old tickets.

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/trace.h"
+
 void error_clear(struct error *e)
 {
     memset(e, 0, sizeof *e);
@@ -21,6 +23,7 @@ int error_set(struct error *e, int code, const char *place, const char *fmt, ...
         va_start(ap, fmt);
         (void)vsnprintf(e->text, sizeof e->text, fmt, ap);
         va_end(ap);
+        trace(TRACE_INFO, "%s: %s (%s)", place, e->text, error_name(code));
     }
     return code;
 }

@@ -137,6 +137,9 @@ static void decide(void)
     unsigned mask = TRACE_UNDECIDED;
     size_t n = 0;
 
+    if (atomic_load_explicit(&trace_mask, memory_order_acquire) != TRACE_UNDECIDED) {
+        return; /* trace_set() was first: no file is opened */
+    }
     file_kinds = where ? trace_kinds(where, &n) : 0;
     file = file_kinds ? open_log(where, n) : NULL;
     if (!file) {
@@ -154,11 +157,11 @@ unsigned trace_decide(void)
 
 void trace_set(trace_fn *fn, void *ctx, unsigned mask)
 {
-    (void)trace_decide(); /* so that it is not decided afterwards */
     atomic_store_explicit(&trace_mask, 0, memory_order_release);
     hook = fn;
     hook_ctx = ctx;
-    atomic_store_explicit(&trace_mask, fn ? mask & TRACE_ALL : 0, memory_order_release);
+    atomic_store_explicit(&trace_mask, fn ? (mask & TRACE_ALL) | BUILT_IN : 0,
+                          memory_order_release);
 }
 
 void trace(enum trace_kind kind, const char *fmt, ...)

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/trace.h"
 #include "crypto/local_openssl.h"
 
 struct aead {
@@ -26,6 +27,7 @@ struct aead *aead_new(enum aead_id id, const uint8_t *key, bool seal)
         aead_free(a);
         return NULL;
     }
+    trace(TRACE_CRYPTO, "a key of %zu bytes to %s with", aead_key_size(id), seal ? "seal" : "open");
     return a;
 }
 

@@ -5,6 +5,7 @@
  * derive need not do it again (RFC 8446 section 4.2.8.2, RFC 7748 section 6). */
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/trace.h"
 #include "crypto/local_openssl.h"
 
 struct kex {
@@ -78,6 +79,7 @@ static EVP_PKEY *generate(const struct group *g)
     EVP_PKEY *key = NULL;
     EVP_PKEY_CTX *ctx;
 
+    trace(TRACE_CRYPTO, "a new key of %s", g->name);
     if (rand_is_test() && !is_ec(g)) {
         SECRET(raw, KEX_SECRET_MAX);
 

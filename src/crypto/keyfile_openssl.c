@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/secret.h"
 #include "crypto/local_openssl.h"
+#include "crypto/memory.h"
 
 struct passphrase {
     const char *pass;
@@ -53,7 +54,7 @@ static EVP_PKEY *decode(struct span bytes, struct passphrase *pass)
 
 /* A signature and its check: a file whose private and public halves differ is found when it is
  * read, not by the first peer. */
-static bool is_pair(struct privkey *k)
+static int check_pair(struct privkey *k)
 {
     const struct pubkey pub = { k->type, k->pkey };
     const struct span msg = { (const uint8_t *)"sleeve", 6 };
@@ -62,13 +63,18 @@ static bool is_pair(struct privkey *k)
 
     for (size_t i = 0; (s = scheme_at(i)) != NULL; i++) {
         size_t n = sizeof sig;
+        int rc = privkey_sign(k, s, &msg, 1, sig, &n);
 
-        /* An RSASSA-PSS key may be restricted to one digest: then the others do not sign. */
-        if (privkey_sign(k, s, &msg, 1, sig, &n) == 0) {
-            return pubkey_verify(&pub, s->kind, s->hash, &msg, 1, span_of(sig, n)) == 0;
+        if (rc == 0) {
+            rc = pubkey_verify(&pub, s->kind, s->hash, &msg, 1, span_of(sig, n));
+            return rc == 0 || rc == ERR_MEM ? rc : ERR_PARSE;
         }
+        if (rc == ERR_MEM) {
+            return rc;
+        }
+        /* An RSASSA-PSS key may be restricted to one digest: then the others do not sign. */
     }
-    return false;
+    return ERR_PARSE;
 }
 
 int privkey_load(struct privkey **out, struct span bytes, const char *passphrase, struct error *err)
@@ -84,6 +90,9 @@ int privkey_load(struct privkey **out, struct span bytes, const char *passphrase
     (void)ERR_set_mark();
     pkey = decode(bytes, &pass);
     (void)ERR_pop_to_mark();
+    if (!pkey && crypto_why(ERR_PARSE) == ERR_MEM) {
+        return FAIL(err, ERR_MEM, "out of memory");
+    }
     if (!pkey && pass.asked) {
         return FAIL(err, ERR_PASSPHRASE,
                     passphrase ? "the private key does not open with this passphrase"
@@ -101,10 +110,13 @@ int privkey_load(struct privkey **out, struct span bytes, const char *passphrase
     if (rc < 0) {
         return FAIL(err, rc, "%s", error_name(rc));
     }
-    if (!is_pair(*out)) {
+    rc = check_pair(*out);
+    if (rc < 0) {
         privkey_unref(*out);
         *out = NULL;
-        return FAIL(err, ERR_PARSE, "the private key does not belong to its own public part");
+        return FAIL(err, rc,
+                    rc == ERR_MEM ? "out of memory"
+                                  : "the private key does not belong to its own public part");
     }
     return 0;
 }

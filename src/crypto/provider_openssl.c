@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include <pthread.h>
 
+#include "base/trace.h"
 #include "crypto/local_openssl.h"
+#include "crypto/memory.h"
 
 struct provider provider;
 
@@ -46,8 +48,12 @@ struct kept *kept(void)
 
 int crypto_fail(int code)
 {
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+    trace(TRACE_CRYPTO, "libcrypto: %s", reason ? reason : "failed and does not say why");
     ERR_clear_error();
-    return code;
+    /* A record that does not open is always the same to the peer (threat 39). */
+    return code < 0 && code != TLS_ALERT(ALERT_BAD_RECORD_MAC) ? crypto_why(code) : code;
 }
 
 static bool fetch_all(void)
@@ -95,7 +101,7 @@ static void init(void)
     if (pthread_key_create(&at_thread_end, free_kept) == 0 && fetch_all()) {
         init_result = 0;
     } else {
-        (void)crypto_fail(0);
+        init_result = crypto_fail(ERR_CRYPTO);
     }
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/mem.h"
+#include "base/trace.h"
 #include "crypto/local_openssl.h"
 
 /* Which key makes which kind of signature (threat 4). An RSASSA-PSS key is for nothing but PSS. */
@@ -114,6 +115,8 @@ int pubkey_verify(const struct pubkey *k, enum sig_kind kind, enum hash_id hash,
     if (EVP_PKEY_verify(ctx, sig.p, sig.n, digest, hash_size(hash)) != 1) {
         rc = crypto_fail(TLS_ALERT(ALERT_DECRYPT_ERROR));
     }
+    trace(TRACE_CRYPTO, "a signature by a key of %u bits is %s", pubkey_bits(k),
+          rc == 0 ? "right" : "not right");
     EVP_PKEY_CTX_free(ctx);
     return rc;
 }
@@ -181,6 +184,7 @@ int privkey_sign(struct privkey *k, const struct scheme *s, const struct span *m
         return sign_whole(k, msg, nmsg, sig, siglen);
     }
     TRY(hash_parts(s->hash, msg, nmsg, digest));
+    trace(TRACE_CRYPTO, "signing with %s", s->name);
     ctx = signer_take(k, s);
     if (!ctx || EVP_PKEY_sign(ctx, sig, siglen, digest, hash_size(s->hash)) != 1) {
         EVP_PKEY_CTX_free(ctx);

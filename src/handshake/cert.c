@@ -22,6 +22,19 @@ bool cert_auth_fits(enum auth auth, enum key_type key)
     return auth == AUTH_ANY || (auth == AUTH_RSA) == rsa;
 }
 
+/* TLS 1.2: the client's groups are also the curves it can verify on (RFC 8422 section 5.1); one
+ * that names none takes any. */
+static bool curve_fits(const struct hs *h, enum key_type key)
+{
+    const struct hs_work *k = h->work;
+
+    if (hs_is_13(h) || h->set->role == TLS_CLIENT || !k->got_groups || key < KEY_EC_P256 ||
+        key > KEY_EC_P521) {
+        return true;
+    }
+    return k->peer_curves & 1u << (key - KEY_EC_P256);
+}
+
 static bool peer_takes(const struct hs_work *k, uint16_t scheme)
 {
     for (size_t i = 0; i < k->nschemes; i++) {
@@ -40,8 +53,11 @@ int cert_choose(struct hs *h, enum auth auth)
         const struct identity *id = h->set->identities[i];
         enum key_type type = privkey_type(id->key);
 
-        for (size_t j = 0; cert_auth_fits(auth, type) && scheme_at(j); j++) {
-            const struct scheme *s = scheme_at(j);
+        if (!cert_auth_fits(auth, type) || !curve_fits(h, type)) {
+            continue;
+        }
+        for (size_t j = 0; j < h->set->nschemes; j++) {
+            const struct scheme *s = h->set->schemes[j];
 
             if (scheme_fits(h, s, type) && peer_takes(k, s->id) &&
                 (id->leaf.key_hash == HASH_NONE || id->leaf.key_hash == s->hash)) {
@@ -217,7 +233,10 @@ int cert_take(struct hs *h, struct rd *list)
     }
     rc = list_read(h, list, chain, &n);
     rc = rc < 0 ? rc : judge(h, chain, n);
-    if (rc == 0 && cert_pubkey(&chain[0], &h->work->peer_key) < 0) {
+    if (rc == 0) {
+        rc = cert_pubkey(&chain[0], &h->work->peer_key);
+    }
+    if (rc == ERR_PARSE || rc == ERR_UNSUPPORTED) {
         rc = FAIL(h->err, TLS_ALERT(ALERT_UNSUPPORTED_CERTIFICATE),
                   "the peer's key is of a kind that cannot be used");
     }
@@ -229,7 +248,7 @@ int cert_take(struct hs *h, struct rd *list)
 int cert_check_signature(struct hs *h, struct rd *body, const struct span *part, size_t n)
 {
     struct hs_work *k = h->work;
-    const struct scheme *s;
+    const struct scheme *s = NULL;
     struct rd sig;
     uint16_t id;
     int rc;
@@ -237,14 +256,16 @@ int cert_check_signature(struct hs *h, struct rd *body, const struct span *part,
     if (!rd_u16(body, &id) || !rd_vec(body, 2, &sig)) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed signature");
     }
-    s = scheme_by_id(id);                                     /* all that we have were offered */
+    for (size_t i = 0; i < h->set->nschemes; i++) {
+        s = h->set->schemes[i]->id == id ? h->set->schemes[i] : s;
+    }
     if (!s || !scheme_fits(h, s, pubkey_type(k->peer_key))) { /* threat 4 */
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                     "signature scheme 0x%04x was not offered or does not fit the key", id);
     }
     rc = pubkey_verify(k->peer_key, s->kind, s->hash, part, n, span_of(sig.p, sig.n));
     if (rc < 0) {
-        return FAIL(h->err, IS_TLS_ALERT(rc) ? rc : TLS_ALERT(ALERT_DECRYPT_ERROR),
+        return FAIL(h->err, IS_TLS_ALERT(rc) || rc == ERR_MEM ? rc : TLS_ALERT(ALERT_DECRYPT_ERROR),
                     "the peer does not hold the key of its certificate");
     }
     h->scheme = s;

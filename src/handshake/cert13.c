@@ -77,11 +77,11 @@ int cert13_on_certificate(struct hs *h, struct rd *body)
 {
     struct rd context, list;
 
-    /* The context is empty in the main handshake (section 4.4.2). */
+    /* The context is that of the request, empty in the main handshake (section 4.4.2). */
     if (!rd_vec(body, 1, &context) || !rd_vec(body, 3, &list)) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed Certificate");
     }
-    if (context.n) {
+    if (!span_eq(span_of(context.p, context.n), buf_span(&h->work->request_context))) {
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "unexpected certificate context");
     }
     return cert_take(h, &list);

@@ -8,7 +8,8 @@ static int check_secure(struct hs *h)
 {
     bool got = h->work->got_renegotiation;
 
-    if (h->renegotiating ? h->secure && !got : !got && h->set->require_secure) {
+    /* Section 4.2: what the first handshake had the others must have too, and what it had not. */
+    if (h->renegotiating ? h->secure != got : !got && h->set->require_secure) {
         return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
                     "the server does not know secure renegotiation (RFC 5746)");
     }
@@ -97,6 +98,10 @@ int client12_on_key_exchange(struct hs *h, struct rd *body)
     uint16_t id;
     int rc;
 
+    if (h->facts & FACT_RSA_KX) { /* threat 2: FREAK came this way */
+        return FAIL(h->err, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE),
+                    "ServerKeyExchange with a suite that has none");
+    }
     if (!rd_u8(body, &type) || !rd_u16(body, &id) || !rd_vec(body, 1, &point) || point.n == 0) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ServerKeyExchange");
     }
@@ -125,6 +130,7 @@ int client12_on_key_exchange(struct hs *h, struct rd *body)
 int client12_on_request(struct hs *h, struct rd *body)
 {
     struct rd types, schemes, authorities;
+    bool rsa, ecdsa;
 
     TRY(check_exchanged(h));
     if (!rd_vec(body, 1, &types) || types.n == 0 || !rd_vec(body, 2, &schemes) ||
@@ -132,7 +138,11 @@ int client12_on_request(struct hs *h, struct rd *body)
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed CertificateRequest");
     }
     h->facts |= FACT_CLIENT_AUTH;
-    (void)cert_choose(h, AUTH_ANY); /* none that fits: an empty Certificate says so */
+    rsa = types.n && memchr(types.p, TYPE_RSA_SIGN, types.n);
+    ecdsa = types.n && memchr(types.p, TYPE_ECDSA_SIGN, types.n);
+    if (rsa || ecdsa) { /* none that fits: an empty Certificate says so */
+        (void)cert_choose(h, !ecdsa ? AUTH_RSA : !rsa ? AUTH_ECDSA : AUTH_ANY);
+    }
     return 0;
 }
 
@@ -157,7 +167,9 @@ int client12_on_done(struct hs *h, struct rd *body)
     struct hs_work *k = h->work;
     struct hs_msg m;
 
-    (void)body;
+    if (!rd_done(body)) { /* before anything is sent */
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ServerHelloDone");
+    }
     TRY(check_exchanged(h));
     if (h->facts & FACT_CLIENT_AUTH) {
         TRY(cert12_send(h));

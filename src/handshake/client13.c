@@ -39,9 +39,31 @@ int client13_on_retry(struct hs *h, struct rd *body)
         k->share_group = g;
     }
     k->retried = true;
+    if (k->psk && suite_by_id(k->psk->suite)->hash != h->suite->hash) { /* section 4.1.4 */
+        session_unref(k->psk);
+        k->psk = NULL;
+    }
+    k->transcript.keep = k->psk; /* the next binder covers it */
     TRY(transcript_choose(&k->transcript, h->suite->hash, true));
     TRY(keys13_compat_ccs(h));
     return hello_client_send(h);
+}
+
+/* What the server made of our offer to resume. */
+static int check_psk(struct hs *h)
+{
+    struct hs_work *k = h->work;
+
+    if (!k->psk_chosen) {
+        session_unref(k->psk);
+        k->psk = NULL;
+        return 0;
+    }
+    if (suite_by_id(k->psk->suite)->hash != h->suite->hash) { /* section 4.2.11 */
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                    "the server resumes the session under a suite with another hash");
+    }
+    return session_take(h, k->psk);
 }
 
 int client13_on_hello(struct hs *h, struct rd *body)
@@ -54,9 +76,11 @@ int client13_on_hello(struct hs *h, struct rd *body)
     if (!k->got_shares) {
         return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION), "ServerHello without key_share");
     }
+    TRY(check_psk(h));
     if (!k->retried) {
         TRY(transcript_choose(&k->transcript, h->suite->hash, false));
     }
+    transcript_drop_raw(&k->transcript);
     rc = kex_finish(k->kex, k->share, shared);
     if (rc < 0) {
         return FAIL(h->err, rc, "the server's key share is not valid");
@@ -73,23 +97,30 @@ int client13_on_extensions(struct hs *h, struct rd *body)
     return ext_read(h, body, IN_EE);
 }
 
-int client13_on_request(struct hs *h, struct rd *body)
+int request13_read(struct hs *h, struct rd *body)
 {
     struct rd context;
 
     if (!rd_vec(body, 1, &context)) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed CertificateRequest");
     }
-    if (context.n) { /* section 4.3.2: empty in the main handshake */
-        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "unexpected certificate context");
-    }
+    TRY(buf_append(&h->work->request_context, context.p, context.n));
     TRY(ext_read(h, body, IN_CR));
     if (!h->work->got_schemes) {
         return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION),
                     "CertificateRequest without signature_algorithms");
     }
-    h->facts |= FACT_CLIENT_AUTH;
     (void)cert_choose(h, AUTH_ANY); /* none that fits: an empty Certificate says so */
+    return 0;
+}
+
+int client13_on_request(struct hs *h, struct rd *body)
+{
+    TRY(request13_read(h, body));
+    if (buf_len(&h->work->request_context)) { /* section 4.3.2: empty in the main handshake */
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "unexpected certificate context");
+    }
+    h->facts |= FACT_CLIENT_AUTH;
     return 0;
 }
 
@@ -107,5 +138,6 @@ int client13_on_finished(struct hs *h, struct rd *body)
     h->finished_last = true;
     TRY(finished13_send(h, k->client_traffic));
     TRY(keys13_set(h, HS_WRITE, client));
-    return keys13_set(h, HS_READ, server);
+    TRY(keys13_set(h, HS_READ, server));
+    return post13_start(h, !h->set->no_tickets, h->set->post_auth);
 }

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/trace.h"
+#include "handshake/describe.h"
 #include "handshake/local.h"
 
 #define ANY_FACTS (~0u)
@@ -44,7 +45,7 @@ bool hs_data_legal(const struct hs *h)
 {
     /* While TLS 1.2 renegotiates data goes on under the old keys, but nothing comes between
      * change_cipher_spec and Finished. */
-    return hs_connected(h) ||
+    return hs_connected(h) || h->state == S_POST_CERT ||
            (h->renegotiating && h->state != C12_WAIT_FINISHED && h->state != S12_WAIT_FINISHED);
 }
 
@@ -88,8 +89,8 @@ static int step(struct hs *h, unsigned kind, struct span message, bool last_in_r
                     "bytes follow handshake message %u in its record", kind);
     }
     if ((e->flags & STARTS) && was) {
-        h->renegotiating = true;
-        TRY(hs_work_new(h));
+        h->renegotiating = !hs_is_13(h);
+        TRY(hs_is_13(h) ? post13_begin(h) : hs_work_new(h));
     }
     if (e->flags & NEEDS_PRIOR) {
         TRY(transcript_hash(&h->work->transcript, h->work->prior));
@@ -116,7 +117,7 @@ static int step(struct hs *h, unsigned kind, struct span message, bool last_in_r
 
 int hs_message(struct hs *h, struct span message, bool last_in_record)
 {
-    trace(TRACE_HANDSHAKE, "received handshake message %u, %zu bytes", message.p[0], message.n);
+    hs_trace(false, h->version, message);
     return step(h, hello_kind(h, message), message, last_in_record);
 }
 
@@ -162,7 +163,8 @@ static bool may_offer(const struct hs *h, const struct tls_session *s)
     for (size_t i = 0; i < h->set->nsuites; i++) {
         listed = listed || h->set->suites[i]->id == s->suite;
     }
-    return listed && hello_offers(h, s->version) && session_fresh(s, hs_now(h)) &&
+    return (hello_is_session13(s) ? psk13_usable(h, s) : listed) && hello_offers(h, s->version) &&
+           session_fresh(s, hs_now(h)) &&
            memcmp(s->context, h->set->context, SESSION_CONTEXT) == 0 &&
            span_eq(span_text(s->name), span_text(h->name)) &&
            span_eq(span_text(s->sni), span_text(h->sni)) &&
@@ -191,6 +193,10 @@ int hs_client_begin(struct hs *h)
 {
     if (h->session && !may_offer(h, h->session)) {
         session_unref(h->session);
+        h->session = NULL;
+    }
+    if (h->session && hello_is_session13(h->session)) { /* used once (RFC 8446 appendix C.4) */
+        h->work->psk = h->session;
         h->session = NULL;
     }
     TRY(rand_bytes(h->work->client_random, RANDOM_SIZE));
@@ -232,6 +238,22 @@ int hs_restart(struct hs *h, bool resume)
     return hs_client_begin(h);
 }
 
+int hs_may_request(const struct hs *h)
+{
+    if (!hs_connected(h)) {
+        return ERR_STATE;
+    }
+    return h->state == S_CONNECTED && h->post && h->post->transcript ? 0 : ERR_UNSUPPORTED;
+}
+
+int hs_request(struct hs *h, const struct settings *set)
+{
+    h->set = set;
+    TRY(post13_ask(h));
+    h->state = S_POST_CERT;
+    return 0;
+}
+
 void hs_abandon(struct hs *h)
 {
     h->asked = false;
@@ -257,8 +279,7 @@ int hs_msg_send(struct hs *h, struct hs_msg *m)
     wr_end(&m->w, 3, m->mark);
     rc = wr_commit(&m->w);
     if (rc == 0) {
-        trace(TRACE_HANDSHAKE, "sending handshake message %u, %zu bytes", buf_data(&m->buf)[0],
-              buf_len(&m->buf));
+        hs_trace(true, h->version, buf_span(&m->buf));
         rc = transcript_add(&h->work->transcript, buf_span(&m->buf));
     }
     if (rc == 0) {
@@ -282,6 +303,7 @@ void hs_end(struct hs *h)
     buf_free(&w->request_context);
     buf_free(&w->exchange);
     buf_free(&w->new_ticket);
+    session_unref(w->psk);
     h->work = NULL;
     mem_free_secret(w, sizeof *w);
 }
@@ -296,12 +318,14 @@ void hs_failed(struct hs *h)
     }
     session_unref(h->session);
     h->session = NULL;
+    post13_free(h);
     hs_end(h);
 }
 
 void hs_free(struct hs *h)
 {
     hs_end(h);
+    post13_free(h);
     mem_free(h->alpn);
     mem_free(h->sni);
     mem_free(h->name);

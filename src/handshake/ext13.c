@@ -2,6 +2,7 @@
 /* The extensions that only TLS 1.3 has (RFC 8446 section 4.2). */
 #include "base/mem.h"
 #include "base/secret.h"
+#include "crypto/memory.h"
 #include "handshake/extensions.h"
 
 /* ---- cookie ---- */
@@ -31,8 +32,7 @@ int ext_cookie_read(struct hs *h, struct rd *body, enum ext_where where)
 int ext_share_write(struct hs *h, struct wr *w, enum ext_where where)
 {
     struct hs_work *k = h->work;
-    size_t list, key;
-    uint8_t *room;
+    size_t list;
 
     if (where == IN_HRR) {
         wr_u16(w, k->share_group->id);
@@ -46,18 +46,19 @@ int ext_share_write(struct hs *h, struct wr *w, enum ext_where where)
     if (!hello_offers(h, TLS_1_3)) {
         return 0;
     }
+    if (k->kex_group != k->share_group) { /* a retry for a cookie alone keeps it (4.1.2) */
+        kex_free(k->kex);
+        k->kex = kex_start(k->share_group, k->sent_share);
+        k->kex_group = k->share_group;
+    }
+    if (!k->kex) {
+        return crypto_why(ERR_CRYPTO);
+    }
     list = wr_begin(w, 2);
     wr_u16(w, k->share_group->id);
-    key = wr_begin(w, 2);
-    room = wr_room(w, k->share_group->share_client);
-    if (!room) {
-        return ERR_MEM;
-    }
-    kex_free(k->kex);
-    k->kex = kex_start(k->share_group, room);
-    wr_end(w, 2, key);
+    wr_vec(w, 2, k->sent_share, k->share_group->share_client);
     wr_end(w, 2, list);
-    return k->kex ? 1 : ERR_CRYPTO;
+    return 1;
 }
 
 static int share_read_client(struct hs *h, struct rd *body, enum ext_where where)
@@ -126,7 +127,32 @@ int ext_share_read(struct hs *h, struct rd *body, enum ext_where where)
 /* ---- early_data ---- */
 int ext_early_read(struct hs *h, struct rd *body, enum ext_where where)
 {
-    (void)body;
+    uint32_t max;
+
+    if (where == IN_NST) { /* section 4.6.1 */
+        if (!rd_u32(body, &max)) {
+            return ext_bad(h, "early_data");
+        }
+        if (h->post) {
+            h->post->max_early = max;
+        }
+        return 0;
+    }
     h->work->early_data = where == IN_CH;
     return 0;
+}
+
+/* ---- post_handshake_auth ---- */
+int ext_post_auth_write(struct hs *h, struct wr *w, enum ext_where where)
+{
+    (void)w;
+    (void)where;
+    return h->set->post_auth && hello_offers(h, TLS_1_3);
+}
+
+int ext_post_auth_read(struct hs *h, struct rd *body, enum ext_where where)
+{
+    (void)where;
+    h->work->offers_post_auth = true;
+    return ext_flag_read(h, body, "post_handshake_auth");
 }

@@ -79,6 +79,8 @@ int ext_groups_read(struct hs *h, struct rd *body, enum ext_where where)
     }
     h->work->got_groups = true;
     while (rd_u16(&list, &id)) {
+        h->work->peer_curves |=
+            id >= GROUP_SECP256R1 && id <= GROUP_SECP521R1 ? 1u << (id - GROUP_SECP256R1) : 0;
         for (size_t i = 0; i < h->set->ngroups; i++) {
             if (h->set->groups[i]->id == id) {
                 h->work->peer_has_group[i] = true;
@@ -96,8 +98,8 @@ int ext_schemes_write(struct hs *h, struct wr *w, enum ext_where where)
     (void)h;
     (void)where;
     /* rsa_pkcs1 stands in both: peers that know no _cert extension look here for the chain's. */
-    for (size_t i = 0; scheme_at(i); i++) {
-        wr_u16(w, scheme_at(i)->id);
+    for (size_t i = 0; i < h->set->nschemes; i++) {
+        wr_u16(w, h->set->schemes[i]->id);
     }
     wr_end(w, 2, list);
     return 1;
@@ -289,8 +291,12 @@ int ext_status_write(struct hs *h, struct wr *w, enum ext_where where)
 int ext_status_read(struct hs *h, struct rd *body, enum ext_where where)
 {
     struct rd responders, exts;
+    struct span rest;
     uint8_t type;
 
+    if (where == IN_CR) { /* usually empty; a client has no response to send */
+        return rd_bytes(body, body->n, &rest) ? 0 : ext_bad(h, "status_request");
+    }
     if (where == IN_SH12) {
         h->facts |= FACT_STATUS;
         return ext_flag_read(h, body, "status_request");
@@ -299,14 +305,12 @@ int ext_status_read(struct hs *h, struct rd *body, enum ext_where where)
         return ext_bad(h, "status_request");
     }
     if (type != 1) { /* of a kind we do not know: as if it were not there */
-        struct span rest;
-
         return rd_bytes(body, body->n, &rest) ? 0 : ext_bad(h, "status_request");
     }
     if (!rd_vec(body, 2, &responders) || !rd_vec(body, 2, &exts)) {
         return ext_bad(h, "status_request");
     }
-    h->work->offers_status = where == IN_CH; /* a client has no response to send */
+    h->work->offers_status = true;
     return 0;
 }
 

@@ -27,7 +27,9 @@ static const struct ext_row rows[] = {
     { EXT_KEY_SHARE, IN_CH | IN_SH | IN_HRR, ext_share_write, ext_share_read },
     { EXT_EARLY_DATA, IN_CH | IN_EE | IN_NST, NULL, ext_early_read },
     { EXT_CERTIFICATE_AUTHORITIES, IN_CH | IN_CR, NULL, NULL },
-    { EXT_PRE_SHARED_KEY, IN_CH | IN_SH, NULL, NULL },
+    { EXT_POST_HANDSHAKE_AUTH, IN_CH, ext_post_auth_write, ext_post_auth_read },
+    { EXT_PSK_KEY_EXCHANGE_MODES, IN_CH, ext_modes_write, ext_modes_read },
+    { EXT_PRE_SHARED_KEY, IN_CH | IN_SH, ext_psk_write, ext_psk_read }, /* the last in a hello */
 };
 #define NROWS (sizeof rows / sizeof *rows)
 
@@ -46,11 +48,18 @@ int ext_write(struct hs *h, struct wr *w, enum ext_where where)
 {
     size_t block = wr_begin(w, 2);
 
+    if (where & (IN_CH | IN_CR)) {
+        h->work->ext_sent = 0;
+    }
     for (size_t i = 0; i < NROWS; i++) {
-        struct wr before = *w;
+        struct wr before;
         size_t body;
         int rc;
 
+        if (where == IN_CH && rows[i].id == EXT_PRE_SHARED_KEY) {
+            wr_bytes(w, buf_data(&h->set->extensions), buf_len(&h->set->extensions));
+        }
+        before = *w;
         if (!(rows[i].where & where) || !rows[i].write) {
             continue;
         }
@@ -67,10 +76,11 @@ int ext_write(struct hs *h, struct wr *w, enum ext_where where)
             h->work->ext_sent |= 1u << i;
         }
     }
-    if (where == IN_CH) {
-        wr_bytes(w, buf_data(&h->set->extensions), buf_len(&h->set->extensions));
+    if (where == IN_SH12 && w->len == block) {
+        w->len -= 2; /* to a client that may know no extensions (RFC 5246 section 7.4.1.3) */
+    } else {
+        wr_end(w, 2, block);
     }
-    wr_end(w, 2, block);
     return wr_ok(w) ? 0 : ERR_MEM;
 }
 
@@ -176,7 +186,7 @@ int ext_read(struct hs *h, struct rd *body, enum ext_where where)
             continue;
         }
         TRY(row->read(h, &ext, where));
-        if (!rd_done(&ext) && !(where == IN_NST)) {
+        if (!rd_done(&ext)) {
             return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "extension %u has bytes left over",
                         id);
         }

@@ -42,5 +42,12 @@ int ext_cookie_write(struct hs *h, struct wr *w, enum ext_where where);
 int ext_cookie_read(struct hs *h, struct rd *body, enum ext_where where);
 int ext_share_write(struct hs *h, struct wr *w, enum ext_where where);
 int ext_share_read(struct hs *h, struct rd *body, enum ext_where where);
+int ext_post_auth_write(struct hs *h, struct wr *w, enum ext_where where);
+int ext_post_auth_read(struct hs *h, struct rd *body, enum ext_where where);
+/* psk13.c */
+int ext_modes_write(struct hs *h, struct wr *w, enum ext_where where);
+int ext_modes_read(struct hs *h, struct rd *body, enum ext_where where);
+int ext_psk_write(struct hs *h, struct wr *w, enum ext_where where);
+int ext_psk_read(struct hs *h, struct rd *body, enum ext_where where);
 int ext_early_read(struct hs *h, struct rd *body, enum ext_where where);
 #endif

@@ -58,6 +58,9 @@ enum hs_state {
     S_WAIT_CV,
     S_WAIT_FINISHED,
     S_CONNECTED,
+    S_POST_CERT, /* a CertificateRequest is out; in all else connected (section 4.6.2) */
+    S_POST_CV,
+    S_POST_FINISHED,
     S12_WAIT_CERT,
     S12_WAIT_CKE,
     S12_WAIT_CV,
@@ -98,6 +101,7 @@ struct hs_host {
     int (*warn)(void *ctx, enum alert desc);
     int (*key_update)(void *ctx, bool answer_wanted); /* the peer changed its sending keys */
     int (*early_data)(void *ctx);                     /* records to skip will come (4.2.10) */
+    const uint8_t *(*traffic)(void *ctx, enum hs_direction d); /* TLS 1.3: the secret of now */
 };
 
 #define VERIFY12 12 /* bytes of a TLS 1.2 Finished */
@@ -134,12 +138,17 @@ struct hs {
     bool write_blocked;          /* from our change_cipher_spec to the end of the handshake */
     uint8_t verify[2][VERIFY12]; /* the last Finished of client and server */
     struct hs_work *work;        /* NULL once connected */
+    struct post13 *post;         /* TLS 1.3, connected; NULL: neither tickets nor requests come */
 };
 
 /* host name to verify and SNI may be NULL. A client's ClientHello is sent from here. */
 int hs_start(struct hs *h, const char *name, const char *sni) MUST_CHECK;
 /* TLS 1.2, connected: a client sends a ClientHello, a server a HelloRequest. */
 int hs_restart(struct hs *h, bool resume) MUST_CHECK;
+/* TLS 1.3 server, connected: asks for the client's certificate, which `set` will judge. The check
+ * comes first: ERR_STATE, ERR_UNSUPPORTED. */
+int hs_may_request(const struct hs *h) MUST_CHECK;
+int hs_request(struct hs *h, const struct settings *set) MUST_CHECK;
 /* The peer does not want to renegotiate: back to CONNECTED, on the keys of before. */
 void hs_abandon(struct hs *h);
 /* One whole message with its header. last_in_record: nothing follows it in its record. */

@@ -26,6 +26,11 @@ bool hello_is_session12(const struct tls_session *s)
     return s && s->version == TLS_1_2;
 }
 
+bool hello_is_session13(const struct tls_session *s)
+{
+    return s && s->version == TLS_1_3;
+}
+
 bool hs_is_13(const struct hs *h)
 {
     return h->version == TLS_1_3;
@@ -160,6 +165,7 @@ int hello_client_send(struct hs *h)
     wr_end(&m.w, 2, list);
     wr_u16(&m.w, 0x0100); /* one compression method: null */
     rc = ext_write(h, &m.w, IN_CH);
+    rc = rc < 0 ? rc : psk13_bind(h, &m);
     if (rc < 0) {
         buf_free(&m.buf);
         return rc;
@@ -198,34 +204,41 @@ bool hello_client_lists(const struct client_hello *c, uint16_t suite)
     return false;
 }
 
-/* Ours in order of preference; a client that puts ChaCha20 first has no fast AES: it gets it. */
-const struct suite *hello_choose_suite(struct hs *h, const struct client_hello *c, uint16_t version,
-                                       suite_test *usable)
+static bool is_chacha(const struct suite *s)
 {
-    const struct settings *s = h->set;
-    const struct suite *best = NULL;
+    return s->cbc == CBC_NONE && s->aead == AEAD_CHACHA20_POLY1305;
+}
+
+/* Does the first suite that we know in the client's list say that it has no fast AES? */
+static bool prefers_chacha(const struct client_hello *c, uint16_t version)
+{
     struct rd list = c->suites;
     uint16_t id;
 
-    while (rd_u16(&list, &id)) { /* the first that we have at all */
-        const struct suite *first = suite_by_id(id);
+    while (rd_u16(&list, &id)) {
+        const struct suite *s = suite_by_id(id);
 
-        if (first && first->version == version) {
-            best = first->cbc == CBC_NONE && first->aead == AEAD_CHACHA20_POLY1305 ? first : NULL;
-            break;
+        if (s && s->version == version) {
+            return is_chacha(s);
         }
     }
-    for (size_t i = 0; best && i < s->nsuites; i++) {
-        if (s->suites[i]->aead == best->aead && s->suites[i]->cbc == CBC_NONE &&
-            s->suites[i]->version == version && hello_client_lists(c, s->suites[i]->id) &&
-            (!usable || usable(h, s->suites[i]))) {
-            return s->suites[i];
-        }
-    }
-    for (size_t i = 0; i < s->nsuites; i++) {
-        if (s->suites[i]->version == version && hello_client_lists(c, s->suites[i]->id) &&
-            (!usable || usable(h, s->suites[i]))) {
-            return s->suites[i];
+    return false;
+}
+
+const struct suite *hello_choose_suite(struct hs *h, const struct client_hello *c, uint16_t version,
+                                       suite_test *usable)
+{
+    const struct settings *set = h->set;
+
+    /* Ours in order of preference, after a first round for ChaCha20 alone where it is wanted. */
+    for (int any = !prefers_chacha(c, version); any < 2; any++) {
+        for (size_t i = 0; i < set->nsuites; i++) {
+            const struct suite *s = set->suites[i];
+
+            if (s->version == version && (any || is_chacha(s)) && hello_client_lists(c, s->id) &&
+                (!usable || usable(h, s))) {
+                return s;
+            }
         }
     }
     return NULL;
@@ -239,7 +252,11 @@ int hello_client_extensions(struct hs *h, const struct client_hello *c, struct r
     k->share_group = NULL;
     k->got_version = k->got_shares = k->got_groups = k->got_schemes = k->got_renegotiation = false;
     k->offers_ems = k->offers_etm = k->offers_status = k->offers_tickets = false;
+    k->offers_dhe = k->offers_modes = k->offers_post_auth = false;
+    k->psk_ids = k->psk_macs = rd_of(NULL, 0);
     k->offers_fragment = 0;
+    k->early_data = false;
+    k->peer_curves = 0;
     k->speaks_12 = c->version >= TLS_1_2; /* until supported_versions says otherwise */
     memset(k->peer_has_group, 0, sizeof k->peer_has_group);
     return rd_done(body) ? 0 : ext_read(h, body, IN_CH);
@@ -265,7 +282,7 @@ int hello_client_check12(struct hs *h, const struct client_hello *c)
                     "the client does not offer null compression");
     }
     if (h->renegotiating) { /* RFC 5746 section 3.7 */
-        if (scsv || (h->secure && !h->work->got_renegotiation)) {
+        if (scsv || h->secure != h->work->got_renegotiation) {
             return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
                         "the renegotiation is not bound to this connection");
         }
@@ -362,5 +379,8 @@ int hello_server_parse(struct hs *h, struct rd *body, enum ext_where where, stru
     h->version = want;
     k->got_version = k->got_shares = k->got_renegotiation = false;
     memcpy(k->server_random, s->random.p, RANDOM_SIZE);
-    return rd_done(body) ? 0 : ext_read(h, body, where);
+    if (!rd_done(body)) {
+        TRY(ext_read(h, body, where));
+    }
+    return rd_done(body) ? 0 : FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ServerHello");
 }

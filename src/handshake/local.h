@@ -50,6 +50,18 @@ enum ext_where {
     IN_SH12 = 128, /* ServerHello of TLS 1.2 */
 };
 
+/* TLS 1.3: what the messages behind the handshake need (section 4.6). */
+struct post13 {
+    uint8_t resumption[HASH_MAX]; /* resumption_master_secret */
+    struct hash *transcript;      /* of the main handshake; NULL: no authentication behind it */
+    uint32_t max_early;           /* client: of the ticket being read */
+    /* server */
+    bool tickets;      /* the client can use them */
+    uint32_t count;    /* tickets given: the nonce of the next */
+    int64_t made;      /* the full handshake that it all goes back to */
+    uint32_t lifetime; /* seconds from then */
+};
+
 struct hs_work {
     struct transcript transcript;
     struct schedule13 schedule;
@@ -59,7 +71,9 @@ struct hs_work {
     uint8_t client_random[RANDOM_SIZE], server_random[RANDOM_SIZE];
     uint8_t session_id[SESSION_ID_MAX];
     size_t session_id_len;
-    struct kex *kex;   /* client: the one share we sent; TLS 1.2 server: likewise */
+    struct kex *kex; /* client: the one share we sent; TLS 1.2 server: likewise */
+    const struct group *kex_group;
+    uint8_t sent_share[KEX_SHARE_MAX];
     uint32_t ext_sent; /* rows of the extension table in our hello or request */
     bool ccs_sent, retried, early_data;
     struct buf cookie;              /* client: from HelloRetryRequest */
@@ -73,9 +87,17 @@ struct hs_work {
     uint16_t offers_fragment;
     struct span ticket;                   /* server: offered, inside the message being handled */
     bool peer_has_group[SETTINGS_GROUPS]; /* by index in our settings */
+    unsigned peer_curves;                 /* from GROUP_SECP256R1 on, a bit each */
     struct span share;                    /* key share chosen, inside the message being handled */
     const struct group *share_group;
     uint16_t selected_group; /* HelloRetryRequest */
+    /* TLS 1.3 resumption: offered by us, or accepted by us */
+    struct tls_session *psk;
+    bool psk_chosen;               /* client: by the server */
+    bool offers_dhe, offers_modes; /* server: psk_key_exchange_modes */
+    bool offers_post_auth;
+    uint16_t psk_index;          /* server: of the accepted one */
+    struct rd psk_ids, psk_macs; /* server: offered, inside the message being handled */
     const struct identity *identity;
     const struct scheme *our_scheme;
     struct pubkey *peer_key;
@@ -87,7 +109,10 @@ struct hs_work {
     uint32_t ticket_life;
 };
 
-#define GROUP_SECP256R1 23
+/* ClientCertificateType (RFC 5246 section 7.4.4); EdDSA too goes by the second (RFC 8422 5.5). */
+enum { TYPE_RSA_SIGN = 1, TYPE_ECDSA_SIGN = 64 };
+#define GROUP_SECP256R1 23 /* secp384r1 and secp521r1 follow */
+#define GROUP_SECP521R1 25
 /* One that TLS 1.2 can use, where the server's share comes first: both are of one kind. */
 static inline bool group_is_classic(const struct group *g)
 {
@@ -126,6 +151,7 @@ int hello_server_send(struct hs *h, enum ext_where where) MUST_CHECK;
 int hello_server_parse(struct hs *h, struct rd *body, enum ext_where where,
                        struct server_hello *s) MUST_CHECK;
 bool hello_is_session12(const struct tls_session *s); /* NULL: no */
+bool hello_is_session13(const struct tls_session *s);
 int64_t hs_now(const struct hs *h);           /* milliseconds since 1970; 0 without a clock */
 int hs_work_new(struct hs *h) MUST_CHECK;     /* a handshake begins: nothing is proved yet */
 int hs_client_begin(struct hs *h) MUST_CHECK; /* the work is new: the first ClientHello */
@@ -171,6 +197,25 @@ int keys13_compat_ccs(struct hs *h) MUST_CHECK;
 int cert13_send(struct hs *h) MUST_CHECK; /* Certificate, and CertificateVerify when not empty */
 int finished13_send(struct hs *h, const uint8_t *traffic) MUST_CHECK;
 int finished13_check(struct hs *h, struct rd *body, const uint8_t *traffic) MUST_CHECK;
+int request13_send(struct hs *h) MUST_CHECK;                  /* CertificateRequest */
+int request13_read(struct hs *h, struct rd *body) MUST_CHECK; /* and chooses our certificate */
+
+/* ---- resumption in TLS 1.3 (psk13.c) ---- */
+/* Client: may its suites and switches offer this one? */
+bool psk13_usable(const struct hs *h, const struct tls_session *s);
+/* Fills the binder in at the end of our ClientHello, when it offers a session. */
+int psk13_bind(struct hs *h, struct hs_msg *m) MUST_CHECK;
+/* Server: takes a session that the client offers, when one is acceptable: FACT_RESUMED. */
+int psk13_choose(struct hs *h) MUST_CHECK;
+
+/* ---- behind the handshake of TLS 1.3 (post13.c) ---- */
+/* The handshake is complete: keeps what tickets and, with auth, requests will need. */
+int post13_start(struct hs *h, bool tickets, bool auth) MUST_CHECK;
+void post13_free(struct hs *h);
+/* Another authentication on the transcript of the main handshake: the work for it. */
+int post13_begin(struct hs *h) MUST_CHECK;
+int post13_ask(struct hs *h) MUST_CHECK;     /* server */
+int post13_tickets(struct hs *h) MUST_CHECK; /* server: all that it gives behind a handshake */
 void keylog_line(struct hs *h, const char *label, const uint8_t *secret, size_t n);
 
 /* ---- keys and shared steps of TLS 1.2 (keys12.c, cert12.c) ---- */
@@ -196,6 +241,8 @@ int cert13_on_certificate(struct hs *h, struct rd *body);
 int cert13_on_verify(struct hs *h, struct rd *body);
 int post13_on_ticket(struct hs *h, struct rd *body);
 int post13_on_key_update(struct hs *h, struct rd *body);
+int post13_on_request(struct hs *h, struct rd *body);
+int post13_on_finished(struct hs *h, struct rd *body);
 int client12_on_hello(struct hs *h, struct rd *body);
 int client12_on_status(struct hs *h, struct rd *body);
 int client12_on_key_exchange(struct hs *h, struct rd *body);

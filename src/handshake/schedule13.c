@@ -57,3 +57,17 @@ int schedule13_next(enum hash_id hash, uint8_t traffic[static HASH_MAX])
     memcpy(old, traffic, HASH_MAX);
     return hkdf_expand_label(hash, old, "traffic upd", span_of(NULL, 0), traffic, hash_size(hash));
 }
+
+int schedule13_binder(enum hash_id hash, struct span psk, const uint8_t *transcript,
+                      uint8_t out[static HASH_MAX])
+{
+    size_t n = hash_size(hash);
+    uint8_t empty[HASH_MAX];
+    SECRET(early, HASH_MAX);
+    SECRET(key, HASH_MAX);
+
+    TRY(hash_once(hash, NULL, 0, empty));
+    TRY(hkdf_extract(hash, span_of(zeros, n), psk, early));
+    TRY(hkdf_expand_label(hash, early, "res binder", span_of(empty, n), key, n));
+    return schedule13_finished(hash, key, transcript, out);
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The server of TLS 1.2 (RFC 5246). */
 #include "base/secret.h"
+#include "crypto/memory.h"
 #include "handshake/local.h"
 
 #define NAMES_MAX                                                                   \
@@ -140,7 +141,7 @@ static int key_exchange_send(struct hs *h)
     kex_free(k->kex);
     k->kex = kex_start(h->group, share);
     if (!k->kex) {
-        return ERR_CRYPTO;
+        return crypto_why(ERR_CRYPTO);
     }
     hs_msg_begin(&m, HS_SERVER_KEY_EXCHANGE);
     at = m.w.len;
@@ -181,11 +182,11 @@ static int request_send(struct hs *h)
 
     hs_msg_begin(&m, HS_CERTIFICATE_REQUEST);
     wr_u8(&m.w, 2);
-    wr_u8(&m.w, 1);  /* rsa_sign */
-    wr_u8(&m.w, 64); /* ecdsa_sign, for EdDSA as well (RFC 8422 section 5.5) */
+    wr_u8(&m.w, TYPE_RSA_SIGN);
+    wr_u8(&m.w, TYPE_ECDSA_SIGN);
     schemes = wr_begin(&m.w, 2);
-    for (size_t i = 0; scheme_at(i); i++) {
-        wr_u16(&m.w, scheme_at(i)->id);
+    for (size_t i = 0; i < h->set->nschemes; i++) {
+        wr_u16(&m.w, h->set->schemes[i]->id);
     }
     wr_end(&m.w, 2, schemes);
     names = wr_begin(&m.w, 2);

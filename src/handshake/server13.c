@@ -26,7 +26,7 @@ static int hello_digest(const struct client_hello *c, uint8_t out[static HASH_MA
     return hash_parts(HASH_SHA256, part, n, out);
 }
 
-/* Takes the extensions in and chooses suite, certificate, group. FACT_RETRY: no usable share. */
+/* Takes the extensions in and chooses the suite. */
 static int negotiate(struct hs *h, const struct client_hello *c, struct rd *body)
 {
     struct hs_work *k = h->work;
@@ -36,9 +36,17 @@ static int negotiate(struct hs *h, const struct client_hello *c, struct rd *body
     if (c->compression.n != 1 || c->compression.p[0] != 0) { /* threat 15 */
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "the client offers compression");
     }
-    if (!k->got_schemes || !k->got_groups || !k->got_shares) { /* section 9.2 */
+    if (!k->got_groups || !k->got_shares) { /* section 9.2 */
         return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION),
-                    "ClientHello lacks signature_algorithms, supported_groups or key_share");
+                    "ClientHello lacks supported_groups or key_share");
+    }
+    if (!k->got_schemes && rd_done(&k->psk_ids)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION),
+                    "ClientHello lacks signature_algorithms");
+    }
+    if (!k->offers_modes && !rd_done(&k->psk_ids)) { /* section 4.2.9 */
+        return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION),
+                    "ClientHello lacks psk_key_exchange_modes");
     }
     suite = hello_choose_suite(h, c, TLS_1_3, NULL);
     if (!suite) {
@@ -48,6 +56,22 @@ static int negotiate(struct hs *h, const struct client_hello *c, struct rd *body
     h->version = TLS_1_3;
     h->secure = true; /* there is no renegotiation */
     h->max_fragment = k->offers_fragment;
+    return 0;
+}
+
+/* Resumption, or else a certificate that the client can verify. */
+static int authenticate(struct hs *h)
+{
+    struct hs_work *k = h->work;
+
+    TRY(psk13_choose(h));
+    if (h->facts & FACT_RESUMED) {
+        return 0;
+    }
+    if (!k->got_schemes) {
+        return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION),
+                    "ClientHello lacks signature_algorithms");
+    }
     if (cert_choose(h, AUTH_ANY) == 0) {
         return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
                     "no signature scheme in common with the certificate's key");
@@ -55,7 +79,8 @@ static int negotiate(struct hs *h, const struct client_hello *c, struct rd *body
     return 0;
 }
 
-/* The group: that of the share when there is one, else the first in common, asked for by retry. */
+/* The group: that of the share when there is one, else the first in common, asked for by retry
+ * (FACT_RETRY). */
 static int choose_group(struct hs *h)
 {
     struct hs_work *k = h->work;
@@ -95,6 +120,7 @@ static int retry(struct hs *h, const struct client_hello *c)
     k->retried = true;
     k->selected_group = k->share_group->id;
     TRY(hello_digest(c, k->hello_digest));
+    k->transcript.keep = !rd_done(&k->psk_ids); /* the next binder covers it */
     TRY(transcript_choose(&k->transcript, h->suite->hash, true));
     TRY(hello_send(h, IN_HRR));
     return k->early_data ? h->host->early_data(h->ctx) : 0;
@@ -114,14 +140,15 @@ static int extensions_send(struct hs *h)
     return rc;
 }
 
-static int request_send(struct hs *h)
+int request13_send(struct hs *h)
 {
+    const struct buf *context = &h->work->request_context;
     struct hs_msg m;
     int rc;
 
     h->facts |= FACT_CLIENT_AUTH;
     hs_msg_begin(&m, HS_CERTIFICATE_REQUEST);
-    wr_u8(&m.w, 0); /* no context */
+    wr_vec(&m.w, 1, buf_data(context), buf_len(context));
     rc = ext_write(h, &m.w, IN_CR);
     if (rc == 0) {
         return hs_msg_send(h, &m);
@@ -152,10 +179,12 @@ static int flight(struct hs *h)
     TRY(keys13_set(h, HS_WRITE, k->server_traffic));
     TRY(keys13_set(h, HS_READ, k->client_traffic));
     TRY(extensions_send(h));
-    if (h->set->client_auth != CLIENT_AUTH_NONE) {
-        TRY(request_send(h));
+    if (!(h->facts & FACT_RESUMED)) {
+        if (h->set->client_auth != CLIENT_AUTH_NONE) {
+            TRY(request13_send(h));
+        }
+        TRY(cert13_send(h));
     }
-    TRY(cert13_send(h));
     TRY(finished13_send(h, k->server_traffic));
     TRY(keys13_application(h, client, server));
     TRY(keys13_set(h, HS_WRITE, server));
@@ -180,6 +209,7 @@ int server13_on_hello(struct hs *h, struct rd *body)
         TRY(hello_digest(&c, digest));
         if (h->suite != before || (h->facts & FACT_RETRY) ||
             k->share_group->id != k->selected_group || k->early_data ||
+            (!rd_done(&k->psk_ids) && !k->transcript.keep) ||
             memcmp(digest, k->hello_digest, hash_size(HASH_SHA256)) != 0) {
             return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                         "the second ClientHello differs where it may not");
@@ -194,13 +224,26 @@ int server13_on_hello(struct hs *h, struct rd *body)
         if (h->facts & FACT_RETRY) {
             return retry(h, &c);
         }
+    }
+    TRY(authenticate(h));
+    if (!k->retried) {
         TRY(transcript_choose(&k->transcript, h->suite->hash, false));
     }
+    transcript_drop_raw(&k->transcript);
     return flight(h);
 }
 
 int server13_on_finished(struct hs *h, struct rd *body)
 {
-    TRY(finished13_check(h, body, h->work->client_traffic));
-    return keys13_set(h, HS_READ, h->work->server_traffic);
+    struct hs_work *k = h->work;
+
+    TRY(finished13_check(h, body, k->client_traffic));
+    TRY(keys13_set(h, HS_READ, k->server_traffic));
+    TRY(post13_start(h, h->set->tickets && !h->set->no_tickets && k->offers_dhe,
+                     k->offers_post_auth));
+    TRY(post13_tickets(h));
+    if (!k->offers_post_auth) {
+        post13_free(h);
+    }
+    return 0;
 }

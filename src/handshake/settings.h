@@ -26,6 +26,7 @@ enum renegotiation {
 
 #define SETTINGS_SUITES     32
 #define SETTINGS_GROUPS     8
+#define SETTINGS_SCHEMES    20
 #define SETTINGS_IDENTITIES 16
 
 struct tls;
@@ -44,6 +45,8 @@ struct settings {
     unsigned min_version, max_version;
     const struct suite *suites[SETTINGS_SUITES]; /* in order of preference */
     size_t nsuites;
+    const struct scheme *schemes[SETTINGS_SCHEMES]; /* to sign and to verify handshakes with */
+    size_t nschemes;
     const struct group *groups[SETTINGS_GROUPS];
     size_t ngroups;
     struct identity *identities[SETTINGS_IDENTITIES];

@@ -2,6 +2,7 @@
 #include "record/record.h"
 
 #include "base/secret.h"
+#include "crypto/memory.h"
 #include "record/local.h"
 
 /* RFC 8446 section 5.5: AES-GCM keys protect at most 2^24.5 full records; ChaCha20-Poly1305 has no
@@ -38,7 +39,7 @@ static int set_aead(struct rec_half *h, const struct rec_keys *k, bool seal)
 
     h->aead = aead_new(k->aead, k->key, seal);
     if (!h->aead) {
-        return ERR_CRYPTO;
+        return crypto_why(ERR_CRYPTO);
     }
     memcpy(h->iv, k->iv, explicit_nonce ? AEAD_IV - NONCE12 : AEAD_IV);
     h->head = REC_HEADER + (explicit_nonce ? NONCE12 : 0);
@@ -51,7 +52,7 @@ static int set_cbc(struct rec_half *h, const struct rec_keys *k, bool seal)
 {
     h->cbc = cbc_new(k->cbc, k->mac, k->etm, k->key, k->mac_key, seal);
     if (!h->cbc) {
-        return ERR_CRYPTO;
+        return crypto_why(ERR_CRYPTO);
     }
     h->head = REC_HEADER + CBC_BLOCK;
     h->least = (uint8_t)(REC_HEADER + cbc_size(h->cbc, 0));

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/secret.h"
+#include "crypto/memory.h"
 
 /* ---- keys ---- */
 
@@ -196,7 +197,7 @@ static int seal(const struct ticket_key *key, struct span plain, struct buf *out
     TRY(rand_bytes(at + TICKET_NAME, AEAD_IV));
     a = aead_new(AEAD_AES_256_GCM, key->key, true);
     if (!a) {
-        return ERR_CRYPTO;
+        return crypto_why(ERR_CRYPTO);
     }
     rc = aead_seal(a, at + TICKET_NAME, name, &plain, 1, at + TICKET_NAME + AEAD_IV);
     aead_free(a);

@@ -2,7 +2,9 @@
 /* PEM (RFC 7468) with base64 of our own, and files. Lenient in white space, strict in everything
  * that carries bits: padding is there and right, and spare bits are zero. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "x509/parts.h"
@@ -229,10 +231,11 @@ int pem_write(struct buf *out, const char *label, struct span der)
 
 /* ---- files ---- */
 
-/* Everything into out; 0, or an errno value. */
-static int read_all(FILE *f, struct buf *out)
+/* Everything into out; 0, or an errno value. No stdio: its buffer would hold a copy of a key that
+ * nobody wipes, and its memory is not the engine's. */
+static int read_all(int fd, struct buf *out)
 {
-    size_t got = 1;
+    ssize_t got = 1;
 
     while (got) {
         if (buf_len(out) > FILE_MAX) {
@@ -241,25 +244,25 @@ static int read_all(FILE *f, struct buf *out)
         if (buf_reserve(out, 4096) < 0) {
             return ENOMEM;
         }
-        errno = 0;
-        got = fread(buf_tail(out), 1, out->cap - out->end, f);
-        buf_added(out, got);
+        got = read(fd, buf_tail(out), out->cap - out->end);
+        if (got < 0 && errno != EINTR) {
+            return errno;
+        }
+        buf_added(out, got > 0 ? (size_t)got : 0);
     }
-    return ferror(f) ? (errno ? errno : EIO) : 0;
+    return 0;
 }
 
 int file_read(const char *path, struct buf *out, struct error *err)
 {
-    FILE *f = fopen(path, "re");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     int failed = errno;
 
-    if (f) {
-        /* No copy of a key in a buffer that nobody wipes. */
-        (void)setvbuf(f, NULL, _IONBF, 0);
-        failed = read_all(f, out);
-        (void)fclose(f);
+    if (fd >= 0) {
+        failed = read_all(fd, out);
+        (void)close(fd);
     }
-    if (!f || failed) {
+    if (failed) {
         buf_free(out);
         (void)FAIL(err, ERR_FILE, "cannot read %.100s: %s", path, strerror(failed));
         errno = failed;

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: ISC */
+/* The guide's API: which suites may be used. A session's word comes before the process's, that
+ * before what was built in. */
+#include "matrixssl.h"
+
+#include "handshake/suites.h"
+
+static atomic_uchar everywhere[SETTINGS_SUITES]; /* enum suite_status */
+
+/* Suites that are on from the start beside those that the engine offers by default. */
+static const uint16_t built_in[] = {
+    0, /* no suite: the list may not be empty */
+#ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256
+    TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256,
+#endif
+#ifdef USE_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256
+    TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256,
+#endif
+#ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384
+    TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384,
+#endif
+#ifdef USE_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384
+    TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384,
+#endif
+#ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA
+    TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
+#endif
+#ifdef USE_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA
+    TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
+#endif
+#ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA
+    TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
+#endif
+#ifdef USE_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA
+    TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+#endif
+#ifdef USE_TLS_RSA_WITH_AES_128_GCM_SHA256
+    TLS_RSA_WITH_AES_128_GCM_SHA256,
+#endif
+#ifdef USE_TLS_RSA_WITH_AES_256_GCM_SHA384
+    TLS_RSA_WITH_AES_256_GCM_SHA384,
+#endif
+#ifdef USE_TLS_RSA_WITH_AES_128_CBC_SHA256
+    TLS_RSA_WITH_AES_128_CBC_SHA256,
+#endif
+#ifdef USE_TLS_RSA_WITH_AES_256_CBC_SHA256
+    TLS_RSA_WITH_AES_256_CBC_SHA256,
+#endif
+#ifdef USE_TLS_RSA_WITH_AES_128_CBC_SHA
+    TLS_RSA_WITH_AES_128_CBC_SHA,
+#endif
+#ifdef USE_TLS_RSA_WITH_AES_256_CBC_SHA
+    TLS_RSA_WITH_AES_256_CBC_SHA,
+#endif
+};
+
+/* Those that a build leaves out. */
+static const uint16_t left_out[] = {
+    0,
+#ifndef USE_TLS_AES_128_GCM_SHA256
+    TLS_AES_128_GCM_SHA256,
+#endif
+#ifndef USE_TLS_AES_256_GCM_SHA384
+    TLS_AES_256_GCM_SHA384,
+#endif
+#ifndef USE_TLS_CHACHA20_POLY1305_SHA256
+    TLS_CHACHA20_POLY1305_SHA256,
+#endif
+#ifndef USE_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+    TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+#endif
+#ifndef USE_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+    TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+#endif
+#ifndef USE_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+    TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+#endif
+#ifndef USE_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+    TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+#endif
+#ifndef USE_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+    TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+#endif
+#ifndef USE_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+    TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+#endif
+};
+#ifdef USE_TLS_1_2
+#define LEAVES_OUT_12 false
+#else
+#define LEAVES_OUT_12 true
+#endif
+
+static bool listed(const uint16_t *list, size_t n, uint16_t id)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (list[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+#define LISTED(list, id) listed(list, sizeof(list) / sizeof *(list), id)
+
+/* TLS 1.3's say nothing of a key exchange. */
+static bool is_left_out(const struct suite *s)
+{
+    return LISTED(left_out, s->id) || (LEAVES_OUT_12 && s->kx != KX_ANY);
+}
+
+void matrixssl_forget_suites(void)
+{
+    for (size_t i = 0; i < SETTINGS_SUITES; i++) {
+        atomic_store(&everywhere[i], SUITE_UNSAID);
+    }
+}
+
+/* Its place in suite_at(); SETTINGS_SUITES: there is none of that number. */
+static size_t place_of(uint32 id)
+{
+    for (size_t i = 0; i < SETTINGS_SUITES && suite_at(i); i++) {
+        if (suite_at(i)->id == id && !is_left_out(suite_at(i))) {
+            return i;
+        }
+    }
+    return SETTINGS_SUITES;
+}
+
+static enum suite_status said(const struct wishes *w, size_t i)
+{
+    return w->status[i] != SUITE_UNSAID ? w->status[i] : atomic_load(&everywhere[i]);
+}
+
+static bool within(const struct wishes *w, const struct suite *s)
+{
+    return (!w->min_version || s->version >= w->min_version) &&
+           (!w->max_version || s->version <= w->max_version);
+}
+
+int32 matrixssl_nominate(const struct wishes *w, uint32 id)
+{
+    size_t i = place_of(id);
+
+    if (i == SETTINGS_SUITES || !within(w, suite_at(i))) {
+        return PS_UNSUPPORTED_FAIL;
+    }
+    return said(w, i) == SUITE_OFF ? PS_DISABLED_FEATURE_FAIL : PS_SUCCESS;
+}
+
+/* The versions are those that the suites belong to. */
+int matrixssl_set_suites(struct config *c, const struct wishes *w)
+{
+    uint16_t ids[SETTINGS_SUITES];
+    unsigned lowest = UINT16_MAX, highest = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < SETTINGS_SUITES && suite_at(i); i++) {
+        const struct suite *s = suite_at(i);
+        enum suite_status status = said(w, i);
+        bool on = w->suite ? s->id == w->suite && status != SUITE_OFF
+                           : status == SUITE_ON || (status == SUITE_UNSAID &&
+                                                    (s->by_default || LISTED(built_in, s->id)));
+
+        if (on && within(w, s) && !is_left_out(s)) {
+            ids[n++] = s->id;
+            lowest = s->version < lowest ? s->version : lowest;
+            highest = s->version > highest ? s->version : highest;
+        }
+    }
+    if (n == 0) {
+        return ERR_UNSUPPORTED;
+    }
+    TRY(config_set_suites(c, ids, n));
+    return config_set_versions(c, lowest, highest);
+}
+
+int32 matrixSslSetCipherSuiteEnabledStatus(ssl_t *ssl, uint16 cipherId, uint32 status)
+{
+    struct session *s = session_of(ssl);
+    size_t i = place_of(cipherId);
+    struct wishes before;
+
+    if (status != PS_TRUE && status != PS_FALSE) {
+        return PS_ARG_FAIL;
+    }
+    if (i == SETTINGS_SUITES) {
+        return PS_UNSUPPORTED_FAIL;
+    }
+    if (!s) {
+        atomic_store(&everywhere[i], status == PS_TRUE ? SUITE_ON : SUITE_OFF);
+        matrixssl_next_generation();
+        return PS_SUCCESS;
+    }
+    if (s->touched) {
+        return PS_FAILURE;
+    }
+    before = s->wish;
+    s->wish.status[i] = status == PS_TRUE ? SUITE_ON : SUITE_OFF;
+    return matrixssl_restart(s, &before);
+}
