@@ -48,9 +48,11 @@ struct kept *kept(void)
 
 int crypto_fail(int code)
 {
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    if (trace_on(TRACE_CRYPTO)) { /* not after libcrypto's end, when its texts are gone */
+        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
-    trace(TRACE_CRYPTO, "libcrypto: %s", reason ? reason : "failed and does not say why");
+        trace(TRACE_CRYPTO, "libcrypto: %s", reason ? reason : "failed and does not say why");
+    }
     ERR_clear_error();
     /* A record that does not open is always the same to the peer (threat 39). */
     return code < 0 && code != TLS_ALERT(ALERT_BAD_RECORD_MAC) ? crypto_why(code) : code;

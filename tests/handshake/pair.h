@@ -11,9 +11,8 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "engine.h"
-#include "handshake/handshake.h"
-#include "handshake/schedule13.h"
+#include "engine_local.h"
+#include "handshake/local.h"
 #include "record/record.h"
 
 #define PAIR_NOW  INT64_C(1750000000)
@@ -28,7 +27,7 @@ struct pki {
     struct buf ca_der;
     struct cert ca;
     struct trust *trust, *other; /* other: of a CA that signed nothing here */
-    struct identity *server[ID_KINDS], *client;
+    struct identity *server[ID_KINDS], *client, *other_server; /* other_server: P-256 too */
 };
 static struct pki pki;
 
@@ -92,6 +91,7 @@ static inline int pki_make(void **state)
     for (size_t i = 0; i < ID_KINDS; i++) {
         pki.server[i] = pki_identity(types[i], PAIR_HOST, true);
     }
+    pki.other_server = pki_identity(KEY_EC_P256, PAIR_HOST, true);
     pki.client = pki_identity(KEY_EC_P256, "client.test", false);
     return 0;
 }
@@ -103,6 +103,7 @@ static inline int pki_free(void **state)
         identity_unref(pki.server[i]);
     }
     identity_unref(pki.client);
+    identity_unref(pki.other_server);
     trust_unref(pki.trust);
     trust_unref(pki.other);
     buf_free(&pki.ca_der);
@@ -111,22 +112,25 @@ static inline int pki_free(void **state)
 }
 
 /* ---- two ends ---- */
-enum { SECRET_CH, SECRET_SH, SECRET_CA, SECRET_SA, SECRETS };
+/* TLS 1.3 secrets, and the master secret of TLS 1.2. */
+enum { SECRET_CH, SECRET_SH, SECRET_CA, SECRET_SA, SECRET_MASTER, SECRETS };
 
 struct end {
     struct tls *t;
     uint8_t in[WIRE_MAX];
     size_t nin;
     int rc; /* the first error, or 0 */
-    unsigned done, closed;
+    unsigned done, closed, warned;
+    uint8_t warning; /* the last */
     uint8_t got[WIRE_MAX];
     size_t ngot;
 };
 /* Zero is the usual: a P-256 certificate, every suite and group, no client authentication. */
 struct pair_params {
-    uint16_t suite, client_groups[3], server_groups[3];
+    uint16_t suite, client_suites[3], server_suites[3]; /* suite: of both */
+    uint16_t client_groups[3], server_groups[3];
     int id;
-    bool client_id, other_ca;
+    bool client_id, other_ca, other_server;
     enum client_auth auth;
     const char *host, *client_alpn[3], *server_alpn[3];
     unsigned client_max, server_max; /* version; 0: TLS 1.3 */
@@ -134,15 +138,33 @@ struct pair_params {
     struct session_cache *cache;
     struct ticket_keys *tickets;
     enum renegotiation renegotiation;
+    bool post_auth; /* TLS 1.3: the client offers it */
+    bool require_secure, no_tickets, fallback, no_ems[2], no_etm[2]; /* by role */
+    unsigned max_fragment;
+    uint32_t life; /* 0: an hour */
+    const char *status;
+    verify_fn *on_verify; /* of the client */
 };
 struct pair {
     struct end c, s;
     uint8_t secret[SECRETS][HASH_MAX];
+    uint8_t client_random[RANDOM_SIZE], server_random[RANDOM_SIZE]; /* TLS 1.2 */
 };
+static int64_t pair_later; /* seconds that have passed since PAIR_NOW */
 
 static inline int64_t pair_clock(void)
 {
-    return PAIR_NOW;
+    return PAIR_NOW + pair_later;
+}
+
+static inline void pair_unhex(const char *hex, uint8_t *out, size_t max)
+{
+    for (size_t j = 0; hex[2 * j] && hex[2 * j] != ' ' && j < max; j++) {
+        unsigned v;
+
+        assert_int_equal(sscanf(hex + 2 * j, "%2x", &v), 1);
+        out[j] = (uint8_t)v;
+    }
 }
 
 static inline void pair_keylog(void *ctx, const char *line)
@@ -150,20 +172,19 @@ static inline void pair_keylog(void *ctx, const char *line)
     static const char *const labels[SECRETS] = { "CLIENT_HANDSHAKE_TRAFFIC_SECRET ",
                                                  "SERVER_HANDSHAKE_TRAFFIC_SECRET ",
                                                  "CLIENT_TRAFFIC_SECRET_0 ",
-                                                 "SERVER_TRAFFIC_SECRET_0 " };
+                                                 "SERVER_TRAFFIC_SECRET_0 ", "CLIENT_RANDOM " };
     struct pair *p = ctx;
 
     for (size_t i = 0; i < SECRETS; i++) {
         size_t n = strlen(labels[i]);
 
         if (strncmp(line, labels[i], n) == 0) {
-            const char *hex = line + n + 65;
-
-            for (size_t j = 0; hex[2 * j] && j < HASH_MAX; j++) {
-                unsigned v;
-
-                assert_int_equal(sscanf(hex + 2 * j, "%2x", &v), 1);
-                p->secret[i][j] = (uint8_t)v;
+            pair_unhex(line + n + 65, p->secret[i], HASH_MAX);
+            if (i == SECRET_MASTER) {
+                pair_unhex(line + n, p->client_random, RANDOM_SIZE);
+                if (p->s.t->hs.work) { /* whichever end says it first, the server is at it */
+                    memcpy(p->server_random, p->s.t->hs.work->server_random, RANDOM_SIZE);
+                }
             }
         }
     }
@@ -179,39 +200,54 @@ static inline size_t count_names(const char *const names[3])
     return (size_t) !!names[0] + !!names[1] + !!names[2];
 }
 
-static inline struct tls *pair_end(struct pair *p, enum tls_role role, const struct pair_params *q)
+static inline struct config *pair_config(struct pair *p, enum tls_role role,
+                                         const struct pair_params *q)
 {
     struct config *c = config_new(role);
-    const uint16_t *groups = role == TLS_CLIENT ? q->client_groups : q->server_groups;
-    const char *const *alpn = role == TLS_CLIENT ? q->client_alpn : q->server_alpn;
-    struct tls *t;
+    bool client = role == TLS_CLIENT;
+    const uint16_t *groups = client ? q->client_groups : q->server_groups;
+    const uint16_t *suites = client ? q->client_suites : q->server_suites;
+    const char *const *alpn = client ? q->client_alpn : q->server_alpn;
+    unsigned max = client ? q->client_max : q->server_max;
 
     assert_non_null(c);
+    suites = q->suite ? (const uint16_t[3]){ q->suite } : suites;
     assert_int_equal(config_set_trust(c, q->other_ca ? pki.other : pki.trust), 0);
     assert_int_equal(config_set_clock(c, pair_clock), 0);
-    assert_int_equal(config_set_suites(c, &q->suite, q->suite != 0), 0);
+    assert_int_equal(config_set_suites(c, suites, count_ids(suites)), 0);
     assert_int_equal(config_set_groups(c, groups, count_ids(groups)), 0);
     assert_int_equal(config_set_alpn(c, alpn, count_names(alpn)), 0);
-    assert_int_equal(config_set_renegotiation(c, q->renegotiation, false), 0);
-    if ((role == TLS_CLIENT ? q->client_max : q->server_max) != 0) {
+    assert_int_equal(config_set_renegotiation(c, q->renegotiation, q->require_secure), 0);
+    assert_int_equal(config_set_keylog(c, pair_keylog, p), 0);
+    assert_int_equal(config_set_flag(c, CONFIG_EMS, !q->no_ems[role]), 0);
+    assert_int_equal(config_set_flag(c, CONFIG_ETM, !q->no_etm[role]), 0);
+    assert_int_equal(config_set_versions(c, TLS_1_2, max ? max : TLS_1_3), 0);
+    if (!client) {
+        assert_int_equal(config_set_sessions(c, q->cache, q->tickets, q->life ? q->life : 3600), 0);
         assert_int_equal(
-            config_set_versions(c, TLS_1_2, role == TLS_CLIENT ? q->client_max : q->server_max), 0);
-    }
-    if (role == TLS_SERVER) {
-        assert_int_equal(config_set_sessions(c, q->cache, q->tickets, 3600), 0);
-        assert_int_equal(config_add_identity(c, pki.server[q->id]), 0);
+            config_add_identity(c, q->other_server ? pki.other_server : pki.server[q->id]), 0);
+        assert_int_equal(config_set_status(c, 0, span_text(q->status)), 0);
         assert_int_equal(config_set_client_auth(c, q->auth), 0);
-        assert_int_equal(config_set_keylog(c, pair_keylog, p), 0);
-    } else if (q->client_id) {
-        assert_int_equal(config_add_identity(c, pki.client), 0);
+    } else {
+        assert_int_equal(config_set_max_fragment(c, q->max_fragment), 0);
+        assert_int_equal(config_set_flag(c, CONFIG_TICKETS, !q->no_tickets), 0);
+        assert_int_equal(config_set_flag(c, CONFIG_FALLBACK, q->fallback), 0);
+        assert_int_equal(config_set_flag(c, CONFIG_POST_AUTH, q->post_auth), 0);
+        assert_int_equal(config_set_flag(c, CONFIG_STATUS, q->status != NULL), 0);
+        assert_int_equal(config_set_verify_callback(c, q->on_verify, p), 0);
+        assert_int_equal(q->client_id ? config_add_identity(c, pki.client) : 0, 0);
     }
     assert_int_equal(config_seal(c, NULL), 0);
-    assert_int_equal(tls_new(&t, c,
-                             role == TLS_SERVER ? NULL
-                             : q->host          ? q->host
-                                                : PAIR_HOST,
-                             NULL, q->resume, NULL),
-                     0);
+    return c;
+}
+
+static inline struct tls *pair_end(struct pair *p, enum tls_role role, const struct pair_params *q)
+{
+    struct config *c = pair_config(p, role, q);
+    const char *host = q->host ? q->host : PAIR_HOST;
+    struct tls *t;
+
+    assert_int_equal(tls_new(&t, c, role == TLS_SERVER ? NULL : host, NULL, q->resume, NULL), 0);
     config_unref(c);
     return t;
 }
@@ -224,7 +260,7 @@ static inline struct pair *pair_new(const struct pair_params *q)
     q = q ? q : &usual;
     p.c.nin = p.c.ngot = p.s.nin = p.s.ngot = 0;
     p.c.rc = p.s.rc = 0;
-    p.c.done = p.c.closed = p.s.done = p.s.closed = 0;
+    p.c.done = p.c.closed = p.c.warned = p.s.done = p.s.closed = p.s.warned = 0;
     p.c.t = pair_end(&p, TLS_CLIENT, q);
     p.s.t = pair_end(&p, TLS_SERVER, q);
     return &p;
@@ -264,8 +300,12 @@ static inline void end_give(struct end *e, const void *p, size_t n)
         at += in.used;
         e->done += rc == TLS_EV_DONE;
         e->closed += rc == TLS_EV_CLOSED;
+        if (rc == TLS_EV_WARNING) {
+            e->warned++;
+            e->warning = in.alert;
+        }
         if (rc == TLS_EV_DATA) {
-            assert_int_equal(e->done, 1);
+            assert_true(e->done > 0);
             assert_true(in.nplain > 0 && in.nrest == 0 && e->ngot + in.nplain <= sizeof e->got);
             memcpy(e->got + e->ngot, in.plain, in.nplain);
             e->ngot += in.nplain;

@@ -41,10 +41,10 @@ static void one_of_matrix(uint16_t suite, const struct group *g, int id)
 
 static void test_matrix(void **state)
 {
-    size_t ngroups = 0;
+    size_t ngroups = 0, nsuites = 0;
 
     (void)state;
-    for (size_t s = 0; suite_at(s); s++) {
+    for (size_t s = 0; suite_at(s)->version == TLS_1_3; s++, nsuites++) {
         ngroups = 0;
         for (size_t g = 0; group_at(g); g++, ngroups++) {
             for (int id = 0; id < ID_KINDS; id++) {
@@ -53,7 +53,7 @@ static void test_matrix(void **state)
         }
     }
     assert_true(ngroups >= 2);
-    assert_null(suite_at(3));
+    assert_int_equal(nsuites, 3);
 }
 
 static void test_alpn(void **state)
@@ -130,7 +130,7 @@ static void test_hello_retry(void **state)
 {
     (void)state;
     for (int auth = CLIENT_AUTH_NONE; auth <= CLIENT_AUTH_REQUIRE; auth++) {
-        for (size_t s = 0; suite_at(s); s++) {
+        for (size_t s = 0; suite_at(s)->version == TLS_1_3; s++) {
             struct pair_params q = { .suite = suite_at(s)->id,
                                      .client_groups = { 29, 23 },
                                      .server_groups = { 23 },
@@ -459,7 +459,7 @@ static void test_abort(void **state)
 static void test_key_update(void **state)
 {
     (void)state;
-    for (size_t s = 0; suite_at(s); s++) {
+    for (size_t s = 0; suite_at(s)->version == TLS_1_3; s++) {
         struct pair_params q = { .suite = suite_at(s)->id };
         struct pair *p = pair_connected(&q);
         struct end *ends[] = { &p->c, &p->s };
