@@ -83,10 +83,10 @@ int tls_close(struct tls *t);                         /* queues close_notify; id
 int tls_key_update(struct tls *t, bool ask_peer) MUST_CHECK;
 /* Another handshake on a connected TLS 1.2 connection (threat 20): a client's ClientHello, a
  * server's HelloRequest is queued. c: NULL, or another sealed config of the same role from now on.
- * resume: a client offers, a server accepts the present session. Data goes on flowing, but
- * tls_seal() is ERR_STATE from our Finished to the peer's. From here to TLS_EV_DONE one thread at a
- * time. ERR_STATE: a handshake is under way; ERR_UNSUPPORTED: TLS 1.3, or the peer or the settings
- * do not allow it. */
+ * resume: a client offers, a server accepts the present session. Data may arrive all the
+ * time; tls_seal() is ERR_STATE from our hello to the end, since peers expect none (OpenSSL fails).
+ * From here to TLS_EV_DONE one thread at a time. ERR_STATE: a handshake is under way;
+ * ERR_UNSUPPORTED: TLS 1.3, or the peer or the settings do not allow it. */
 int tls_rehandshake(struct tls *t, struct config *c, bool resume) MUST_CHECK;
 /* Overrides RENEGOTIATE_NEVER / _SECURE of the config for what the peer may start from now on. */
 void tls_allow_renegotiation(struct tls *t, bool yes);

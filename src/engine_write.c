@@ -139,7 +139,7 @@ int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, ui
     if (engine_status(t) & (ST_FAILED | ST_CLOSED)) {
         return ERR_CLOSED;
     }
-    if (t->hs.write_blocked) { /* the keys are new, and the peer has not confirmed them yet */
+    if (t->hs.write_blocked) {
         return ERR_STATE;
     }
     for (size_t i = 0; i < nin; i++) {

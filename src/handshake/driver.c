@@ -202,6 +202,7 @@ int hs_client_begin(struct hs *h)
     TRY(rand_bytes(h->work->client_random, RANDOM_SIZE));
     TRY(pick_session_id(h));
     /* Whether TLS 1.2 will ask for our signature over all of it is not known yet. */
+    h->write_blocked = h->renegotiating; /* no peer expects data between our hello and Finished */
     h->work->transcript.keep = hello_offers(h, TLS_1_2) && h->set->nidentities > 0;
     return hello_client_send(h);
 }
@@ -258,7 +259,7 @@ void hs_abandon(struct hs *h)
 {
     h->asked = false;
     if (h->renegotiating && h->state == C_WAIT_SH) {
-        h->renegotiating = false;
+        h->renegotiating = h->write_blocked = false;
         h->state = C12_CONNECTED;
         hs_end(h);
     }

@@ -153,7 +153,7 @@ int ext_alpn_write(struct hs *h, struct wr *w, enum ext_where where)
     size_t list, name;
 
     if (where == IN_CH) {
-        if (buf_len(&h->set->alpn) == 0) {
+        if (buf_len(&h->set->alpn) == 0 || h->renegotiating) { /* the first answer stands */
             return 0;
         }
         wr_vec(w, 2, buf_data(&h->set->alpn), buf_len(&h->set->alpn));

@@ -130,12 +130,13 @@ struct hs {
         *session;       /* client: offered, then the one to resume; server: resumed, made */
     bool finished_last; /* ours was the last message */
     /* renegotiation (RFC 5746) */
-    bool secure;                 /* the peer knows it */
-    bool renegotiating;          /* this handshake is not the first */
-    bool may_resume;             /* in it */
-    bool allow;                  /* the peer may start one */
-    bool asked;                  /* server: our HelloRequest is out */
-    bool write_blocked;          /* from our change_cipher_spec to the end of the handshake */
+    bool secure;        /* the peer knows it */
+    bool renegotiating; /* this handshake is not the first */
+    bool may_resume;    /* in it */
+    bool allow;         /* the peer may start one */
+    bool asked;         /* server: our HelloRequest is out */
+    bool write_blocked; /* no data now: from our hello in a renegotiation, or from our Finished, on
+                         */
     uint8_t verify[2][VERIFY12]; /* the last Finished of client and server */
     struct hs_work *work;        /* NULL once connected */
     struct post13 *post;         /* TLS 1.3, connected; NULL: neither tickets nor requests come */

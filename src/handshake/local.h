@@ -179,7 +179,7 @@ int schemes_take(struct hs *h, struct rd list) MUST_CHECK; /* what the peer can 
 int cert_choose(struct hs *h, enum auth auth);
 bool cert_auth_fits(enum auth auth, enum key_type key);
 struct span cert_status(const struct hs *h); /* OCSP response for our certificate; empty: none */
-void cert_forget(struct hs *h); /* the peer has shown none */
+void cert_forget(struct hs *h);              /* the peer has shown none */
 /* The peer's list: parsed, judged, its key in work->peer_key. */
 int cert_take(struct hs *h, struct rd *list) MUST_CHECK;
 /* The peer holds the key of its certificate: the signature in body over the parts. */

@@ -266,6 +266,7 @@ int server12_on_hello(struct hs *h, struct rd *body)
     TRY(hello_client_parse(h, body, &c));
     TRY(hello_client_extensions(h, &c, body));
     TRY(hello_client_check12(h, &c));
+    h->write_blocked = h->renegotiating; /* no peer expects data between our hello and Finished */
     h->version = TLS_1_2;
     h->ems = k->offers_ems && !h->set->no_ems;
     h->max_fragment = k->offers_fragment;

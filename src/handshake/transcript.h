@@ -20,8 +20,8 @@ int transcript_add(struct transcript *t, struct span message) MUST_CHECK;
  * replaced by its message_hash. */
 int transcript_choose(struct transcript *t, enum hash_id id, bool after_retry) MUST_CHECK;
 int transcript_hash(const struct transcript *t, uint8_t out[static HASH_MAX]) MUST_CHECK;
-/* With raw kept: of all but its last `cut` bytes, with `more` behind; id is not chosen yet, or it is
- * the one. What the binder of a PSK covers (section 4.2.11.2). */
+/* With raw kept: of all but its last `cut` bytes, with `more` behind; id is not chosen yet, or it
+ * is the one. What the binder of a PSK covers (section 4.2.11.2). */
 int transcript_partial(const struct transcript *t, enum hash_id id, size_t cut, struct span more,
                        uint8_t out[static HASH_MAX]) MUST_CHECK;
 void transcript_drop_raw(struct transcript *t); /* no one will sign it */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* One handshake message. A byte for the state, one for which of its messages (or one it does not
- * expect) and for the settings, then the body. Nothing but a right Finished may end a handshake,
- * and nobody can guess one: the state never becomes connected. */
+/* One handshake message. A byte for the state (its place in `states`), one for which of its
+ * messages (or one it does not expect), whether it ends its record, and the settings; then the
+ * body. Nothing but a right Finished may end a handshake, and nobody can guess one: the state never
+ * becomes connected. */
 #include "handshake/local.h"
 #include "tests/fuzz/party.h"
 
@@ -9,6 +10,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct party self;
 static struct config *clients[2], *servers[3];
+
+/* New ones go behind the others: the corpus counts on the places. */
+static const enum hs_state states[] = {
+    C_WAIT_SH,       C_WAIT_SH2,        C_WAIT_EE,         C_WAIT_CERT_CR, C_WAIT_CERT,
+    C_WAIT_CV,       C_WAIT_FINISHED,   C_CONNECTED,       S_WAIT_CH,      S_WAIT_CH2,
+    S_WAIT_CERT,     S_WAIT_CV,         S_WAIT_FINISHED,   S_CONNECTED,    C12_WAIT_CERT,
+    C12_WAIT_STATUS, C12_WAIT_SKE,      C12_WAIT_CR,       C12_WAIT_DONE,  C12_WAIT_NST,
+    C12_WAIT_CCS,    C12_WAIT_FINISHED, C12_CONNECTED,     S12_WAIT_CERT,  S12_WAIT_CKE,
+    S12_WAIT_CV,     S12_WAIT_CCS,      S12_WAIT_FINISHED, S12_CONNECTED,  S_POST_CERT,
+    S_POST_CV,       S_POST_FINISHED,
+};
+#define NSTATES (sizeof states / sizeof *states)
+_Static_assert(NSTATES == HS_STATES, "every state has its place");
+#define SUITE12 0xc02b /* ECDHE, ECDSA or EdDSA */
+
+/* What the settings nibble means besides the config. */
+enum { SET_POST = 2, SET_STATUS = 2, SET_TICKET = 4, SET_RSA = 8 };
 
 /* ---- the host: takes what it is given ---- */
 
@@ -27,12 +45,28 @@ static int host_nothing(void *ctx)
     return 0;
 }
 
-static int host_keys(void *ctx, enum hs_direction d, const struct suite *s, const uint8_t *traffic)
+static int host_keys(void *ctx, enum hs_direction d, const struct hs_keys *k)
 {
     (void)ctx;
     (void)d;
-    sure(s && traffic);
+    sure(k && (k->traffic || (k->mac && k->key && k->iv)));
     return 0;
+}
+
+static int host_warn(void *ctx, enum alert desc)
+{
+    (void)ctx;
+    sure(desc == ALERT_NO_RENEGOTIATION);
+    return 0;
+}
+
+static const uint8_t *host_traffic(void *ctx, enum hs_direction d)
+{
+    static const uint8_t secret[HASH_MAX] = { 7 };
+
+    (void)ctx;
+    (void)d;
+    return secret;
 }
 
 static int host_key_update(void *ctx, bool answer_wanted)
@@ -46,6 +80,8 @@ static const struct hs_host host = {
     .send = host_send,
     .send_ccs = host_nothing,
     .set_keys = host_keys,
+    .warn = host_warn,
+    .traffic = host_traffic,
     .key_update = host_key_update,
     .early_data = host_nothing,
 };
@@ -58,6 +94,10 @@ static int deliver(struct hs *h, unsigned type, const uint8_t *body, size_t n, b
     int rc;
 
     sure(message);
+    if (type == HS_CHANGE_CIPHER_SPEC) {
+        free(message);
+        return hs_change_cipher(h);
+    }
     message[0] = (uint8_t)type;
     message[1] = (uint8_t)(n >> 16);
     message[2] = (uint8_t)(n >> 8);
@@ -102,26 +142,32 @@ static void retry_server(struct hs *h)
     sure(h->state == S_WAIT_CH2);
 }
 
+static bool is_client(enum hs_state s)
+{
+    return s < S_WAIT_CH;
+}
+
+static bool is_connected(enum hs_state s)
+{
+    return s == C_CONNECTED || s == S_CONNECTED || s == C12_CONNECTED || s == S12_CONNECTED;
+}
+
+/* The peer has proved its chain, or its key as well. */
+static void prove(struct hs *h, bool possession)
+{
+    h->facts |= FACT_PEER_CERT;
+    h->proves = PROVES_CHAIN | (possession ? PROVES_POSSESSION : 0u);
+    sure(cert_pubkey(&self.id->leaf, &h->work->peer_key) == 0);
+}
+
 /* As the messages before would have left it. */
-static void enter(struct hs *h, enum hs_state state, unsigned settings)
+static void enter13(struct hs *h, enum hs_state state, unsigned settings)
 {
     static const uint8_t shared[KEX_SECRET_MAX] = { 1 };
     struct hs_work *k = h->work;
-    bool client = state <= C_CONNECTED;
+    bool client = is_client(state), post = state >= S_POST_CERT && state <= S_POST_FINISHED;
 
-    if (h->state == state) {
-        return;
-    }
-    if (state == C_WAIT_SH2) {
-        retry_client(h);
-        return;
-    }
-    if (state == S_WAIT_CH2) {
-        retry_server(h);
-        return;
-    }
-    h->suite = h->set->suites[0];
-    h->group = h->set->groups[0];
+    h->suite = suite_by_id(0x1301);
     h->version = TLS_1_3;
     sure(transcript_add(&k->transcript, span_of("hello", 5)) == 0);
     sure(transcript_choose(&k->transcript, h->suite->hash, false) == 0);
@@ -132,33 +178,134 @@ static void enter(struct hs *h, enum hs_state state, unsigned settings)
     }
     if (state == C_WAIT_CV || state == C_WAIT_FINISHED || state == S_WAIT_CV ||
         (state == S_WAIT_FINISHED && h->set->client_auth == CLIENT_AUTH_REQUIRE)) {
-        h->facts |= FACT_PEER_CERT;
-        h->proves =
-            PROVES_CHAIN | (state == C_WAIT_CV || state == S_WAIT_CV ? 0u : PROVES_POSSESSION);
-        sure(cert_pubkey(&self.id->leaf, &k->peer_key) == 0);
+        prove(h, state == C_WAIT_FINISHED || state == S_WAIT_FINISHED);
     }
     h->state = state;
-    if (hs_connected(h)) {
+    if (is_connected(state) || post) {
+        sure(post13_start(h, settings & 1, post || (settings & SET_POST)) == 0);
+        hs_end(h);
+    }
+    if (post) {
+        h->state = S_CONNECTED;
+        sure(post13_ask(h) == 0);
+        h->state = state;
+        if (state != S_POST_CERT) {
+            prove(h, state == S_POST_FINISHED);
+        }
+    }
+}
+
+static void enter12(struct hs *h, enum hs_state state, unsigned settings)
+{
+    static const uint8_t premaster[MASTER_SIZE] = { 3, 3 };
+    struct hs_work *k = h->work;
+    bool client = is_client(state);
+    uint8_t share[KEX_SHARE_MAX];
+
+    h->suite = suite_by_id(SUITE12);
+    h->version = TLS_1_2;
+    h->ems = settings & 1;
+    k->transcript.keep = true;
+    sure(transcript_add(&k->transcript, span_of("hello", 5)) == 0);
+    sure(transcript_choose(&k->transcript, h->suite->hash, false) == 0);
+    h->facts |= (settings & SET_STATUS || state == C12_WAIT_STATUS ? FACT_STATUS : 0u) |
+                (settings & SET_TICKET || state == C12_WAIT_NST ? FACT_TICKET : 0u) |
+                (settings & SET_RSA ? FACT_RSA_KX : 0u);
+    if (state > C12_WAIT_CERT && client) {
+        prove(h, state > C12_WAIT_SKE);
+    } else if (state == S12_WAIT_CV || (state > S12_WAIT_CERT && (settings & 1))) {
+        prove(h, state > S12_WAIT_CV);
+    }
+    if (client && state > C12_WAIT_SKE && !(settings & SET_RSA)) {
+        h->group = h->set->groups[0];
+        sure(buf_append(&k->exchange, "\1x", 2) == 0);
+    }
+    if (state == C12_WAIT_DONE && (settings & 1)) {
+        h->facts |= FACT_CLIENT_AUTH;
+        k->identity = self.id;
+        k->our_scheme = scheme_by_id(0x0807);
+    }
+    if (!client) {
+        h->facts |= h->set->client_auth != CLIENT_AUTH_NONE ? FACT_CLIENT_AUTH : 0u;
+        h->group = h->set->groups[0];
+        k->identity = self.id;
+        k->kex = kex_start(h->group, share);
+        sure(k->kex);
+    }
+    if (state >= S12_WAIT_CV || (client && state > C12_WAIT_DONE)) {
+        sure(keys12_master(h, span_of(premaster, MASTER_SIZE)) == 0);
+    }
+    h->state = state;
+    h->allow = settings & SET_TICKET;
+    h->secure = settings & SET_RSA;
+    if (is_connected(state)) {
         hs_end(h);
     }
 }
 
-/* The n-th message that a state expects, or one that it does not. */
+static void enter(struct hs *h, enum hs_state state, unsigned settings)
+{
+    bool in12 = (state >= C12_WAIT_CERT && state <= C12_CONNECTED) || state >= S12_WAIT_CERT;
+
+    if (h->state == state) {
+        return;
+    }
+    if (state == C_WAIT_SH2) {
+        retry_client(h);
+    } else if (state == S_WAIT_CH2) {
+        retry_server(h);
+    } else if (in12) {
+        enter12(h, state, settings);
+    } else {
+        h->group = h->set->groups[0];
+        enter13(h, state, settings);
+    }
+}
+
+/* As it is on the wire. */
+static unsigned wire_type(enum hs_state state, unsigned message)
+{
+    switch (message) {
+    case HS_HELLO_RETRY_REQUEST:
+    case HS_SERVER_HELLO_13:
+        return HS_SERVER_HELLO;
+    case HS_CLIENT_HELLO_13:
+        return HS_CLIENT_HELLO;
+    case HS_RENEGOTIATION_REFUSED:
+        return is_client(state) ? HS_HELLO_REQUEST : HS_CLIENT_HELLO;
+    default:
+        return message;
+    }
+}
+
+static const struct edge *edge_at(size_t i)
+{
+    return i < tls13_nedges                  ? &tls13_edges[i]
+           : i < tls13_nedges + tls12_nedges ? &tls12_edges[i - tls13_nedges]
+                                             : NULL;
+}
+
+/* The n-th message that a state expects, by number, or one that it does not. */
 static unsigned choose_type(enum hs_state state, unsigned n)
 {
-    for (size_t i = 0; i < tls13_nedges; i++) {
-        if (tls13_edges[i].from == state && n-- == 0) {
-            return tls13_edges[i].message == HS_HELLO_RETRY_REQUEST ? HS_SERVER_HELLO
-                                                                    : tls13_edges[i].message;
+    for (unsigned type = 0; type <= HS_CHANGE_CIPHER_SPEC; type++) {
+        bool expected = false;
+
+        for (size_t i = 0; edge_at(i); i++) {
+            expected = expected ||
+                       (edge_at(i)->from == state && wire_type(state, edge_at(i)->message) == type);
+        }
+        if (expected && n-- == 0) {
+            return type;
         }
     }
-    return n * 3;
+    return n * 3 & 0xff;
 }
 
 static bool may_follow(enum hs_state from, enum hs_state to)
 {
-    for (size_t i = 0; i < tls13_nedges; i++) {
-        if (tls13_edges[i].from == from && tls13_edges[i].to == to) {
+    for (size_t i = 0; edge_at(i); i++) {
+        if (edge_at(i)->from == from && edge_at(i)->to == to) {
             return true;
         }
     }
@@ -192,15 +339,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     fuzz_start(5);
     error_clear(&err);
-    state = (enum hs_state)(data[0] % HS_STATES);
-    client = state <= C_CONNECTED;
-    settings = data[1] >> 4 & 3;
+    state = states[data[0] % NSTATES];
+    client = is_client(state);
+    settings = data[1] >> 4;
     type = choose_type(state, data[1] & 7);
     if (size - 2 > hs_message_max(type)) {
         return 0;
     }
-    h.set = config_settings(client ? clients[settings & 1] : servers[settings % 3]);
-    if ((state == S_WAIT_CERT || state == S_WAIT_CV) && h.set->client_auth == CLIENT_AUTH_NONE) {
+    h.set = config_settings(client ? clients[settings & 1] : servers[(settings & 3) % 3]);
+    if ((state == S_WAIT_CERT || state == S_WAIT_CV || state == S12_WAIT_CERT ||
+         state == S12_WAIT_CV) &&
+        h.set->client_auth == CLIENT_AUTH_NONE) {
         h.set = config_settings(servers[1]);
     }
     sure(hs_start(&h, client ? FUZZ_HOST : NULL, client ? FUZZ_HOST : NULL) == 0);
@@ -208,8 +357,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rc = deliver(&h, type, data + 2, size - 2, !(data[1] & 8));
     sure(rc <= 0);
     sure(h.state == state || (rc == 0 && may_follow(state, h.state)));
-    sure(hs_connected(&h) == (state == C_CONNECTED || state == S_CONNECTED));
-    sure(hs_connected(&h) == !h.work);
+    sure(!is_connected(h.state) || is_connected(state));
     hs_free(&h);
     return 0;
 }

@@ -11,24 +11,38 @@ static const struct {
     unsigned message;
     enum hs_state to;
 } graph[] = {
-    { C_WAIT_SH, 256, C_WAIT_SH2 },       { C_WAIT_SH, 257, C_WAIT_EE },
-    { C_WAIT_SH2, 257, C_WAIT_EE },       { C_WAIT_EE, 8, C_WAIT_CERT_CR },
-    { C_WAIT_CERT_CR, 13, C_WAIT_CERT },  { C_WAIT_CERT_CR, 11, C_WAIT_CV },
-    { C_WAIT_CERT, 11, C_WAIT_CV },       { C_WAIT_CV, 15, C_WAIT_FINISHED },
-    { C_WAIT_FINISHED, 20, C_CONNECTED }, { C_CONNECTED, 4, C_CONNECTED },
-    { C_CONNECTED, 24, C_CONNECTED },     { S_WAIT_CH, 258, S_WAIT_CH2 },
-    { S_WAIT_CH, 258, S_WAIT_CERT },      { S_WAIT_CH, 258, S_WAIT_FINISHED },
-    { S_WAIT_CH2, 258, S_WAIT_CERT },     { S_WAIT_CH2, 258, S_WAIT_FINISHED },
-    { S_WAIT_CERT, 11, S_WAIT_CV },       { S_WAIT_CERT, 11, S_WAIT_FINISHED },
-    { S_WAIT_CV, 15, S_WAIT_FINISHED },   { S_WAIT_FINISHED, 20, S_CONNECTED },
+    { C_WAIT_SH, 256, C_WAIT_SH2 },
+    { C_WAIT_SH, 257, C_WAIT_EE },
+    { C_WAIT_SH2, 257, C_WAIT_EE },
+    { C_WAIT_EE, 8, C_WAIT_CERT_CR },
+    { C_WAIT_CERT_CR, 13, C_WAIT_CERT },
+    { C_WAIT_CERT_CR, 11, C_WAIT_CV },
+    { C_WAIT_CERT, 11, C_WAIT_CV },
+    { C_WAIT_CV, 15, C_WAIT_FINISHED },
+    { C_WAIT_FINISHED, 20, C_CONNECTED },
+    { C_CONNECTED, 4, C_CONNECTED },
+    { C_CONNECTED, 24, C_CONNECTED },
+    { S_WAIT_CH, 258, S_WAIT_CH2 },
+    { S_WAIT_CH, 258, S_WAIT_CERT },
+    { S_WAIT_CH, 258, S_WAIT_FINISHED },
+    { S_WAIT_CH2, 258, S_WAIT_CERT },
+    { S_WAIT_CH2, 258, S_WAIT_FINISHED },
+    { S_WAIT_CERT, 11, S_WAIT_CV },
+    { S_WAIT_CERT, 11, S_WAIT_FINISHED },
+    { S_WAIT_CV, 15, S_WAIT_FINISHED },
+    { S_WAIT_FINISHED, 20, S_CONNECTED },
     { S_CONNECTED, 24, S_CONNECTED },
     /* PSK: no certificate */
-    { C_WAIT_EE, 8, C_WAIT_FINISHED },    { S_WAIT_CH, 258, S_WAIT_FINISHED },
+    { C_WAIT_EE, 8, C_WAIT_FINISHED },
+    { S_WAIT_CH, 258, S_WAIT_FINISHED },
     { S_WAIT_CH2, 258, S_WAIT_FINISHED },
     /* section 4.6.2 */
-    { C_CONNECTED, 13, C_CONNECTED },     { S_POST_CERT, 24, S_POST_CERT },
-    { S_POST_CERT, 11, S_POST_CV },       { S_POST_CERT, 11, S_POST_FINISHED },
-    { S_POST_CV, 15, S_POST_FINISHED },   { S_POST_FINISHED, 20, S_CONNECTED },
+    { C_CONNECTED, 13, C_CONNECTED },
+    { S_POST_CERT, 24, S_POST_CERT },
+    { S_POST_CERT, 11, S_POST_CV },
+    { S_POST_CERT, 11, S_POST_FINISHED },
+    { S_POST_CV, 15, S_POST_FINISHED },
+    { S_POST_FINISHED, 20, S_CONNECTED },
 };
 #define NGRAPH (sizeof graph / sizeof *graph)
 
@@ -257,7 +271,7 @@ static struct stage client_at(enum hs_state at)
 static struct stage server_at(enum hs_state at)
 {
     static const unsigned last[] = {
-        [S_WAIT_CERT] = 0,  [S_WAIT_CV] = 11,   [S_WAIT_FINISHED] = 15, [S_CONNECTED] = 20,
+        [S_WAIT_CERT] = 0,  [S_WAIT_CV] = 11, [S_WAIT_FINISHED] = 15, [S_CONNECTED] = 20,
         [S_POST_CERT] = 20, [S_POST_CV] = 20, [S_POST_FINISHED] = 20
     };
     struct pair_params q = { .client_groups = { 29, 23 },

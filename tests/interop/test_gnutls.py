@@ -50,7 +50,7 @@ def to_peer(room):
 
 
 def refusals(room):
-    port = server(room, {})[0]
+    port = server(room, {"min-version": "1.3"})[0]
     for more, word in (({"ca": "other"}, "bad_certificate"), ({"host": "wrong.test"}, "result="),
                        ({"priority": "NORMAL:-VERS-ALL:+VERS-TLS1.2"}, "does not speak TLS 1.3")):
         p = gnutls_cli(room, port, **more)
@@ -61,7 +61,7 @@ def refusals(room):
         else:
             room.at = len(room.log_lines("result="))
     port, p = gnutls_serv(room, "NORMAL:-VERS-ALL:+VERS-TLS1.2")
-    q = client(room, port)
+    q = client(room, port, **{"min-version": "1.3"})
     finish(q, "bad")
     has(room.log_lines("result=")[-1], "the peer sent the alert")
     p.terminate()

@@ -165,7 +165,7 @@ def alpn(room):
 
 
 def refusals(room):
-    port = server(room, {})[0]
+    port = server(room, {"min-version": "1.3"})[0]
     for more, here, there in (({"ca": "other"}, "unknown_ca", "certificate verify failed"),
                               ({"name": "wrong.test"}, "bad_certificate", "certificate verify failed"),
                               ({"version": "-tls1_2"}, "does not speak TLS 1.3", "alert protocol version")):
@@ -176,7 +176,7 @@ def refusals(room):
         has(room.log_lines("result=")[-1], here)
     for more, keys, here, there in (((), {"ca": room.path("other.pem")}, "failed", "alert unknown ca"),
                                     ((), {"name": "wrong.test"}, "wrong.test", "alert bad certificate"),
-                                    (("-tls1_2",), {}, "protocol_version", "unsupported protocol")):
+                                    (("-tls1_2",), {"min-version": "1.3"}, "protocol_version", "unsupported protocol")):
         port, p = s_server(room, version=more[0] if more else "-tls1_3")
         q = client(room, port, **keys)
         finish(q, "bad")

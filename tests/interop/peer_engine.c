@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: ISC */
+/* One connection after another of the native engine over TCP, for tests against other TLS
+ * implementations. Nothing of the sockets API is in between.
+ *
+ *     peer_engine client PORT [options]   to 127.0.0.1: standard input goes out, what comes goes to
+ *                                         standard output; the end of the input is close_notify
+ *     peer_engine server PORT [options]   on 127.0.0.1: says what it hears
+ *
+ *     --ca FILE  --cert FILE  --key FILE  trust and certificate, PEM
+ *     --name NAME                         client: whom to expect (localhost)
+ *     --min 1.2|1.3  --max 1.2|1.3        versions
+ *     --suites HEX[,HEX...]  --groups N[,N...]  --alpn NAME[,NAME...]
+ *     --no-tickets                        client: asks for none
+ *     --resume FILE  --sess-out FILE      client: the session to offer, where to leave the newest
+ *     --post-auth                         client: offers it; server: asks behind the first data
+ *     --request  --require                server: asks in the handshake
+ *     --life SECONDS                      server: of sessions (3600)
+ *     --count N                           server: so many connections (1)
+ *     --update                            KeyUpdate behind each piece of data
+ *     --keylog FILE
+ *
+ * On standard error, a line for each handshake that is complete:
+ *     done version=TLSv1.3 suite=NAME group=NAME resumed=0 client_auth=0 alpn=NAME
+ * and for what went wrong: error TEXT. Exit 0 when both sides said close_notify, else 1. Sessions
+ * and ticket keys of a server live as long as it does. It gives up after 60 seconds. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "engine.h"
+
+#define LIST_MAX    16
+#define PENDING_MAX (256 * 1024)
+
+static struct options {
+    bool server, no_tickets, post_auth, update;
+    enum client_auth auth;
+    uint16_t port;
+    const char *ca, *cert, *key, *name, *resume, *sess_out, *keylog;
+    unsigned min, max, life, count;
+    uint16_t suites[LIST_MAX], groups[LIST_MAX];
+    const char *alpn[LIST_MAX];
+    size_t nsuites, ngroups, nalpn;
+} o = { .name = "localhost", .min = TLS_1_2, .max = TLS_1_3, .life = 3600, .count = 1 };
+
+_Noreturn static void die(const char *what, const char *why)
+{
+    fprintf(stderr, "error %s: %s\n", what, why);
+    exit(1);
+}
+
+static void must(int rc, const char *what, const struct error *err)
+{
+    if (rc < 0) {
+        die(what, err && err->code ? err->text : error_name(rc));
+    }
+}
+
+/* ---- options ---- */
+static size_t numbers(char *list, int base, uint16_t out[LIST_MAX])
+{
+    size_t n = 0;
+
+    for (char *p = strtok(list, ","); p && n < LIST_MAX; p = strtok(NULL, ",")) {
+        out[n++] = (uint16_t)strtoul(p, NULL, base);
+    }
+    return n;
+}
+
+static unsigned version_of(const char *s)
+{
+    return strcmp(s, "1.2") == 0 ? TLS_1_2 : TLS_1_3;
+}
+
+static bool take_flag(const char *a)
+{
+    const struct {
+        const char *name;
+        bool *to;
+    } flags[] = { { "--no-tickets", &o.no_tickets },
+                  { "--post-auth", &o.post_auth },
+                  { "--update", &o.update } };
+
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        if (strcmp(a, flags[i].name) == 0) {
+            return *flags[i].to = true;
+        }
+    }
+    if (strcmp(a, "--request") == 0 || strcmp(a, "--require") == 0) {
+        o.auth = strcmp(a, "--require") ? CLIENT_AUTH_REQUEST : CLIENT_AUTH_REQUIRE;
+        return true;
+    }
+    return false;
+}
+
+static void take_value(const char *a, char *v)
+{
+    const struct {
+        const char *name, **to;
+    } texts[] = { { "--ca", &o.ca },         { "--cert", &o.cert },
+                  { "--key", &o.key },       { "--name", &o.name },
+                  { "--resume", &o.resume }, { "--sess-out", &o.sess_out },
+                  { "--keylog", &o.keylog } };
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (strcmp(a, texts[i].name) == 0) {
+            *texts[i].to = v;
+            return;
+        }
+    }
+    if (strcmp(a, "--min") == 0) {
+        o.min = version_of(v);
+    } else if (strcmp(a, "--max") == 0) {
+        o.max = version_of(v);
+    } else if (strcmp(a, "--life") == 0) {
+        o.life = (unsigned)strtoul(v, NULL, 10);
+    } else if (strcmp(a, "--count") == 0) {
+        o.count = (unsigned)strtoul(v, NULL, 10);
+    } else if (strcmp(a, "--suites") == 0) {
+        o.nsuites = numbers(v, 16, o.suites);
+    } else if (strcmp(a, "--groups") == 0) {
+        o.ngroups = numbers(v, 10, o.groups);
+    } else if (strcmp(a, "--alpn") == 0) {
+        for (char *p = strtok(v, ","); p && o.nalpn < LIST_MAX; p = strtok(NULL, ",")) {
+            o.alpn[o.nalpn++] = p;
+        }
+    } else {
+        die(a, "unknown option");
+    }
+}
+
+static void options_take(int argc, char **argv)
+{
+    if (argc < 3) {
+        die("usage", "peer_engine client|server PORT [options]");
+    }
+    o.server = strcmp(argv[1], "server") == 0;
+    o.port = (uint16_t)strtoul(argv[2], NULL, 10);
+    for (int i = 3; i < argc; i++) {
+        if (take_flag(argv[i])) {
+            continue;
+        }
+        if (i + 1 == argc) {
+            die(argv[i], "needs a value");
+        }
+        take_value(argv[i], argv[i + 1]);
+        i++;
+    }
+}
+
+/* ---- config ---- */
+static int64_t now(void)
+{
+    return (int64_t)time(NULL);
+}
+
+static void log_key(void *file, const char *line)
+{
+    fprintf(file, "%s\n", line);
+    fflush(file);
+}
+
+static void configure_role(struct config *c)
+{
+    struct session_cache *cache;
+    struct ticket_keys *keys;
+
+    if (!o.server) {
+        must(config_set_flag(c, CONFIG_TICKETS, !o.no_tickets), "tickets", NULL);
+        must(config_set_flag(c, CONFIG_POST_AUTH, o.post_auth), "post-auth", NULL);
+        return;
+    }
+    cache = session_cache_new(100, o.life * INT64_C(1000));
+    keys = ticket_keys_new(2 * o.life * INT64_C(1000));
+    if (!cache || !keys) {
+        die("sessions", "no memory");
+    }
+    must(config_set_client_auth(c, o.auth), "client authentication", NULL);
+    must(config_set_sessions(c, cache, keys, o.life), "sessions", NULL);
+    session_cache_unref(cache);
+    ticket_keys_unref(keys);
+}
+
+static struct config *configure(void)
+{
+    struct config *c = config_new(o.server ? TLS_SERVER : TLS_CLIENT);
+    struct error err = { 0 };
+
+    if (!c) {
+        die("config", "no memory");
+    }
+    must(config_set_clock(c, now), "clock", NULL);
+    must(config_set_versions(c, o.min, o.max), "versions", NULL);
+    must(config_set_suites(c, o.suites, o.nsuites), "suites", NULL);
+    must(config_set_groups(c, o.groups, o.ngroups), "groups", NULL);
+    must(config_set_alpn(c, o.alpn, o.nalpn), "alpn", NULL);
+    if (o.ca) {
+        struct trust *t = trust_new();
+
+        must(t ? trust_add_path(t, o.ca, &err) : ERR_MEM, "ca", &err);
+        must(config_set_trust(c, t), "ca", NULL);
+        trust_unref(t);
+    }
+    if (o.cert) {
+        struct identity *id;
+
+        must(identity_from_files(&id, o.cert, o.key, NULL, &err), "cert", &err);
+        must(config_add_identity(c, id), "cert", NULL);
+        identity_unref(id);
+    }
+    if (o.keylog) {
+        FILE *f = fopen(o.keylog, "a");
+
+        if (!f) {
+            die(o.keylog, strerror(errno));
+        }
+        must(config_set_keylog(c, log_key, f), "keylog", NULL);
+    }
+    configure_role(c);
+    must(config_seal(c, &err), "config", &err);
+    return c;
+}
+
+/* ---- sessions in files ---- */
+static struct tls_session *session_read(void)
+{
+    static uint8_t bytes[SESSION_SERIAL_MAX];
+    struct tls_session *s = NULL;
+    FILE *f = o.resume ? fopen(o.resume, "rb") : NULL;
+
+    if (f) {
+        must(session_parse(&s, span_of(bytes, fread(bytes, 1, sizeof bytes, f))), o.resume, NULL);
+        fclose(f);
+    } else if (o.resume) {
+        die(o.resume, strerror(errno));
+    }
+    return s;
+}
+
+static void session_leave(const struct tls *t)
+{
+    struct tls_session *s = o.sess_out ? tls_session(t) : NULL;
+    struct buf b = { 0 };
+    FILE *f;
+
+    if (!s) {
+        return;
+    }
+    must(session_write(s, &b), "session", NULL);
+    f = fopen(o.sess_out, "wb");
+    if (!f || fwrite(buf_data(&b), 1, buf_len(&b), f) != buf_len(&b) || fclose(f) != 0) {
+        die(o.sess_out, "cannot be written");
+    }
+    buf_free(&b);
+    session_unref(s);
+}
+
+/* ---- a connection ---- */
+struct link {
+    struct tls *t;
+    int fd;
+    uint8_t in[4 * TLS_RECORD_MAX];
+    size_t nin;
+    bool asked, ended, over; /* ended: our input is; over: nothing more will come */
+};
+
+static void report(const struct tls *t)
+{
+    struct tls_info i;
+
+    tls_get_info(t, &i);
+    fprintf(stderr, "done version=%s suite=%s group=%s resumed=%d client_auth=%d alpn=%s\n",
+            i.version_name, i.suite, i.group, i.resumed, i.client_auth, i.alpn);
+}
+
+static void push(struct link *l)
+{
+    struct span s;
+
+    while (s = tls_output(l->t), s.n) {
+        ssize_t n = send(l->fd, s.p, s.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+            return;
+        }
+        if (n < 0) { /* the peer is gone: nothing of it matters any more */
+            tls_sent(l->t, s.n);
+            l->over = true;
+        } else {
+            tls_sent(l->t, (size_t)n);
+        }
+    }
+}
+
+static void say(struct link *l, const uint8_t *p, size_t n)
+{
+    static uint8_t out[TLS_RECORD_MAX];
+
+    while (n) {
+        struct span part = span_of(p, n);
+        size_t taken, made;
+
+        (void)tls_output(l->t);
+        must(tls_seal(l->t, &part, 1, &taken, out, sizeof out, &made), "seal", tls_error(l->t));
+        must(tls_queue(l->t, out, made), "queue", NULL);
+        p += taken;
+        n -= taken;
+    }
+    if (o.update && tls_can_seal(l->t)) {
+        (void)!tls_key_update(l->t, true);
+    }
+}
+
+static void heard(struct link *l, const uint8_t *p, size_t n)
+{
+    if (!o.server) {
+        while (n) {
+            ssize_t w = write(STDOUT_FILENO, p, n);
+
+            if (w <= 0) {
+                die("output", strerror(errno));
+            }
+            p += w;
+            n -= (size_t)w;
+        }
+        return;
+    }
+    if (o.post_auth && !l->asked) {
+        l->asked = true;
+        must(tls_request_client_auth(l->t, NULL), "request", tls_error(l->t));
+    }
+    say(l, p, n);
+}
+
+static void take(struct link *l)
+{
+    size_t at = 0;
+
+    for (;;) {
+        struct tls_in in = { .data = l->in + at, .len = l->nin - at };
+        int rc = tls_input(l->t, &in);
+
+        if (rc < 0) {
+            push(l);
+            fprintf(stderr, "error %s\n", tls_error(l->t)->text);
+            l->over = true;
+            return;
+        }
+        at += in.used;
+        if (rc == TLS_EV_DONE) {
+            report(l->t);
+        } else if (rc == TLS_EV_DATA) {
+            heard(l, in.plain, in.nplain);
+        } else if (rc == TLS_EV_CLOSED) {
+            l->over = true;
+            must(tls_close(l->t), "close", NULL);
+            return;
+        } else if (rc == TLS_EV_MORE) {
+            break;
+        }
+    }
+    l->nin -= at;
+    memmove(l->in, l->in + at, l->nin);
+}
+
+static void fill(struct link *l)
+{
+    ssize_t n = recv(l->fd, l->in + l->nin, sizeof l->in - l->nin, MSG_DONTWAIT);
+
+    if (n > 0) {
+        l->nin += (size_t)n;
+        take(l);
+    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+        fprintf(stderr, "error the connection ended without close_notify\n");
+        l->over = true;
+    }
+}
+
+static void listen_to_input(struct link *l)
+{
+    uint8_t bytes[16384];
+    ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes);
+
+    if (n > 0) {
+        say(l, bytes, (size_t)n);
+    } else {
+        l->ended = true;
+        must(tls_close(l->t), "close", NULL);
+    }
+}
+
+/* 0 when both sides said close_notify. */
+static int serve(struct config *c, int fd)
+{
+    static struct link l;
+    struct tls_session *s = session_read();
+    struct error err = { 0 };
+    int rc;
+
+    l = (struct link){ .fd = fd, .ended = o.server };
+    must(tls_new(&l.t, c, o.server ? NULL : o.name, NULL, s, &err), "connection", &err);
+    session_unref(s);
+    while (!l.over) {
+        size_t pending;
+        struct pollfd p[2] = { { .fd = fd }, { .fd = STDIN_FILENO, .events = POLLIN } };
+
+        push(&l);
+        pending = tls_output(l.t).n;
+        p[0].events =
+            (short)((pending ? POLLOUT : 0) | (!o.server || pending < PENDING_MAX ? POLLIN : 0));
+        if (l.ended || pending || !tls_can_seal(l.t)) {
+            p[1].fd = -1;
+        }
+        if (poll(p, 2, -1) < 0 && errno != EINTR) {
+            die("poll", strerror(errno));
+        }
+        if (p[0].revents & (POLLIN | POLLHUP | POLLERR)) {
+            fill(&l);
+        }
+        if (p[1].revents && !l.over) {
+            listen_to_input(&l);
+        }
+    }
+    push(&l);
+    rc = tls_peer_closed(l.t) ? 0 : 1;
+    session_leave(l.t);
+    tls_free(l.t);
+    close(fd);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, bad = 0;
+    struct config *c;
+
+    alarm(60);
+    must(crypto_init(), "crypto", NULL);
+    options_take(argc, argv);
+    a.sin_port = htons(o.port);
+    c = configure();
+    if (!o.server) {
+        if (connect(fd, (struct sockaddr *)&a, sizeof a) < 0) {
+            die("connect", strerror(errno));
+        }
+        bad = serve(c, fd);
+    } else {
+        (void)!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+        if (bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, 16) < 0) {
+            die("listen", strerror(errno));
+        }
+        for (unsigned i = 0; i < o.count; i++) {
+            int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+            bad |= conn < 0 ? 1 : serve(c, conn);
+        }
+        close(fd);
+    }
+    config_unref(c);
+    return bad;
+}

@@ -1,0 +1,241 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""TLS 1.3 resumption in both roles against OpenSSL and GnuTLS, and authentication behind the handshake. Our side is
+peer_engine: the native engine over TCP."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from peers import BUILD, certificate, finish, has, of, piped, talk, text  # noqa: E402
+from wrap import free_port, main, need, skip_without, stop, until, wait_port  # noqa: E402
+
+skip_without("openssl", "gnutls-cli", "gnutls-serv")
+PEER = os.path.join(BUILD, "tests", "interop", "peer_engine")
+SUITES = {"TLS_AES_128_GCM_SHA256": "1301", "TLS_AES_256_GCM_SHA384": "1302", "TLS_CHACHA20_POLY1305_SHA256": "1303"}
+if not os.path.exists(PEER):
+    print(f"{PEER} is not built")
+    sys.exit(77)
+
+
+def ours(room, *options, count=1):
+    """Our server; its port and process."""
+    port, keys = free_port(), of(room, "server")
+    p = piped(room, [PEER, "server", str(port), "--cert", keys["cert"], "--key", keys["key"], "--ca", room.path("ca.pem"),
+                     "--count", str(count), *options])
+    wait_port(port, p)
+    return port, p
+
+
+def our_client(room, port, *options):
+    return piped(room, [PEER, "client", str(port), "--ca", room.path("ca.pem"), *options])
+
+
+def done(p):
+    """What our side said about its handshakes, in order."""
+    return [dict(f.split("=", 1) for f in line.split()[1:]) for line in finish(p).splitlines() if line.startswith("done ")]
+
+
+def s_client(room, port, *more):
+    return piped(room, ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_3", "-CAfile", room.path("ca.pem"),
+                        "-verify_return_error", "-servername", "localhost", "-nocommands", *more])
+
+
+def s_server(room, *more):
+    port = free_port()
+    p = piped(room, ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-tls1_3", "-cert", room.path("server.pem"),
+                     "-key", room.path("server.key"), *more])
+    wait_port(port, p)
+    return port, p
+
+
+def say(p, line=b"a line of text\n", back=None):
+    """One line there, and the answer."""
+    p.stdin.write(line)
+    p.stdin.flush()
+    got, want = b"", line if back is None else back
+    while want not in got:
+        more = os.read(p.stdout.fileno(), 4096)
+        need(more, f"{p.args[0]} said only {got[-1000:]!r}")
+        got += more
+    return got.decode(errors="replace")
+
+
+# ---- we are the server ----
+
+def openssl_resumes(room):
+    for suite, number in SUITES.items():
+        for groups in ((), ("-groups", "X25519:P-256")):
+            retry = ("--groups", "23") if groups else ()
+            port, p = ours(room, "--suites", number, *retry, count=4)
+            for i in range(4):
+                more = ("-sess_in", room.path("s.pem")) if i else ()
+                q = s_client(room, port, "-ciphersuites", suite, *groups, "-sess_out", room.path("s.pem"), *more)
+                report = say(q) + finish(q)
+                has(report, ("Reused" if i else "New") + ", TLSv1.3", "Verify return code: 0 (ok)")
+            got = done(p)
+            need([d["resumed"] for d in got] == ["0", "1", "1", "1"], got)
+            need(all(d["suite"] == suite for d in got), got)
+
+
+def openssl_changes_the_hash(room):
+    port, p = ours(room, count=3)
+    for i, suite in enumerate(("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")):
+        # the session of the first, each time
+        more = ("-sess_in", room.path("s.pem")) if i else ("-sess_out", room.path("s.pem"))
+        q = s_client(room, port, "-ciphersuites", suite, *more)
+        has(say(q) + finish(q), ("Reused" if i == 2 else "New") + ", TLSv1.3, Cipher is " + suite)
+    done(p)
+
+
+def openssl_client_certificate(room):
+    """In the session, once it was shown; none in a session from a server without such a policy."""
+    keys = ("-cert", room.path("server.pem"), "-key", room.path("server.key"))
+    port, p = ours(room, "--require", count=2)
+    for i in range(2):
+        more = ("-sess_in", room.path("s.pem")) if i else ("-sess_out", room.path("s.pem"), *keys)
+        q = s_client(room, port, *more)
+        say(q)
+        finish(q)
+    got = done(p)
+    need([(d["resumed"], d["client_auth"]) for d in got] == [("0", "1"), ("1", "1")], got)
+    port, p = ours(room, count=1)  # other keys for its tickets: a full handshake
+    q = s_client(room, port, "-sess_in", room.path("s.pem"))
+    has(say(q) + finish(q), "New, TLSv1.3")
+    done(p)
+
+
+def gnutls_resumes(room):
+    for retry in ((), ("--groups", "23")):
+        port, p = ours(room, *retry, count=2)
+        q = piped(room, ["gnutls-cli", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1",
+                         "--x509cafile", room.path("ca.pem"), "--verify-hostname", "localhost", "--sni-hostname", "localhost",
+                         "--resume", "--waitresumption", "-p", str(port), "127.0.0.1"])
+        has(say(q) + finish(q), "This is a resumed session")
+        got = done(p)
+        need([d["resumed"] for d in got] == ["0", "1"], got)
+
+
+# ---- we are the client ----
+
+def with_openssl_server(room):
+    for suite, number in SUITES.items():
+        for groups in ((), ("-groups", "P-256")):
+            port, p = s_server(room, "-rev", "-ciphersuites", suite, *groups)
+            for i in range(4):
+                more = ("--resume", room.path("s")) if i else ()
+                q = our_client(room, port, "--suites", number, "--sess-out", room.path("s"), *more)
+                say(q, b"abc\n", b"cba\n")
+                got = done(q)
+                need(len(got) == 1 and got[0]["resumed"] == str(int(i > 0)) and got[0]["suite"] == suite, got)
+            stop(p)
+
+
+def with_openssl_server_without_tickets(room):
+    """Its stateful tickets, used once each; and a server that has forgotten them."""
+    port, p = s_server(room, "-rev", "-no_ticket")
+    for i in range(3):
+        more = ("--resume", room.path("s")) if i else ()
+        q = our_client(room, port, "--sess-out", room.path("s"), *more)
+        say(q, b"abc\n", b"cba\n")
+        need(done(q)[0]["resumed"] == str(int(i > 0)), i)
+    stop(p)
+    port, p = s_server(room, "-rev")
+    q = our_client(room, port, "--resume", room.path("s"))
+    say(q, b"abc\n", b"cba\n")
+    need(done(q)[0]["resumed"] == "0", "a new server resumed")
+    stop(p)
+
+
+def with_gnutls_server(room):
+    keys, port = of(room, "server"), free_port()
+    p = piped(room, ["gnutls-serv", "-q", "--echo", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3", "--x509certfile",
+                     keys["cert"], "--x509keyfile", keys["key"], "-p", str(port)])
+    wait_port(port, p)
+    for i in range(3):
+        more = ("--resume", room.path("s")) if i else ()
+        q = our_client(room, port, "--sess-out", room.path("s"), *more)
+        say(q)
+        need(done(q)[0]["resumed"] == str(int(i > 0)), i)
+    stop(p)
+
+
+def with_ourselves(room):
+    port, p = ours(room, "--groups", "23", count=3)
+    for i in range(3):
+        more = ("--resume", room.path("s")) if i else ()
+        q = our_client(room, port, "--sess-out", room.path("s"), "--update", *more)
+        talk(q, q, text(100000))
+        need(done(q)[0]["resumed"] == str(int(i > 0)), i)
+    need([d["resumed"] for d in done(p)] == ["0", "1", "1"], "the server sees it otherwise")
+
+
+# ---- authentication behind the handshake ----
+
+def openssl_is_asked(room):
+    for keys, want in ((("-cert", room.path("server.pem"), "-key", room.path("server.key")), "1"), ((), "0")):
+        port, p = ours(room, "--post-auth")
+        q = s_client(room, port, "-enable_pha", *keys)
+        say(q)
+        say(q, b"and another\n")
+        say(q, b"one more\n")
+        finish(q)
+        got = done(p)
+        need([d["client_auth"] for d in got] == ["0", want], got)
+    port, p = ours(room, "--post-auth")
+    q = s_client(room, port)  # does not offer it
+    q.stdin.write(b"x\n")
+    q.stdin.flush()
+    has(finish(p, "bad"), "request")
+    stop(q)
+
+
+def openssl_is_asked_by_another_ca(room):
+    certificate(room, "stranger", "p256", ca="other")
+    port, p = ours(room, "--post-auth")
+    q = s_client(room, port, "-enable_pha", "-cert", room.path("stranger.pem"), "-key", room.path("stranger.key"))
+    say(q)
+    has(finish(q, None), "alert unknown ca")
+    has(finish(p, "bad"), "error")
+
+
+def gnutls_is_asked(room):
+    keys, (port, p) = of(room, "server"), ours(room, "--post-auth")
+    q = piped(room, ["gnutls-cli", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3", "--x509cafile", room.path("ca.pem"),
+                     "--x509certfile", keys["cert"], "--x509keyfile", keys["key"], "--verify-hostname", "localhost",
+                     "--post-handshake-auth", "-p", str(port), "127.0.0.1"])
+    say(q)
+    say(q, b"and another\n")
+    say(q, b"one more\n")
+    finish(q)
+    got = done(p)
+    need([d["client_auth"] for d in got] == ["0", "1"], got)
+
+
+def openssl_asks(room):
+    """Its command "c". What it has received of us is in its report."""
+    for keys in (("--cert", room.path("server.pem"), "--key", room.path("server.key")), ()):
+        port, p = s_server(room, "-CAfile", room.path("ca.pem"), "-verify", "2", "-naccept", "1")
+        q = our_client(room, port, "--post-auth", *keys)
+        say_to = b"before\n"
+        q.stdin.write(say_to)
+        q.stdin.flush()
+        report = b""
+        while b"before\n" not in report:
+            report += os.read(p.stdout.fileno(), 4096)
+        p.stdin.write(b"c\n")
+        p.stdin.flush()
+        q.stdin.write(b"behind it\n")
+        q.stdin.flush()
+        while b"behind it\n" not in report:
+            more = os.read(p.stdout.fileno(), 4096)
+            need(more, report)
+            report += more
+        need(len(done(q)) == 1, "a client has one handshake")
+        report = report.decode(errors="replace") + finish(p, None)
+        need(("CN = server" in report) == bool(keys), report)
+
+
+if __name__ == "__main__":
+    sys.exit(main(openssl_resumes, openssl_changes_the_hash, openssl_client_certificate, gnutls_resumes,
+                  with_openssl_server, with_openssl_server_without_tickets, with_gnutls_server, with_ourselves,
+                  openssl_is_asked, openssl_is_asked_by_another_ca, gnutls_is_asked, openssl_asks))
