@@ -38,12 +38,13 @@ int client12_on_hello(struct hs *h, struct rd *body)
 {
     struct hs_work *k = h->work;
     struct server_hello s;
-    bool same;
+    bool same, had_ems = h->renegotiating && h->ems;
 
     h->ems = h->etm = false;
     h->max_fragment = 0;
     TRY(hello_server_parse(h, body, IN_SH12, &s));
     TRY(check_secure(h));
+    TRY(hello_check_ems(h, had_ems));
     same = s.session.n &&
            span_eq(span_of(s.session.p, s.session.n), span_of(k->session_id, k->session_id_len));
     if (same && !hello_is_session12(h->session)) {

@@ -296,6 +296,13 @@ int hello_client_check12(struct hs *h, const struct client_hello *c)
     return 0;
 }
 
+int hello_check_ems(struct hs *h, bool had)
+{
+    return h->ems || !had ? 0
+                          : FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
+                                 "the renegotiation is without extended master secret");
+}
+
 /* ---- ServerHello ---- */
 int hello_server_random(struct hs *h, uint16_t version)
 {

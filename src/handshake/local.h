@@ -145,6 +145,8 @@ const struct suite *hello_choose_suite(struct hs *h, const struct client_hello *
 /* Forgets what an earlier hello offered, then takes in the extensions. */
 int hello_client_extensions(struct hs *h, const struct client_hello *c, struct rd *body) MUST_CHECK;
 int hello_client_check12(struct hs *h, const struct client_hello *c) MUST_CHECK;
+/* RFC 7627 section 5.4: a renegotiation does not lose extended master secret. */
+int hello_check_ems(struct hs *h, bool had) MUST_CHECK;
 int hello_server_random(struct hs *h, uint16_t version) MUST_CHECK;
 int hello_server_send(struct hs *h, enum ext_where where) MUST_CHECK;
 /* To the end of the extensions; sets version and suite, both offered. */

@@ -261,14 +261,16 @@ int server12_on_hello(struct hs *h, struct rd *body)
     struct hs_work *k = h->work;
     struct client_hello c;
     struct tls_session *s;
-    bool renew;
+    bool renew, had_ems;
 
     TRY(hello_client_parse(h, body, &c));
     TRY(hello_client_extensions(h, &c, body));
     TRY(hello_client_check12(h, &c));
+    had_ems = h->renegotiating && h->ems;
     h->write_blocked = h->renegotiating; /* no peer expects data between our hello and Finished */
     h->version = TLS_1_2;
     h->ems = k->offers_ems && !h->set->no_ems;
+    TRY(hello_check_ems(h, had_ems));
     h->max_fragment = k->offers_fragment;
     k->client_version = c.version;
     memcpy(k->client_random, c.random.p, RANDOM_SIZE);
