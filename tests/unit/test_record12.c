@@ -168,6 +168,33 @@ static void threat_25_nonces(void **state)
     }
 }
 
+/* threat 14: BEAST knew the next record's IV, the last block of the one before. Here each record
+ * brings an IV of its own, and no two of the same content have a block in common. */
+static void threat_14_iv(void **state)
+{
+    enum { N = 64, CONTENT = 48 };
+
+    (void)state;
+    for (unsigned i = AEADS; i < ALL; i++) {
+        const bool etm = keys_at(i).etm;
+        struct rec_half tx, rx;
+        uint8_t last[CBC_BLOCK] = { 0 }, first[CBC_BLOCK] = { 0 };
+
+        pair_make(i, &tx, &rx);
+        for (unsigned j = 0; j < N; j++) {
+            const size_t made = seal(&tx, 23, CONTENT, ONE_PART);
+            const size_t mac = etm ? hash_size(keys_at(i).mac) : 0;
+            const uint8_t *block = wire + REC_HEADER + CBC_BLOCK;
+
+            assert_memory_not_equal(wire + REC_HEADER, last, CBC_BLOCK);
+            assert_memory_not_equal(block, first, CBC_BLOCK);
+            memcpy(first, block, CBC_BLOCK);
+            memcpy(last, wire + made - mac - CBC_BLOCK, CBC_BLOCK);
+        }
+        pair_end(&tx, &rx);
+    }
+}
+
 static void threat_25_wrap(void **state)
 {
     (void)state;
@@ -245,8 +272,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),       cmocka_unit_test(sizes),
         cmocka_unit_test(threat_07_header), cmocka_unit_test(threat_07_content),
-        cmocka_unit_test(threat_25_nonces), cmocka_unit_test(threat_25_wrap),
-        cmocka_unit_test(key_life),
+        cmocka_unit_test(threat_14_iv),     cmocka_unit_test(threat_25_nonces),
+        cmocka_unit_test(threat_25_wrap),   cmocka_unit_test(key_life),
     };
 
     return cmocka_run_group_tests(tests, start, NULL);
