@@ -139,9 +139,11 @@ struct pair_params {
     struct ticket_keys *tickets;
     enum renegotiation renegotiation;
     bool post_auth; /* TLS 1.3: the client offers it */
+    bool pack[2];   /* by role: compresses certificates */
     bool require_secure, no_tickets, fallback, no_ems[2], no_etm[2]; /* by role */
-    unsigned max_fragment;
-    uint32_t life; /* 0: an hour */
+    unsigned max_fragment, record_limit[2], padding[2];              /* by role */
+    bool small_records, grease; /* grease: in the client's hello; tests count on its shape */
+    uint32_t life;              /* 0: an hour */
     const char *status;
     verify_fn *on_verify; /* of the client */
 };
@@ -221,6 +223,11 @@ static inline struct config *pair_config(struct pair *p, enum tls_role role,
     assert_int_equal(config_set_keylog(c, pair_keylog, p), 0);
     assert_int_equal(config_set_flag(c, CONFIG_EMS, !q->no_ems[role]), 0);
     assert_int_equal(config_set_flag(c, CONFIG_ETM, !q->no_etm[role]), 0);
+    assert_int_equal(config_set_flag(c, CONFIG_GREASE, q->grease), 0);
+    assert_int_equal(config_set_flag(c, CONFIG_SMALL_RECORDS, q->small_records), 0);
+    assert_int_equal(config_set_record_limit(c, q->record_limit[role]), 0);
+    assert_int_equal(config_set_padding(c, q->padding[role]), 0);
+    assert_int_equal(config_set_flag(c, CONFIG_CERT_COMPRESSION, q->pack[role]), 0);
     assert_int_equal(config_set_versions(c, TLS_1_2, max ? max : TLS_1_3), 0);
     if (!client) {
         assert_int_equal(config_set_sessions(c, q->cache, q->tickets, q->life ? q->life : 3600), 0);

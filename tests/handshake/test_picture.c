@@ -67,6 +67,8 @@ static const struct name messages[] = {
     { HS_FINISHED, "Finished" },
     { HS_CERTIFICATE_STATUS, "CertificateStatus" },
     { HS_KEY_UPDATE, "KeyUpdate" },
+    { HS_COMPRESSED_CERTIFICATE, "CompressedCertificate" },
+    { 25, "CompressedCertificate" }, /* RFC 8879 */
     { HS_HELLO_RETRY_REQUEST, "HelloRetryRequest" },
     { HS_SERVER_HELLO_13, "ServerHello 1.3" },
     { HS_CLIENT_HELLO_13, "ClientHello 1.3" },

@@ -132,6 +132,32 @@ static void threat_20_other_certificate(void **state)
     }
 }
 
+/* threat 20: once bound to its master secret, a connection stays so. */
+static void threat_20_ems_dropped_later(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct pair_params q = usual();
+        struct pair *p = pair_connected(&q);
+        struct config *c;
+
+        q.no_ems[i] = true; /* the client does not offer it; the server does not answer */
+        c = pair_config(p, i ? TLS_SERVER : TLS_CLIENT, &q);
+        assert_int_equal(tls_rehandshake(i ? p->s.t : p->c.t, c, false), 0);
+        config_unref(c);
+        pair_run(p, WIRE_MAX);
+        assert_refused(&p->s, ALERT_HANDSHAKE_FAILURE);
+        assert_true(p->c.done == 1 && p->s.done == 1);
+        pair_free(p);
+        q.no_ems[i] = false; /* but it may be had later */
+        q.no_ems[!i] = true;
+        p = pair_connected(&q);
+        q.no_ems[!i] = false;
+        again(p, i ? &p->c : &p->s, &q, false);
+        pair_free(p);
+    }
+}
+
 static void test_client_auth_asked_later(void **state)
 {
     (void)state;
@@ -440,7 +466,9 @@ static void threat_20_wrong_verify_data(void **state)
 /* ---- a second ClientHello of another hand ---- */
 static struct pair *second_hello(uint8_t *m, size_t *n, struct hand12 *h)
 {
-    const struct pair_params q = usual();
+    const struct pair_params q = { .client_suites = { 0xc02b, 0xc02c },
+                                   .server_suites = { 0xc02b },
+                                   .renegotiation = RENEGOTIATE_SECURE };
     struct pair *p = pair_connected(&q);
     struct hand12 open = hand12_new(p, TLS_CLIENT, false);
 
@@ -456,7 +484,7 @@ static struct pair *second_hello(uint8_t *m, size_t *n, struct hand12 *h)
 static void test_second_hello(void **state)
 {
     static const uint8_t bound[] = { 0xff, 1, 0, 13, 12 }, name[] = "server.test",
-                         suites[] = { 0, 2, 0xc0, 0x2b },
+                         suites[] = { 0, 4, 0xc0, 0x2b, 0xc0, 0x2c },
                          versions[] = { 0, 43, 0, 5, 4, 3, 4, 3, 3 };
     static uint8_t m[WIRE_MAX];
 
@@ -478,8 +506,8 @@ static void test_second_hello(void **state)
         case 3: /* RFC 6066 section 3 */
             wire_find(m, n, name, 11)[0] = 't';
             break;
-        case 4: /* the suite becomes TLS_EMPTY_RENEGOTIATION_INFO_SCSV */
-            memcpy(wire_find(m, n, suites, 4) + 2, "\0\xff", 2);
+        case 4: /* a suite becomes TLS_EMPTY_RENEGOTIATION_INFO_SCSV */
+            memcpy(wire_find(m, n, suites, 6) + 4, "\0\xff", 2);
             break;
         case 5: /* RFC 8446 section 4.1.2: lists TLS 1.3 and still gets 1.2 */
             memcpy(m + n, versions, sizeof versions);
@@ -524,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_by_whom_and_how),
         cmocka_unit_test(test_other_suite),
         cmocka_unit_test(threat_20_other_certificate),
+        cmocka_unit_test(threat_20_ems_dropped_later),
         cmocka_unit_test(test_client_auth_asked_later),
         cmocka_unit_test(test_status_again),
         cmocka_unit_test(threat_22_sentinel_in_renegotiation),

@@ -359,6 +359,15 @@ static void threat_28_lifetime(void **state)
         assert_false(connect_again(&q));
         pair_later = rows[i / 2].later;
         assert_int_equal(connect_again(&q), rows[i / 2].still);
+        if (pair_later > 0) { /* a client that offers it for ever */
+            pair_later = 0;
+            session_unref(q.resume);
+            q.resume = NULL;
+            assert_false(connect_again(&q));
+            q.resume->lifetime = SESSION_LIFE_MAX;
+            pair_later = rows[i / 2].later;
+            assert_int_equal(connect_again(&q), rows[i / 2].still);
+        }
         pair_later = 0;
         source_free(&q);
     }

@@ -409,6 +409,27 @@ static void threat_03_dropped_messages(void **state)
     }
 }
 
+/* threat 3: however it got there, nobody is connected who has not proved all. */
+static void threat_03_proof_mask(void **state)
+{
+    static const unsigned proofs[] = { PROVES_CHAIN, PROVES_POSSESSION };
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        const struct pair_params q = params(ECDHE);
+        struct stage12 s = stage12_at(i & 1 ? S12_WAIT_FINISHED : C12_WAIT_FINISHED, &q);
+        size_t n;
+        const uint8_t *m = stage12_next(&s, &n);
+
+        assert_int_equal(s.e->t->hs.proves, PROVES_CHAIN | PROVES_POSSESSION);
+        s.e->t->hs.proves &= ~proofs[i / 2];
+        stage12_give(&s, m, n);
+        assert_refused(s.e, ALERT_INTERNAL_ERROR);
+        assert_int_equal(s.e->done, 0);
+        stage12_free(&s);
+    }
+}
+
 /* threat 3: a server that asks but does not insist takes an empty Certificate, and nothing else. */
 static void threat_03_empty_certificate(void **state)
 {
@@ -463,6 +484,7 @@ int main(void)
         cmocka_unit_test(threat_09_other_records),
         cmocka_unit_test(threat_08_bytes_behind),
         cmocka_unit_test(threat_03_dropped_messages),
+        cmocka_unit_test(threat_03_proof_mask),
         cmocka_unit_test(threat_03_empty_certificate),
     };
 
