@@ -106,22 +106,25 @@ int cbc_open(struct cbc *c, const uint8_t head[static CBC_HEAD], struct mspan fr
 
 /* ---- key exchange: the shape of a KEM, so that a hybrid group is a row and nothing else ---- */
 #define KEX_SHARE_MAX  1216 /* largest public share either way (X25519MLKEM768 client share) */
-#define KEX_SECRET_MAX 66   /* secp521r1 */
+#define KEX_SECRET_MAX 384  /* ffdhe3072 */
 
 struct group {
     uint16_t id;                         /* IANA number */
     uint16_t share_client, share_server; /* bytes of each side's public share */
     uint16_t secret_size;
+    bool ec;          /* an elliptic curve and nothing else: what ECDHE of TLS 1.2 can use */
     const char *name; /* IANA name: "x25519", "secp256r1" */
 };
+/* Both know only what this libcrypto has: ML-KEM came with 3.5. */
 const struct group *group_by_id(uint16_t id); /* NULL: we have none of that number */
 const struct group *group_at(size_t i);       /* in our order of preference; NULL ends */
 
 struct kex; /* an ephemeral private key: used once */
 /* Client: makes a key and its share (share_client bytes). NULL: failed. */
 struct kex *kex_start(const struct group *g, uint8_t *share);
-/* Client: the server's share gives the secret (secret_size bytes). A malformed, off-curve or
- * all-zero result is TLS_ALERT(illegal_parameter). May be called once per kex. */
+/* Client: the server's share gives the secret (secret_size bytes). A share that is malformed, off
+ * the curve or out of range, or leads to an all-zero secret, is TLS_ALERT(illegal_parameter). May
+ * be called once per kex. */
 int kex_finish(struct kex *k, struct span peer, uint8_t *secret) MUST_CHECK;
 void kex_free(struct kex *k);
 /* Server: answers the client's share with ours and the secret. */

@@ -4,12 +4,14 @@
 #define CRYPTO_LOCAL_H
 #include "crypto/crypto.h"
 
-#define GROUP_COUNT  5
+#define GROUP_COUNT  8
 #define SCHEME_COUNT 14
 
 /* Where a row stands in its table: an index for what is kept per group or per scheme. */
 size_t group_index(const struct group *g);
 size_t scheme_index(const struct scheme *s);
+/* Has this libcrypto all of which the group is made? */
+bool group_is_present(const struct group *g);
 
 /* The digest of prefix and parts, which is what both passes of HMAC are. Wipes out when it fails.
  */

@@ -11,6 +11,7 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/decoder.h>
+#include <openssl/dh.h>
 #include <openssl/ec.h>
 #include <openssl/encoder.h>
 #include <openssl/err.h>
@@ -28,18 +29,35 @@ struct provider {
     EVP_CIPHER *aead[AEAD_COUNT];
     EVP_CIPHER *cbc[CBC_COUNT];
     EVP_MAC *hmac; /* for cbc's constant time only */
+    bool mlkem768; /* it has that one */
 };
 extern const char *const digest_names[HASH_COUNT]; /* libcrypto's */
 extern struct provider provider; /* written by crypto_init() once, then read only */
 
+/* The key exchanges of which groups are made: a hybrid of two, all others of one. */
+enum kex_part {
+    PART_NONE,
+    PART_X25519,
+    PART_X448,
+    PART_P256,
+    PART_P384,
+    PART_P521,
+    PART_FFDHE2048,
+    PART_FFDHE3072,
+    PART_MLKEM768,
+    PART_COUNT
+};
+/* Looks once more for what libcrypto may lack. crypto_init() does; a test, with a provider more. */
+void kex_look(void);
+
 /* Made when first needed, freed when the thread ends. None of them refers to a key of a caller. */
 struct kept {
     EVP_MD_CTX *md[HASH_COUNT];
-    EVP_PKEY_CTX *keygen[GROUP_COUNT];
-    EVP_PKEY *peer[GROUP_COUNT]; /* takes the peer's public share */
+    EVP_PKEY_CTX *keygen[PART_COUNT];
+    EVP_PKEY *peer[PART_COUNT]; /* takes the peer's public share */
 };
 struct kept *kept(void); /* NULL: no memory */
-/* The thread's key of this group whose public half is replaced by each peer's; NULL: no memory. */
+/* The thread's key on this curve whose public half is replaced by each peer's; NULL: no memory. */
 EVP_PKEY *kept_peer(const struct group *g);
 
 /* Takes what libcrypto left out of the thread's error queue, where a program that uses libcrypto

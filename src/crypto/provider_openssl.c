@@ -27,7 +27,7 @@ static void free_kept(void *p)
     for (size_t i = 0; i < HASH_COUNT; i++) {
         EVP_MD_CTX_free(k->md[i]);
     }
-    for (size_t i = 0; i < GROUP_COUNT; i++) {
+    for (size_t i = 0; i < PART_COUNT; i++) {
         EVP_PKEY_CTX_free(k->keygen[i]);
         EVP_PKEY_free(k->peer[i]);
     }
@@ -94,6 +94,7 @@ static bool fetch_all(void)
             return false;
         }
     }
+    kex_look();
     provider.hmac = EVP_MAC_fetch(provider.lib, "HMAC", NULL);
     return provider.hmac != NULL;
 }

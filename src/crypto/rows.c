@@ -2,11 +2,18 @@
 /* What we have, as const rows in our order of preference. A new group or scheme is a row here. */
 #include "crypto/local.h"
 
-/* RFC 8446 section 4.2.7; the share of a NIST curve is an uncompressed point (section 4.2.8.2). */
+/* RFC 8446 section 4.2.7; the share of a NIST curve is an uncompressed point (section 4.2.8.2), of
+ * a finite field a number as long as its prime (section 4.2.8.1). X25519MLKEM768 puts ML-KEM's
+ * bytes first in both shares and in the secret (draft-ietf-tls-ecdhe-mlkem, "Construction"). */
 static const struct group groups[] = {
-    { 29, 32, 32, 32, "x25519" },      { 23, 65, 65, 32, "secp256r1" },
-    { 24, 97, 97, 48, "secp384r1" },   { 30, 56, 56, 56, "x448" },
-    { 25, 133, 133, 66, "secp521r1" },
+    { 4588, 1184 + 32, 1088 + 32, 32 + 32, false, "X25519MLKEM768" },
+    { 29, 32, 32, 32, true, "x25519" },
+    { 23, 65, 65, 32, true, "secp256r1" },
+    { 24, 97, 97, 48, true, "secp384r1" },
+    { 30, 56, 56, 56, true, "x448" },
+    { 25, 133, 133, 66, true, "secp521r1" },
+    { 256, 256, 256, 256, false, "ffdhe2048" },
+    { 257, 384, 384, 384, false, "ffdhe3072" },
 };
 _Static_assert(sizeof groups / sizeof *groups == GROUP_COUNT, "GROUP_COUNT");
 
@@ -66,13 +73,18 @@ size_t aead_key_size(enum aead_id id)
 
 const struct group *group_at(size_t i)
 {
-    return i < GROUP_COUNT ? &groups[i] : NULL;
+    for (size_t k = 0; k < GROUP_COUNT; k++) {
+        if (group_is_present(&groups[k]) && i-- == 0) {
+            return &groups[k];
+        }
+    }
+    return NULL;
 }
 
 const struct group *group_by_id(uint16_t id)
 {
     for (size_t i = 0; i < GROUP_COUNT; i++) {
-        if (groups[i].id == id) {
+        if (groups[i].id == id && group_is_present(&groups[i])) {
             return &groups[i];
         }
     }

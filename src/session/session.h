@@ -97,4 +97,21 @@ int ticket_seal(struct ticket_keys *k, const struct tls_session *s, int64_t now_
  * handshake (threat 39); ERR_MEM. An error leaves *out and *renew as they were. */
 int ticket_open(struct ticket_keys *k, struct span ticket, int64_t now_ms, struct tls_session **out,
                 bool *renew) MUST_CHECK;
+
+/* ---- the server's memory of 0-RTT (RFC 8446 section 8), in one process ---- */
+struct replay_store;
+/* entries: values it takes in one window, about 64 bytes each, all allocated now. window_ms: for
+ * how long one ClientHello can be valid, which the caller's check of the ticket's age bounds
+ * (section 8.3). NULL: no memory, no randomness, or either is out of range (1 to 2^24; 1 ms to
+ * SESSION_LIFE_MAX). */
+struct replay_store *replay_store_new(size_t entries, int64_t window_ms);
+struct replay_store *replay_store_ref(struct replay_store *s);
+void replay_store_unref(struct replay_store *s); /* NULL is fine */
+/* May the early data of this ClientHello be accepted? value: its PSK binder, already verified (else
+ * anyone can fill the store), or a hash of it. True once at most in a window, and for some time
+ * after it. Never true in the first window from the first call on (an earlier process may have
+ * taken it), in a window that had its entries, while the clock is behind where it once was, nor in
+ * a process that fork() made after the store: it cannot know what the others took. */
+bool replay_fresh(struct replay_store *s, const uint8_t *value, size_t n,
+                  int64_t now_ms) MUST_CHECK;
 #endif

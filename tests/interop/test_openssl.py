@@ -73,8 +73,8 @@ def suites_and_groups(room):
             need(hellos(room, "msg") == 1, f"{hellos(room, 'msg')} ClientHellos")
             to_peer(room, "-ciphersuites", suite, "-groups", NAMES[group], suite=suite, group=group)
     for group in GROUPS:
-        to_server(room, port, "-groups", "ffdhe2048:" + NAMES[group], "-msg", "-msgfile", room.path("msg"), group=group)
-        need(hellos(room, "msg") == 2, f"{hellos(room, 'msg')} ClientHellos with a first share of ffdhe2048")
+        to_server(room, port, "-groups", "ffdhe4096:" + NAMES[group], "-msg", "-msgfile", room.path("msg"), group=group)
+        need(hellos(room, "msg") == 2, f"{hellos(room, 'msg')} ClientHellos with a first share of ffdhe4096")
     to_peer(room, "-groups", "P-384", "-msg", "-msgfile", room.path("msg"), group="secp384r1")
     need(hellos(room, "msg") == 2, f"our client: {hellos(room, 'msg')} ClientHellos for P-384")
 

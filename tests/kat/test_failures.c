@@ -278,6 +278,11 @@ static int work_p256(void)
     return exchange(23);
 }
 
+static int work_ffdhe(void)
+{
+    return exchange(256);
+}
+
 static int load(struct span pem, const char *pass, uint16_t scheme)
 {
     const struct scheme *s = scheme_by_id(scheme);
@@ -456,6 +461,7 @@ EACH(pkcs12, 50)
 EACH(dhparams, 20)
 EACH(x25519, 8)
 EACH(p256, 8)
+EACH(ffdhe, 8)
 EACH(load_ec, 50)
 EACH(load_rsa, 50)
 EACH(load_locked, 50)
@@ -575,13 +581,14 @@ static int finish(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hash),      cmocka_unit_test(running_hash), cmocka_unit_test(hkdf),
-        cmocka_unit_test(aead),      cmocka_unit_test(x25519),       cmocka_unit_test(p256),
-        cmocka_unit_test(load_ec),   cmocka_unit_test(load_rsa),     cmocka_unit_test(load_locked),
-        cmocka_unit_test(verify_ec), cmocka_unit_test(verify_rsa),   cmocka_unit_test(verify_ed),
-        cmocka_unit_test(make_key),  cmocka_unit_test(no_random),    cmocka_unit_test(prf),
-        cmocka_unit_test(cbc),       cmocka_unit_test(cbc_etm),      cmocka_unit_test(rsakx),
-        cmocka_unit_test(encrypt),   cmocka_unit_test(pkcs12),       cmocka_unit_test(dhparams),
+        cmocka_unit_test(hash),        cmocka_unit_test(running_hash), cmocka_unit_test(hkdf),
+        cmocka_unit_test(aead),        cmocka_unit_test(x25519),       cmocka_unit_test(p256),
+        cmocka_unit_test(ffdhe),       cmocka_unit_test(load_ec),      cmocka_unit_test(load_rsa),
+        cmocka_unit_test(load_locked), cmocka_unit_test(verify_ec),    cmocka_unit_test(verify_rsa),
+        cmocka_unit_test(verify_ed),   cmocka_unit_test(make_key),     cmocka_unit_test(no_random),
+        cmocka_unit_test(prf),         cmocka_unit_test(cbc),          cmocka_unit_test(cbc_etm),
+        cmocka_unit_test(rsakx),       cmocka_unit_test(encrypt),      cmocka_unit_test(pkcs12),
+        cmocka_unit_test(dhparams),
     };
 
     if (CRYPTO_set_mem_functions(their_alloc, their_realloc, their_free) != 1) {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Key exchange: RFC 7748's answers, agreement with libcrypto used the plain way, and every share
- * that must be refused (threat 19). */
-#include "kat.h"
-
-#include "crypto/local_openssl.h"
+ * that must be refused (threats 18, 19). */
+#include "kex.h"
 
 static uint8_t given[56];
 
@@ -77,8 +75,6 @@ static void both_sides_agree(void **state)
         const struct group *g = group_at(i);
         uint8_t last[KEX_SHARE_MAX] = { 0 };
 
-        assert_ptr_equal(group_by_id(g->id), g);
-        assert_true(g->secret_size <= KEX_SECRET_MAX);
         for (int round = 0; round < 8; round++) {
             uint8_t client[KEX_SHARE_MAX], server[KEX_SHARE_MAX];
             uint8_t a[KEX_SECRET_MAX], b[KEX_SECRET_MAX];
@@ -98,20 +94,26 @@ static void both_sides_agree(void **state)
         }
     }
     kex_free(NULL);
-    assert_null(group_by_id(0));
-    assert_int_equal(group_at(0)->id, 29);
-    assert_int_equal(group_at(1)->id, 23);
-    assert_int_equal(group_at(2)->id, 24);
 }
 
-/* A key pair and its derivation made with nothing of ours. */
-static EVP_PKEY *reference_key(const struct group *g)
+/* libcrypto's name of the curve or group; NULL: there is none, the algorithm is one. */
+static const char *algorithm(const struct group *g, const char **name)
 {
-    return g->id == 29   ? EVP_PKEY_Q_keygen(provider.lib, NULL, "X25519")
-           : g->id == 30 ? EVP_PKEY_Q_keygen(provider.lib, NULL, "X448")
-           : g->id == 23 ? EVP_PKEY_Q_keygen(provider.lib, NULL, "EC", "P-256")
-           : g->id == 24 ? EVP_PKEY_Q_keygen(provider.lib, NULL, "EC", "P-384")
-                         : EVP_PKEY_Q_keygen(provider.lib, NULL, "EC", "P-521");
+    static const struct {
+        uint16_t id;
+        const char *algorithm, *name;
+    } rows[] = { { 29, "X25519", NULL },    { 30, "X448", NULL },  { 23, "EC", "P-256" },
+                 { 24, "EC", "P-384" },     { 25, "EC", "P-521" }, { 256, "DH", "ffdhe2048" },
+                 { 257, "DH", "ffdhe3072" } };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].id == g->id) {
+            *name = rows[i].name;
+            return rows[i].algorithm;
+        }
+    }
+    fail_msg("no reference for %s", g->name);
+    return NULL;
 }
 
 static void agrees_with_libcrypto(void **state)
@@ -119,54 +121,64 @@ static void agrees_with_libcrypto(void **state)
     (void)state;
     for (size_t i = 0; group_at(i); i++) {
         const struct group *g = group_at(i);
-        EVP_PKEY *theirs = reference_key(g), *ours = EVP_PKEY_new();
-        uint8_t share[KEX_SHARE_MAX], secret[KEX_SECRET_MAX], want[KEX_SECRET_MAX];
-        unsigned char *point = NULL;
-        size_t n = EVP_PKEY_get1_encoded_public_key(theirs, &point), nwant = sizeof want;
-        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(provider.lib, theirs, NULL);
+        uint8_t theirs[KEX_SHARE_MAX], ours[KEX_SHARE_MAX];
+        uint8_t secret[KEX_SECRET_MAX], want[KEX_SECRET_MAX];
+        const char *type, *name = NULL;
+        struct kex *k;
+        EVP_PKEY *key;
 
-        assert_non_null(theirs);
-        assert_int_equal(kex_respond(g, span_of(point, n), share, secret), 0);
-        assert_int_equal(EVP_PKEY_copy_parameters(ours, theirs), 1);
-        assert_int_equal(EVP_PKEY_set1_encoded_public_key(ours, share, g->share_server), 1);
-        assert_int_equal(EVP_PKEY_derive_init(ctx), 1);
-        assert_int_equal(EVP_PKEY_derive_set_peer(ctx, ours), 1);
-        assert_int_equal(EVP_PKEY_derive(ctx, want, &nwant), 1);
-        assert_int_equal(nwant, g->secret_size);
-        assert_memory_equal(secret, want, nwant);
-        OPENSSL_free(point);
-        EVP_PKEY_CTX_free(ctx);
-        EVP_PKEY_free(theirs);
-        EVP_PKEY_free(ours);
+        if (g->id == HYBRID) {
+            continue; /* hybrid_is_both_parts() */
+        }
+        type = algorithm(g, &name);
+        key = key_named(type, name);
+        assert_int_equal(public_of(key, theirs, sizeof theirs), g->share_client);
+        assert_int_equal(kex_respond(g, span_of(theirs, g->share_client), ours, secret), 0);
+        assert_int_equal(derived(key, ours, g->share_server, want, sizeof want), g->secret_size);
+        assert_memory_equal(secret, want, g->secret_size);
+        k = kex_start(g, ours);
+        assert_non_null(k);
+        assert_int_equal(kex_finish(k, span_of(theirs, g->share_server), secret), 0);
+        assert_int_equal(derived(key, ours, g->share_client, want, sizeof want), g->secret_size);
+        assert_memory_equal(secret, want, g->secret_size);
+        kex_free(k);
+        EVP_PKEY_free(key);
     }
 }
 
-/* Both sides refuse the share, and leave nothing in their outputs. */
-static void refused(const struct group *g, const uint8_t *share, size_t n)
+/* The answer to the share 2 is our own share. RFC 8446 section 7.4.1: as long as the
+ * prime, with its leading zeros. */
+static void finite_field_pads(void **state)
 {
-    uint8_t mine[KEX_SHARE_MAX], secret[KEX_SECRET_MAX];
-    struct kex *k;
+    static const uint16_t ids[] = { 256, 257 };
 
-    memset(mine, 0x5a, sizeof mine);
-    memset(secret, 0x5a, sizeof secret);
-    assert_int_equal(kex_respond(g, span_of(share, n), mine, secret), BAD_SHARE);
-    assert_true(all_zero(mine, g->share_server));
-    assert_true(all_zero(secret, g->secret_size));
-    k = kex_start(g, mine);
-    assert_non_null(k);
-    memset(secret, 0x5a, sizeof secret);
-    assert_int_equal(kex_finish(k, span_of(share, n), secret), BAD_SHARE);
-    assert_true(all_zero(secret, g->secret_size));
-    kex_free(k);
-    assert_int_equal(ERR_peek_error(), 0); /* nothing for the program's own use of libcrypto */
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const struct group *g = group_by_id(ids[i]);
+        const size_t n = g->share_client;
+        uint8_t two[KEX_SHARE_MAX] = { 0 }, share[KEX_SHARE_MAX], secret[KEX_SECRET_MAX];
+        bool small = false;
+
+        two[n - 1] = 2;
+        for (int round = 0; round < 20000 && !small; round++) {
+            memset(share, 0x5a, sizeof share);
+            memset(secret, 0xa5, sizeof secret);
+            assert_int_equal(kex_respond(g, span_of(two, n), share, secret), 0);
+            assert_memory_equal(share, secret, n);
+            small = share[0] == 0;
+        }
+        assert_true(small); /* one in 256 */
+    }
 }
+
+/* ---- shares to refuse ---- */
 
 static void bad_lengths(void **state)
 {
     (void)state;
     for (size_t i = 0; group_at(i); i++) {
         const struct group *g = group_at(i);
-        uint8_t share[KEX_SHARE_MAX + 1] = { 0 };
+        uint8_t share[2 * KEX_SHARE_MAX] = { 0 };
         struct kex *k = kex_start(g, share);
 
         refused(g, share, g->share_client - 1u);
@@ -189,7 +201,7 @@ static void bad_points(void **state)
         struct kex *k;
 
         if (n % 2 == 0) {
-            continue; /* x25519, x448: every string is a point */
+            continue; /* x25519, x448: every string is a point; and what is no curve */
         }
         k = kex_start(g, good);
         assert_non_null(k);
@@ -264,15 +276,94 @@ static void low_order_points(void **state)
     }
 }
 
+/* Our share of a group as if it were so large: p + add, or 0 + add. */
+static void number(const struct group *g, bool from_prime, int add, uint8_t *out)
+{
+    EVP_PKEY *key = key_named("DH", g->name);
+    BIGNUM *n = NULL;
+
+    if (from_prime) {
+        assert_int_equal(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_FFC_P, &n), 1);
+    } else {
+        n = BN_new();
+    }
+    assert_int_equal(add < 0 ? BN_sub_word(n, (BN_ULONG)-add) : BN_add_word(n, (BN_ULONG)add), 1);
+    assert_int_equal(BN_bn2binpad(n, out, g->share_client), g->share_client);
+    BN_free(n);
+    EVP_PKEY_free(key);
+}
+
+static void threat_18_range(void **state)
+{
+    static const struct {
+        bool from_prime;
+        int add;
+        bool good;
+    } rows[] = { { false, 0, false }, { false, 1, false }, { false, 2, true },  { false, 3, true },
+                 { true, -3, true },  { true, -2, true },  { true, -1, false }, { true, 0, false },
+                 { true, 1, false },  { true, 2, false },  { true, 7, false } };
+    static const struct {
+        uint16_t id;
+        const char *begin, *end; /* RFC 7919 appendix A */
+    } primes[] = {
+        { 256, "ffffffffffffffffadf85458a2bb4a9aafdc5620273d3cf1",
+          "886b423861285c97ffffffffffffffff" },
+        { 257, "ffffffffffffffffadf85458a2bb4a9aafdc5620273d3cf1",
+          "25e41d2b66c62e37ffffffffffffffff" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const struct group *g = group_by_id(primes[i].id);
+        const size_t n = g->share_client;
+        uint8_t share[KEX_SHARE_MAX], mine[KEX_SHARE_MAX], secret[KEX_SECRET_MAX];
+        struct kex *k;
+
+        number(g, true, 0, share);
+        same("prime", share, 24, primes[i].begin);
+        same("prime", share + n - 16, 16, primes[i].end);
+        for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+            number(g, rows[r].from_prime, rows[r].add, share);
+            if (!rows[r].good) {
+                refused(g, share, n);
+                continue;
+            }
+            assert_int_equal(kex_respond(g, span_of(share, n), mine, secret), 0);
+            k = kex_start(g, mine);
+            assert_int_equal(kex_finish(k, span_of(share, n), secret), 0);
+            kex_free(k);
+        }
+        memset(share, 0xff, n);
+        refused(g, share, n);
+        /* Good numbers, but not as long as the prime. */
+        number(g, false, 2, share + 1);
+        share[0] = 0;
+        refused(g, share, n + 1);
+        refused(g, share + 2, n - 1);
+        refused(g, share + n, 1);
+        number(g, true, -2, share);
+        refused(g, share, n - 1);
+        /* The other group's. */
+        number(group_by_id(primes[1 - i].id), true, -2, share);
+        refused(g, share, group_by_id(primes[1 - i].id)->share_client);
+        /* A refused share leaves nothing behind that would be taken for the next one. */
+        number(g, false, 2, share);
+        assert_int_equal(kex_respond(g, span_of(share, n), mine, secret), 0);
+        assert_memory_equal(mine, secret, n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rfc7748),
         cmocka_unit_test(both_sides_agree),
         cmocka_unit_test(agrees_with_libcrypto),
+        cmocka_unit_test(finite_field_pads),
         cmocka_unit_test(bad_lengths),
         cmocka_unit_test(bad_points),
         cmocka_unit_test(low_order_points),
+        cmocka_unit_test(threat_18_range),
     };
 
     return cmocka_run_group_tests(tests, start_crypto, NULL);

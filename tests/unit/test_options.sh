@@ -85,12 +85,12 @@ if [ -e "$B/libsleeve-test.a" ] && ! nm "$B/libsleeve-test.a" 2>/dev/null | grep
     for option in USE_PEERSEC_MEMORY_MANAGEMENT USE_MATRIX_MEMORY_MANAGEMENT; do
         # shellcheck disable=SC2086
         $CC $FLAGS -D$option -o "$T/arena" "$T/arena.c" src/matrixssl_arena.c "$B/libsleeve-test.a" -lcrypto -lbsd \
-            -linih 2>"$T/err" || fail "$option does not link"
+            -linih -lz 2>"$T/err" || fail "$option does not link"
         echo "$option: $("$T/arena")" || fail "$option"
     done
     # shellcheck disable=SC2086
     $CC $FLAGS -DUSE_PEERSEC_MEMORY_MANAGEMENT -DMATRIXSSL_ARENA_SIZE=65536 -o "$T/arena" "$T/arena.c" \
-        src/matrixssl_arena.c "$B/libsleeve-test.a" -lcrypto -lbsd -linih 2>"$T/err" || fail "a small arena"
+        src/matrixssl_arena.c "$B/libsleeve-test.a" -lcrypto -lbsd -linih -lz 2>"$T/err" || fail "a small arena"
     rc=0
     "$T/arena" || rc=$?
     [ $rc = 1 ] || fail "an arena of 64 KiB is enough"
