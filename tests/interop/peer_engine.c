@@ -6,7 +6,10 @@
  *                                         standard output; the end of the input is close_notify
  *     peer_engine server PORT [options]   on 127.0.0.1: says what it hears
  *
- *     --ca FILE  --cert FILE  --key FILE  trust and certificate, PEM
+ *     --ca FILE  --cert FILE[,FILE...]  --key FILE[,FILE...]  trust and certificates, PEM
+ *     --strict-sni                        server: names of its certificates only
+ *     --pack                              compresses certificates
+ *     --scts FILE                         server: timestamps of the first certificate; client: asks
  *     --name NAME                         client: whom to expect (localhost)
  *     --min 1.2|1.3  --max 1.2|1.3        versions
  *     --suites HEX[,HEX...]  --groups N[,N...]  --alpn NAME[,NAME...]
@@ -18,9 +21,14 @@
  *     --count N                           server: so many connections (1)
  *     --update                            KeyUpdate behind each piece of data
  *     --keylog FILE
+ *     --export LABEL                      40 bytes of key material, without a context
+ *     --context TEXT                      with this one
+ *     --limit N  --padding N              record_size_limit, blocks that content is padded to
+ *     --no-grease
  *
  * On standard error, a line for each handshake that is complete:
- *     done version=TLSv1.3 suite=NAME group=NAME resumed=0 client_auth=0 alpn=NAME
+ *     done version=TLSv1.3 suite=NAME group=NAME resumed=0 client_auth=0 alpn=NAME scts=0
+ * with --export "export HEX", "tls-exporter HEX" and "tls-server-end-point HEX" (or the error),
  * and for what went wrong: error TEXT. Exit 0 when both sides said close_notify, else 1. Sessions
  * and ticket keys of a server live as long as it does. It gives up after 60 seconds. */
 #include <arpa/inet.h>
@@ -40,11 +48,11 @@
 #define PENDING_MAX (256 * 1024)
 
 static struct options {
-    bool server, no_tickets, post_auth, update;
+    bool server, strict_sni, pack, no_tickets, no_grease, post_auth, update;
     enum client_auth auth;
     uint16_t port;
-    const char *ca, *cert, *key, *name, *resume, *sess_out, *keylog;
-    unsigned min, max, life, count;
+    const char *ca, *cert, *key, *scts, *name, *resume, *sess_out, *keylog, *label, *context;
+    unsigned min, max, life, count, limit, padding;
     uint16_t suites[LIST_MAX], groups[LIST_MAX];
     const char *alpn[LIST_MAX];
     size_t nsuites, ngroups, nalpn;
@@ -85,6 +93,9 @@ static bool take_flag(const char *a)
         const char *name;
         bool *to;
     } flags[] = { { "--no-tickets", &o.no_tickets },
+                  { "--strict-sni", &o.strict_sni },
+                  { "--pack", &o.pack },
+                  { "--no-grease", &o.no_grease },
                   { "--post-auth", &o.post_auth },
                   { "--update", &o.update } };
 
@@ -104,10 +115,12 @@ static void take_value(const char *a, char *v)
 {
     const struct {
         const char *name, **to;
-    } texts[] = { { "--ca", &o.ca },         { "--cert", &o.cert },
-                  { "--key", &o.key },       { "--name", &o.name },
-                  { "--resume", &o.resume }, { "--sess-out", &o.sess_out },
-                  { "--keylog", &o.keylog } };
+    } texts[] = { { "--ca", &o.ca },          { "--cert", &o.cert },
+                  { "--key", &o.key },        { "--name", &o.name },
+                  { "--resume", &o.resume },  { "--sess-out", &o.sess_out },
+                  { "--keylog", &o.keylog },  { "--export", &o.label },
+                  { "--scts", &o.scts },
+                  { "--context", &o.context } };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(a, texts[i].name) == 0) {
@@ -125,6 +138,10 @@ static void take_value(const char *a, char *v)
         o.count = (unsigned)strtoul(v, NULL, 10);
     } else if (strcmp(a, "--suites") == 0) {
         o.nsuites = numbers(v, 16, o.suites);
+    } else if (strcmp(a, "--limit") == 0) {
+        o.limit = (unsigned)strtoul(v, NULL, 10);
+    } else if (strcmp(a, "--padding") == 0) {
+        o.padding = (unsigned)strtoul(v, NULL, 10);
     } else if (strcmp(a, "--groups") == 0) {
         o.ngroups = numbers(v, 10, o.groups);
     } else if (strcmp(a, "--alpn") == 0) {
@@ -188,6 +205,46 @@ static void configure_role(struct config *c)
     ticket_keys_unref(keys);
 }
 
+/* The i-th of a list with commas; NULL: there is no such. */
+static const char *nth(const char *list, size_t i)
+{
+    static char part[2][4096];
+    char *out = part[i % 2];
+
+    for (; list && i; i--) {
+        list = strchr(list, ',');
+        list = list ? list + 1 : NULL;
+    }
+    if (list) {
+        snprintf(out, sizeof part[0], "%.*s", (int)strcspn(list, ","), list);
+    }
+    return list ? out : NULL;
+}
+
+static void configure_certificates(struct config *c)
+{
+    struct error err = { 0 };
+    struct buf scts = { 0 };
+    char cert[4096];
+
+    for (size_t i = 0; nth(o.cert, i); i++) {
+        struct identity *id;
+
+        snprintf(cert, sizeof cert, "%s", nth(o.cert, i));
+        must(identity_from_files(&id, cert, nth(o.key, i), NULL, &err), "cert", &err);
+        must(config_add_identity(c, id), "cert", NULL);
+        identity_unref(id);
+    }
+    must(config_set_flag(c, CONFIG_STRICT_SNI, o.strict_sni), "strict-sni", NULL);
+    must(config_set_flag(c, CONFIG_CERT_COMPRESSION, o.pack), "pack", NULL);
+    must(config_set_flag(c, CONFIG_SCTS, o.scts), "scts", NULL);
+    if (o.scts && o.server) {
+        must(file_read(o.scts, &scts, &err), "scts", &err);
+        must(config_set_scts(c, 0, buf_span(&scts)), "scts", NULL);
+        buf_free(&scts);
+    }
+}
+
 static struct config *configure(void)
 {
     struct config *c = config_new(o.server ? TLS_SERVER : TLS_CLIENT);
@@ -208,13 +265,7 @@ static struct config *configure(void)
         must(config_set_trust(c, t), "ca", NULL);
         trust_unref(t);
     }
-    if (o.cert) {
-        struct identity *id;
-
-        must(identity_from_files(&id, o.cert, o.key, NULL, &err), "cert", &err);
-        must(config_add_identity(c, id), "cert", NULL);
-        identity_unref(id);
-    }
+    configure_certificates(c);
     if (o.keylog) {
         FILE *f = fopen(o.keylog, "a");
 
@@ -223,6 +274,9 @@ static struct config *configure(void)
         }
         must(config_set_keylog(c, log_key, f), "keylog", NULL);
     }
+    must(config_set_record_limit(c, o.limit), "limit", NULL);
+    must(config_set_padding(c, o.padding), "padding", NULL);
+    must(config_set_flag(c, CONFIG_GREASE, !o.no_grease), "grease", NULL);
     configure_role(c);
     must(config_seal(c, &err), "config", &err);
     return c;
@@ -271,13 +325,40 @@ struct link {
     bool asked, ended, over; /* ended: our input is; over: nothing more will come */
 };
 
+static void report_bytes(const char *what, int rc, const uint8_t *p, size_t n)
+{
+    fprintf(stderr, "%s ", what);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        fprintf(stderr, "%02x", p[i]);
+    }
+    fprintf(stderr, "%s\n", rc == 0 ? "" : error_name(rc));
+}
+
+static void report_exports(const struct tls *t)
+{
+    static const char *const names[] = { "tls-exporter", "tls-server-end-point" };
+    uint8_t out[64];
+
+    report_bytes("export", tls_export(t, o.label, span_text(o.context), o.context, out, 40), out,
+                 40);
+    for (int i = 0; i < 2; i++) {
+        size_t n = sizeof out;
+        int rc = tls_channel_binding(t, i ? TLS_BINDING_END_POINT : TLS_BINDING_EXPORTER, out, &n);
+
+        report_bytes(names[i], rc, out, n);
+    }
+}
+
 static void report(const struct tls *t)
 {
     struct tls_info i;
 
     tls_get_info(t, &i);
-    fprintf(stderr, "done version=%s suite=%s group=%s resumed=%d client_auth=%d alpn=%s\n",
-            i.version_name, i.suite, i.group, i.resumed, i.client_auth, i.alpn);
+    fprintf(stderr, "done version=%s suite=%s group=%s resumed=%d client_auth=%d alpn=%s scts=%zu\n",
+            i.version_name, i.suite, i.group, i.resumed, i.client_auth, i.alpn, i.scts.n);
+    if (o.label) {
+        report_exports(t);
+    }
 }
 
 static void push(struct link *l)

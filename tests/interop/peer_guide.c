@@ -81,6 +81,13 @@ static void die(const char *what, int code)
     exit(2);
 }
 
+static void must(int32 rc, const char *what)
+{
+    if (rc < 0) {
+        die(what, rc);
+    }
+}
+
 static void say(const char *format, ...)
 {
     va_list ap;
@@ -101,9 +108,7 @@ static void report(const char *event)
 {
     sslInfo_t i;
 
-    if (matrixSslGetInfo(at.ssl, &i) < 0) {
-        die("info", 1);
-    }
+    must(matrixSslGetInfo(at.ssl, &i), "info");
     say("event=%s n=%u handshakes=%u version=%s suite=%s id=%04x group=%s resumed=%d ems=%d etm=%d "
         "secure_renegotiation=%d client_auth=%d alpn=%s name=%s status=%u alert_sent=%d "
         "alert_received=%d sent=%zu received=%zu sum_sent=%08x sum_received=%08x how=%s error=%s",
@@ -180,9 +185,7 @@ static void farewell(void)
 {
     if (!at.closing && at.handshakes) {
         at.closing = true;
-        if (matrixSslEncodeClosureAlert(at.ssl) < 0) {
-            die("farewell", 1);
-        }
+        must(matrixSslEncodeClosureAlert(at.ssl), "farewell");
     }
 }
 
@@ -203,14 +206,9 @@ static void alert(const unsigned char *a)
 
 static void print(const unsigned char *p, size_t n)
 {
-    while (n) {
-        ssize_t w = write(STDOUT_FILENO, p, n);
-
-        if (w < 0) {
-            return; /* nobody reads: the sums are enough */
-        }
-        p += w;
-        n -= (size_t)w;
+    for (ssize_t w = 1; n && w > 0; n -= (size_t)w, p += w) {
+        w = write(STDOUT_FILENO, p, n); /* nobody may be there: the sums are enough */
+        w = w < 0 ? 0 : w;
     }
 }
 
@@ -225,6 +223,26 @@ static void data(const unsigned char *p, size_t n)
     }
 }
 
+/* What ReceivedData said, and all that is behind it. */
+static void deliver(int32 rc, unsigned char *p, uint32 n)
+{
+    while (rc == MATRIXSSL_HANDSHAKE_COMPLETE || rc == MATRIXSSL_APP_DATA ||
+           rc == MATRIXSSL_RECEIVED_ALERT) {
+        if (rc == MATRIXSSL_HANDSHAKE_COMPLETE) {
+            complete();
+        } else if (rc == MATRIXSSL_APP_DATA) {
+            data(p, n);
+        } else {
+            alert(p);
+        }
+        rc = rc == MATRIXSSL_HANDSHAKE_COMPLETE ? matrixSslReceivedData(at.ssl, 0, &p, &n)
+                                                : matrixSslProcessedData(at.ssl, &p, &n);
+    }
+    if (rc < 0) {
+        end("failed");
+    }
+}
+
 static void receive(void)
 {
     unsigned char *p;
@@ -232,9 +250,7 @@ static void receive(void)
     int32 rc = matrixSslGetReadbuf(at.ssl, &p);
     ssize_t r;
 
-    if (rc <= 0) {
-        die("read buffer", rc);
-    }
+    must(rc, "read buffer");
     r = recv(at.fd, p, (size_t)rc, 0);
     if (r <= 0) {
         if (r == 0 || errno != EAGAIN) {
@@ -243,24 +259,7 @@ static void receive(void)
         return;
     }
     rc = matrixSslReceivedData(at.ssl, (uint32)r, &p, &n);
-    for (;;) {
-        if (rc == MATRIXSSL_HANDSHAKE_COMPLETE) {
-            complete();
-            rc = matrixSslReceivedData(at.ssl, 0, &p, &n);
-        } else if (rc == MATRIXSSL_APP_DATA || rc == MATRIXSSL_RECEIVED_ALERT) {
-            if (rc == MATRIXSSL_APP_DATA) {
-                data(p, n);
-            } else {
-                alert(p);
-            }
-            rc = matrixSslProcessedData(at.ssl, &p, &n);
-        } else {
-            break;
-        }
-    }
-    if (rc < 0) {
-        end("failed");
-    }
+    deliver(rc, p, n);
 }
 
 /* True: a handshake is complete by it, and more may go. */
@@ -285,17 +284,15 @@ static bool transmit(void)
         rc = matrixSslSentData(at.ssl, (uint32)w);
         if (rc == MATRIXSSL_HANDSHAKE_COMPLETE) {
             complete();
-            /* What came behind the peer's Finished waits for this; none of our peers sends any. */
-            if (matrixSslReceivedData(at.ssl, 0, &pt, &len) == MATRIXSSL_APP_DATA) {
-                data(pt, len);
-            }
+            rc = matrixSslReceivedData(at.ssl, 0, &pt, &len); /* data right behind Finished */
+            deliver(rc, pt, len);
         } else if (rc == MATRIXSSL_REQUEST_CLOSE) {
             if (!at.closing) {
                 end("refused");
             }
             (void)shutdown(at.fd, SHUT_WR);
-        } else if (rc < 0) {
-            die("sent", rc);
+        } else {
+            must(rc, "sent");
         }
     }
     return at.handshakes != before;
@@ -310,9 +307,7 @@ static void encode(void)
         unsigned char *p;
         int32 room = matrixSslGetWritebuf(at.ssl, &p, n), rc;
 
-        if (room <= 0) {
-            die("write buffer", room);
-        }
+        must(room, "write buffer");
         n = n < (uint32)room ? n : (uint32)room;
         memcpy(p, at.plain.p, n);
         rc = matrixSslEncodeWritebuf(at.ssl, n);
@@ -330,16 +325,16 @@ static void encode(void)
 static void command(const char *line)
 {
     uint32 suite = line[1] == 'S' ? (uint32)strtoul(line + 2, NULL, 0) : 0;
-    int32 rc;
+    int32 rc = PS_SUCCESS;
 
     if (line[1] == 'Q') {
         farewell();
-        return;
+    } else {
+        rc = matrixSslEncodeRehandshake(at.ssl, line[1] == 'K' ? new_keys : NULL,
+                                        line[1] == 'A' ? verdict : NULL,
+                                        line[1] == 'F' ? SSL_OPTION_FULL_HANDSHAKE : 0, suite);
+        at.asked = rc == PS_SUCCESS;
     }
-    rc = matrixSslEncodeRehandshake(at.ssl, line[1] == 'K' ? new_keys : NULL,
-                                    line[1] == 'A' ? verdict : NULL,
-                                    line[1] == 'F' ? SSL_OPTION_FULL_HANDSHAKE : 0, suite);
-    at.asked = rc == PS_SUCCESS;
     say("event=command n=%u what=%c result=%d", at.number, line[1], rc);
 }
 
@@ -436,33 +431,18 @@ static void turn(void)
 
 static void make_session(void)
 {
-    uint32 version;
+    uint32 version = opt.version == 12 ? SSL_VERSION_TLS_1_2 : SSL_VERSION_TLS_1_3;
     int32 rc = opt.server ? matrixSslNewServerSession(&at.ssl, keys, opt.callback ? verdict : NULL)
                           : matrixSslNewClientSession(&at.ssl, keys, &sid, opt.suite,
                                                       opt.callback ? verdict : NULL, NULL, NULL);
 
-    if (rc < 0) {
-        die("session", rc);
-    }
-    version = opt.version == 12 ? SSL_VERSION_TLS_1_2 : SSL_VERSION_TLS_1_3;
-    if (opt.version && matrixSslSetVersionRange(at.ssl, version, version) < 0) {
-        die("version", 1);
-    }
-    if (opt.name && matrixSslSetExpectedName(at.ssl, opt.name) < 0) {
-        die("name", 1);
-    }
-    if (opt.nalpn && matrixSslSetAlpn(at.ssl, opt.alpn, opt.nalpn) < 0) {
-        die("ALPN", 1);
-    }
-    if (opt.max_fragment && matrixSslSetMaxFragment(at.ssl, opt.max_fragment) < 0) {
-        die("max_fragment_length", 1);
-    }
-    if (opt.ask_status && matrixSslRequestStatus(at.ssl, PS_TRUE) < 0) {
-        die("status", 1);
-    }
-    if (opt.no_tickets && matrixSslSetSessionTickets(at.ssl, PS_FALSE) < 0) {
-        die("tickets", 1);
-    }
+    must(rc, "session");
+    must(opt.version ? matrixSslSetVersionRange(at.ssl, version, version) : 0, "version");
+    must(opt.name ? matrixSslSetExpectedName(at.ssl, opt.name) : 0, "name");
+    must(opt.nalpn ? matrixSslSetAlpn(at.ssl, opt.alpn, opt.nalpn) : 0, "ALPN");
+    must(opt.max_fragment ? matrixSslSetMaxFragment(at.ssl, opt.max_fragment) : 0, "fragment");
+    must(opt.ask_status ? matrixSslRequestStatus(at.ssl, PS_TRUE) : 0, "status");
+    must(opt.no_tickets ? matrixSslSetSessionTickets(at.ssl, PS_FALSE) : 0, "tickets");
 }
 
 static void converse(int fd, unsigned number)
@@ -487,27 +467,17 @@ static void converse(int fd, unsigned number)
     close(fd);
 }
 
-static int dial(void)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(opt.port) };
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a) < 0) {
-        die("connect", 0);
-    }
-    return fd;
-}
-
-static int listener(void)
+/* Listens there, or is connected to who does. */
+static int endpoint(void)
 {
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(opt.port) };
     int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, 64) < 0) {
-        die("listen", 0);
+    if (opt.server ? bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, 64) < 0
+                   : connect(fd, (struct sockaddr *)&a, sizeof a) < 0) {
+        die("socket", 0);
     }
     return fd;
 }
@@ -526,18 +496,14 @@ static void load(sslKeys_t **k, size_t first, size_t last)
     if (rc >= 0 && ca_file) {
         rc = matrixSslLoadRsaKeys(*k, NULL, NULL, NULL, ca_file);
     }
-    if (rc < 0) {
-        die("keys", rc);
-    }
+    must(rc, "keys");
 }
 
 static void enable(const char *suite)
 {
-    int32 rc = matrixSslSetCipherSuiteEnabledStatus(NULL, (uint16)strtoul(suite, NULL, 0), PS_TRUE);
+    uint16 id = (uint16)strtoul(suite, NULL, 0);
 
-    if (rc < 0) {
-        die(suite, rc);
-    }
+    must(matrixSslSetCipherSuiteEnabledStatus(NULL, id, PS_TRUE), suite);
 }
 
 static void split(char *names)
@@ -617,16 +583,12 @@ int main(int argc, char **argv)
     matrixSslInitSessionId(sid);
     load(&keys, 0, 1);
     load(&new_keys, 2, 2);
-    if (opt.server) {
-        fd = listener();
-        for (unsigned i = 1; !opt.connections || i <= opt.connections; i++) {
-            converse(accept(fd, NULL, NULL), i);
-        }
-        close(fd);
-    } else {
-        for (unsigned i = 1; i <= (opt.connections ? opt.connections : 1); i++) {
-            converse(dial(), i);
-        }
+    if (!opt.connections) {
+        opt.connections = opt.server ? UINT32_MAX : 1;
+    }
+    fd = opt.server ? endpoint() : -1;
+    for (unsigned i = 1; i <= opt.connections; i++) {
+        converse(opt.server ? accept(fd, NULL, NULL) : endpoint(), i);
     }
     free(typed.p);
     matrixSslDeleteKeys(keys);

@@ -12,7 +12,7 @@ PEER = os.path.join(BUILD, "tests", "interop", "peer_guide")
 
 
 class Suite:
-    """number; the names of IANA and OpenSSL; GnuTLS's key exchange, cipher and MAC."""
+    """Its number; its names at IANA and OpenSSL; GnuTLS's words for it."""
 
     def __init__(self, number, name, openssl, gnutls):
         self.number, self.name, self.openssl, self.gnutls = number, name, openssl, gnutls
@@ -24,23 +24,19 @@ class Suite:
 
 
 def suites():
-    for key, number, mac in (("ECDSA", (0xC02B, 0xC02C, 0xCCA9, 0xC023, 0xC024, 0xC009, 0xC00A), ""),
-                             ("RSA", (0xC02F, 0xC030, 0xCCA8, 0xC027, 0xC028, 0xC013, 0xC014), "")):
-        kinds = (("AES_128_GCM_SHA256", "AES128-GCM-SHA256", "AES-128-GCM:+AEAD"),
-                 ("AES_256_GCM_SHA384", "AES256-GCM-SHA384", "AES-256-GCM:+AEAD"),
-                 ("CHACHA20_POLY1305_SHA256", "CHACHA20-POLY1305", "CHACHA20-POLY1305:+AEAD"),
-                 ("AES_128_CBC_SHA256", "AES128-SHA256", "AES-128-CBC:+SHA256"),
-                 ("AES_256_CBC_SHA384", "AES256-SHA384", "AES-256-CBC:+SHA384"),
-                 ("AES_128_CBC_SHA", "AES128-SHA", "AES-128-CBC:+SHA1"),
-                 ("AES_256_CBC_SHA", "AES256-SHA", "AES-256-CBC:+SHA1"))
-        for n, (iana, openssl, gnutls) in zip(number, kinds):
-            yield Suite(n, f"TLS_ECDHE_{key}_WITH_{iana}", f"ECDHE-{key}-{openssl}", f"+ECDHE-{key}:+{gnutls}{mac}")
-    for n, iana, openssl, gnutls in ((0x9C, "AES_128_GCM_SHA256", "AES128-GCM-SHA256", "AES-128-GCM:+AEAD"),
-                                     (0x9D, "AES_256_GCM_SHA384", "AES256-GCM-SHA384", "AES-256-GCM:+AEAD"),
-                                     (0x3C, "AES_128_CBC_SHA256", "AES128-SHA256", "AES-128-CBC:+SHA256"),
-                                     (0x3D, "AES_256_CBC_SHA256", "AES256-SHA256", "AES-256-CBC:+SHA256"),
-                                     (0x2F, "AES_128_CBC_SHA", "AES128-SHA", "AES-128-CBC:+SHA1"),
-                                     (0x35, "AES_256_CBC_SHA", "AES256-SHA", "AES-256-CBC:+SHA1")):
+    ecdhe = (("AES_128_GCM_SHA256", "AES128-GCM-SHA256", "AES-128-GCM:+AEAD"),
+             ("AES_256_GCM_SHA384", "AES256-GCM-SHA384", "AES-256-GCM:+AEAD"),
+             ("CHACHA20_POLY1305_SHA256", "CHACHA20-POLY1305", "CHACHA20-POLY1305:+AEAD"),
+             ("AES_128_CBC_SHA256", "AES128-SHA256", "AES-128-CBC:+SHA256"),
+             ("AES_256_CBC_SHA384", "AES256-SHA384", "AES-256-CBC:+SHA384"),
+             ("AES_128_CBC_SHA", "AES128-SHA", "AES-128-CBC:+SHA1"),
+             ("AES_256_CBC_SHA", "AES256-SHA", "AES-256-CBC:+SHA1"))
+    rsa = (*ecdhe[:2], ecdhe[3], ("AES_256_CBC_SHA256", "AES256-SHA256", "AES-256-CBC:+SHA256"), *ecdhe[5:])
+    for key, numbers in (("ECDSA", (0xC02B, 0xC02C, 0xCCA9, 0xC023, 0xC024, 0xC009, 0xC00A)),
+                         ("RSA", (0xC02F, 0xC030, 0xCCA8, 0xC027, 0xC028, 0xC013, 0xC014))):
+        for n, (iana, openssl, gnutls) in zip(numbers, ecdhe):
+            yield Suite(n, f"TLS_ECDHE_{key}_WITH_{iana}", f"ECDHE-{key}-{openssl}", f"+ECDHE-{key}:+{gnutls}")
+    for n, (iana, openssl, gnutls) in zip((0x9C, 0x9D, 0x3C, 0x3D, 0x2F, 0x35), rsa):
         yield Suite(n, f"TLS_RSA_WITH_{iana}", openssl, f"+RSA:+{gnutls}")
 
 
