@@ -40,7 +40,7 @@ endif
 LINK += -Wl,--as-needed
 
 # Asked only once, and only when something is linked: pkg-config may arrive with the packages.
-LIBS = $(eval LIBS := $(or $(shell pkg-config --libs libcrypto libbsd inih 2>/dev/null),-lcrypto -lbsd -linih) -lpthread -ldl)$(LIBS)
+LIBS = $(eval LIBS := $(or $(shell pkg-config --libs libcrypto libbsd inih zlib 2>/dev/null),-lcrypto -lbsd -linih -lz) -lpthread -ldl)$(LIBS)
 
 COMPILE = $(CC) $(BASE) $(EXTRA) $(CPPFLAGS) $(CFLAGS) $(HARDEN) -MMD -MP
 LD_PROG = $(CC) $(CFLAGS) $(HARDEN) $(LINK) $(LDFLAGS)
@@ -72,7 +72,7 @@ MANPAGES := $(sort $(wildcard src/*.[1357] shim/*.[1357] preload/*.[1357]))
 
 LIB_OBJS     := $(call obj,$(SRC) $(SHIM))
 TEST_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TESTS_C))
-PEER_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/interop/peer_*.c))
+PEER_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/interop/peer_*.c tests/bogo/shim.c))
 FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 EXAMPLE_BINS := $(patsubst examples/%.c,$(BUILD)/examples/%,$(EXAMPLES))
 # A few C programs under valgrind as well: it sees uninitialised reads, which the sanitizers do not.
@@ -85,7 +85,7 @@ OUTPUTS := $(BUILD)/libsleeve.a $(BUILD)/libsleeve.so $(BUILD)/sleeve.pc \
 
 # ---- packages -------------------------------------------------------------------------------
 
-PKG_BUILD := libbsd-dev libssl-dev libinih-dev pkg-config
+PKG_BUILD := libbsd-dev libssl-dev libinih-dev zlib1g-dev pkg-config
 PKG_DEMO  := $(PKG_BUILD) redis-server redis-tools openssl
 PKG_TEST  := $(PKG_DEMO) libcmocka-dev socat redis curl gnutls-bin libnss3-tools python3 netcat-openbsd \
              clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm mandoc valgrind xxd \
@@ -94,7 +94,7 @@ PKG_TEST  := $(PKG_DEMO) libcmocka-dev socat redis curl gnutls-bin libnss3-tools
 PKG_BENCH := $(PKG_TEST) gnuplot-nox
 STAMPS ?= $(BUILD)/.deps
 
-.PHONY: all demo check check-c check-san check-valgrind check-apps lint bench fuzz fuzzers tests install \
+.PHONY: all demo check check-c check-san check-valgrind check-apps bogo lint bench fuzz fuzzers tests install \
         uninstall deps clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -108,6 +108,7 @@ help:
 	@echo 'make check-c | check-san | check-valgrind | check-apps    one part of it'
 	@echo 'make lint        style, warnings, static analysis, include directions, exported symbols'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) each'
+	@echo 'make bogo        BoringSSL'"'"'s test runner against the engine; BOGO=directory of the runner'
 	@echo 'make bench       Sleeve beside other TLS libraries'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also: uninstall'
 	@echo 'make deps        install the Debian packages all of this needs'
@@ -251,6 +252,11 @@ check-san: $(STAMPS)/test
 
 check-valgrind: tests
 	@$(RUN) --title 'C tests in valgrind' --valgrind --timeout 600 $(VALGRIND_BINS)
+
+# BoringSSL's test runner, which is not part of this: BOGO is the directory it is in. Says that it was
+# skipped without.
+bogo: all tests
+	@tests/bogo/run; rc=$$?; [ $$rc = 0 ] || [ $$rc = 77 -a -z "$(BOGO)" ]
 
 check-apps: all tests
 	@$(RUN) --title 'programs' $(filter tests/apps/%,$(TESTS_X))

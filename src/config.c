@@ -44,18 +44,26 @@ void config_unref(struct config *c)
     }
     for (size_t i = 0; i < SETTINGS_IDENTITIES; i++) {
         buf_free(&c->s.status[i]);
+        buf_free(&c->s.scts[i]);
     }
     trust_unref(c->s.trust);
     session_cache_unref(c->s.cache);
     ticket_keys_unref(c->s.tickets);
     buf_free(&c->s.alpn);
     buf_free(&c->s.extensions);
+    buf_free(&c->s.authorities);
+    mem_free(c->s.chains);
     mem_free(c);
 }
 
 enum tls_role config_role(const struct config *c)
 {
     return c->s.role;
+}
+
+bool config_sealed(const struct config *c)
+{
+    return c->sealed;
 }
 
 const struct settings *config_settings(const struct config *c)
@@ -298,6 +306,30 @@ int config_set_max_fragment(struct config *c, unsigned bytes)
     return 0;
 }
 
+int config_set_record_limit(struct config *c, unsigned bytes)
+{
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    if (bytes != 0 && (bytes < RECORD_LIMIT_MIN || bytes > RECORD_LIMIT_MAX)) {
+        return ERR_ARG;
+    }
+    c->s.record_limit = (uint16_t)bytes;
+    return 0;
+}
+
+int config_set_padding(struct config *c, unsigned block)
+{
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    if ((block & (block - 1)) != 0 || block > 16384) {
+        return ERR_ARG;
+    }
+    c->s.padding = (uint16_t)block;
+    return 0;
+}
+
 int config_set_status(struct config *c, size_t identity, struct span response)
 {
     if (c->sealed) {
@@ -308,6 +340,28 @@ int config_set_status(struct config *c, size_t identity, struct span response)
     }
     buf_free(&c->s.status[identity]);
     return buf_append(&c->s.status[identity], response.p, response.n);
+}
+
+int config_set_scts(struct config *c, size_t identity, struct span list)
+{
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    if (identity >= c->s.nidentities || !scts_wellformed(list) || list.n > SCTS_MAX) {
+        return ERR_ARG;
+    }
+    buf_free(&c->s.scts[identity]);
+    return buf_append(&c->s.scts[identity], list.p, list.n);
+}
+
+int config_set_sni_callback(struct config *c, sni_fn *fn, void *ctx)
+{
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    c->s.on_sni = fn;
+    c->s.on_sni_ctx = ctx;
+    return 0;
 }
 
 int config_set_flag(struct config *c, enum config_flag flag, bool on)
@@ -333,6 +387,21 @@ int config_set_flag(struct config *c, enum config_flag flag, bool on)
         return 0;
     case CONFIG_POST_AUTH:
         c->s.post_auth = on;
+        return 0;
+    case CONFIG_GREASE:
+        c->s.no_grease = !on;
+        return 0;
+    case CONFIG_SMALL_RECORDS:
+        c->s.small_records = on;
+        return 0;
+    case CONFIG_SCTS:
+        c->s.ask_scts = on;
+        return 0;
+    case CONFIG_STRICT_SNI:
+        c->s.strict_sni = on;
+        return 0;
+    case CONFIG_CERT_COMPRESSION:
+        c->s.compress_certs = on;
         return 0;
     }
     return ERR_ARG;
@@ -438,7 +507,7 @@ int config_seal(struct config *c, struct error *err)
     if (s->min_version > s->max_version) {
         return FAIL(err, ERR_ARG, "no cipher suite belongs to the versions that are allowed");
     }
-    if (make_context(s) < 0) {
+    if (settings_prepare(s) < 0 || make_context(s) < 0) {
         return FAIL(err, ERR_CRYPTO, "out of memory");
     }
     c->sealed = true;

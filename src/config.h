@@ -13,6 +13,9 @@ void config_unref(struct config *c); /* NULL is fine */
 
 /* Setters: before config_seal() only (else ERR_STATE). Sets take their own reference or copy. */
 int config_set_trust(struct config *c, struct trust *t) MUST_CHECK;
+/* A server takes, of those that speak for the host that the client names (by name before by
+ * wildcard; all of them when it names none or another), the first that the client can verify,
+ * before it those whose chain it can verify too. A client likewise, by what the server asks for. */
 int config_add_identity(struct config *c, struct identity *id) MUST_CHECK;
 /* Names in order of preference, each 1..255 bytes; a server without overlap refuses (ALPACA). */
 int config_set_alpn(struct config *c, const char *const *names, size_t n) MUST_CHECK;
@@ -40,8 +43,23 @@ int config_set_extensions(struct config *c, struct span encoded) MUST_CHECK;
 int config_set_extension_callback(struct config *c, extension_fn *fn, void *ctx) MUST_CHECK;
 /* Client: max_fragment_length (RFC 6066 section 4) of 512, 1024, 2048 or 4096; 0: not asked for. */
 int config_set_max_fragment(struct config *c, unsigned bytes) MUST_CHECK;
+/* record_size_limit (RFC 8449): bytes from 64 to 16385 that the peer may put into one record, in
+ * TLS 1.3 with content type and padding; TLS 1.2 has no more than 16384. 0: a client does not ask
+ * for it (the default), a server answers with what its version has. A peer that agrees, wins over
+ * max_fragment_length; one that does not, sends what it wants. */
+int config_set_record_limit(struct config *c, unsigned bytes) MUST_CHECK;
+/* TLS 1.3: the content of each record is padded with zeros to a multiple of block, a power of 2 up
+ * to 16384; 0 or 1: it is not (the default). Where the peer's records are shorter than a block, the
+ * block is the largest power of 2 that fits. Costs bytes on the wire; TLS 1.2 has no such thing. */
+int config_set_padding(struct config *c, unsigned block) MUST_CHECK;
 /* Server: the OCSP response (DER) that goes with the i-th identity, to clients that ask for it. */
 int config_set_status(struct config *c, size_t identity, struct span response) MUST_CHECK;
+/* Server: the SignedCertificateTimestampList (RFC 6962 section 3.3, with its length in front) that
+ * goes with the i-th identity, to clients that ask for it. ERR_ARG: it is none, or longer than
+ * SCTS_MAX. */
+int config_set_scts(struct config *c, size_t identity, struct span list) MUST_CHECK;
+/* Server: asked once for each connection, when its first ClientHello names a host. */
+int config_set_sni_callback(struct config *c, sni_fn *fn, void *ctx) MUST_CHECK;
 /* Switches for single features; the default is the first. */
 enum config_flag {
     CONFIG_TICKETS,  /* on: tickets are asked for (client) and given when there are keys (server) */
@@ -49,7 +67,14 @@ enum config_flag {
     CONFIG_ETM,      /* on: encrypt-then-MAC with CBC suites */
     CONFIG_FALLBACK, /* off: this is a second try with a lower version (RFC 7507) */
     CONFIG_STATUS,   /* off: the client asks for an OCSP response */
-    CONFIG_POST_AUTH, /* off: the client offers post-handshake authentication */
+    CONFIG_POST_AUTH,     /* off: the client offers post-handshake authentication */
+    CONFIG_GREASE,        /* on: the client's hello has reserved values in it (RFC 8701) */
+    CONFIG_SMALL_RECORDS, /* off: records of at most 1400 bytes in all, each of use to the peer as
+                             soon as its segment is there, until 64 KiB were sealed */
+    CONFIG_SCTS,          /* off: the client asks for certificate timestamps */
+    CONFIG_STRICT_SNI, /* off: a server also speaks to clients that name no host of its certificates
+                        */
+    CONFIG_CERT_COMPRESSION, /* off: certificates are compressed both ways; costs CPU */
 };
 int config_set_flag(struct config *c, enum config_flag flag, bool on) MUST_CHECK;
 int config_set_verify_callback(struct config *c, verify_fn *fn, void *ctx) MUST_CHECK;
@@ -57,6 +82,7 @@ int config_set_verify_callback(struct config *c, verify_fn *fn, void *ctx) MUST_
 /* Checks that it makes sense (a server has an identity, VERIFY_FULL has anchors, ...). */
 int config_seal(struct config *c, struct error *err) MUST_CHECK;
 enum tls_role config_role(const struct config *c);
+bool config_sealed(const struct config *c);
 /* What the handshake reads; valid as long as the config is. */
 const struct settings *config_settings(const struct config *c);
 #endif

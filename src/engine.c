@@ -34,7 +34,33 @@ int engine_keys(struct tls *t, struct rec_half *half, const uint8_t *traffic)
     struct rec_keys keys = { &protect_tls13, .aead = s->aead, .key = key, .iv = iv };
 
     TRY(schedule13_keys(s->hash, traffic, aead_key_size(s->aead), key, iv));
-    return rec_half_set(half, &keys, half == &t->tx);
+    TRY(rec_half_set(half, &keys, half == &t->tx));
+    if (half == &t->tx) {
+        engine_set_tx_max(t, t->tx_max);
+    }
+    return 0;
+}
+
+size_t engine_content_max(const struct tls *t, uint16_t limit)
+{
+    if (limit) {
+        return limit - (size_t)hs_is_13(&t->hs); /* which counts the type */
+    }
+    return t->hs.max_fragment ? t->hs.max_fragment : REC_PLAIN_MAX;
+}
+
+void engine_set_tx_max(struct tls *t, size_t max)
+{
+    size_t block = t->hs.set->padding;
+
+    while (block > max) {
+        block /= 2;
+    }
+    t->tx_max = max;
+    if (block > 1 && t->tx.protection && t->tx.protection->hides_type) {
+        t->tx_max -= max % block;
+        rec_half_pad(&t->tx, block);
+    }
 }
 
 /* Without KeyUpdate there is no way to change worn keys; the nonce is what must not repeat, and the
@@ -87,9 +113,9 @@ static int host_keys(void *ctx, enum hs_direction d, const struct hs_keys *k)
 
     if (d == HS_WRITE) {
         TRY(engine_flush(t));
-    }
-    if (d == HS_READ) {
-        t->rx_max = t->hs.max_fragment ? t->hs.max_fragment : REC_PLAIN_MAX;
+        t->tx_max = engine_content_max(t, t->hs.send_limit);
+    } else {
+        t->rx_max = engine_content_max(t, t->hs.recv_limit);
     }
     if (!k->traffic) {
         return keys12(t, half, k);
@@ -135,6 +161,20 @@ static const uint8_t *host_traffic(void *ctx, enum hs_direction d)
     return d == HS_WRITE ? t->tx_secret : t->rx_secret;
 }
 
+static int host_use_config(void *ctx, struct config *c)
+{
+    struct tls *t = ctx;
+
+    if (!config_sealed(c) || config_role(c) != tls_role(t)) {
+        config_unref(c);
+        return FAIL(t->hs.err, ERR_ARG, "the config for that name cannot be used");
+    }
+    config_unref(t->config);
+    t->config = c;
+    t->hs.set = config_settings(c);
+    return 0;
+}
+
 static const struct hs_host host = {
     .send = host_send,
     .send_ccs = host_ccs,
@@ -143,6 +183,7 @@ static const struct hs_host host = {
     .key_update = host_key_update,
     .early_data = host_early_data,
     .traffic = host_traffic,
+    .use_config = host_use_config,
 };
 
 /* ---- life ---- */
@@ -335,11 +376,35 @@ void tls_get_info(const struct tls *t, struct tls_info *i)
         .etm = h->etm,
         .secure_renegotiation = h->secure,
         .status = buf_span(&h->status),
+        .scts = buf_span(&h->scts),
         .client_auth = h->set->role == TLS_SERVER && (h->facts & FACT_PEER_CERT),
         .peer_cert = span_of(h->peer_cert, h->peer_cert_len),
         .sealed_bytes = t->sealed,
         .opened_bytes = t->opened,
     };
+}
+
+/* Is there a handshake to export from? */
+static int exportable(const struct tls *t)
+{
+    if (engine_status(t) & ST_FAILED) {
+        return ERR_CLOSED;
+    }
+    return engine_status(t) & ST_CONNECTED ? 0 : ERR_STATE;
+}
+
+int tls_export(const struct tls *t, const char *label, struct span context, bool has_context,
+               uint8_t *out, size_t n)
+{
+    TRY(exportable(t));
+    return hs_export(&t->hs, label, context, has_context, out, n);
+}
+
+int tls_channel_binding(const struct tls *t, enum tls_binding what, uint8_t *out, size_t *n)
+{
+    TRY(exportable(t));
+    return what == TLS_BINDING_EXPORTER ? hs_exporter_binding(&t->hs, out, n)
+                                        : hs_end_point(&t->hs, out, n);
 }
 
 struct tls_session *tls_session(const struct tls *t)

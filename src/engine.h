@@ -19,7 +19,8 @@
 #define TLS_PLAINTEXT_MAX 16384
 #define TLS_HEADER        5
 #define TLS_RECORD_MAX    (TLS_HEADER + TLS_PLAINTEXT_MAX + 2048) /* largest legal record of 1.2 */
-/* The most that sealing adds to one record, of any suite (tls_overhead() is that of the suite). */
+/* The most that sealing adds to one record, of any suite (tls_overhead() is that of the suite), but
+ * for padding that the config asks for. */
 #define TLS_OVERHEAD_MAX (TLS_HEADER + 16 + 48 + 16)
 
 struct tls;
@@ -69,7 +70,7 @@ struct span tls_output(struct tls *t);
 void tls_sent(struct tls *t, size_t n);
 /* The residue of a short send: sealed records' last n bytes, queued behind the rest. */
 int tls_queue(struct tls *t, const void *sealed, size_t n) MUST_CHECK;
-/* Seals from the parts into dst as many whole records as fit (each at most TLS_PLAINTEXT_MAX).
+/* Seals from the parts into dst as many whole records as fit (each of at most tls_fragment()).
  * *taken: plaintext bytes used; *made: bytes in dst. Parts without a byte make one empty record.
  * The first part may lie at dst + tls_headroom() and is then sealed in place, if all of it goes
  * into one record (tls_fragment()). ERR_STATE before the handshake is complete, ERR_CLOSED after
@@ -77,9 +78,14 @@ int tls_queue(struct tls *t, const void *sealed, size_t n) MUST_CHECK;
 int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
              size_t room, size_t *made) MUST_CHECK;
 size_t tls_headroom(const struct tls *t); /* bytes of a record before its ciphertext */
-size_t tls_fragment(const struct tls *t); /* most content of one record: 16384, or as agreed */
-size_t tls_overhead(const struct tls *t, size_t len); /* what sealing adds to len bytes in all */
-int tls_close(struct tls *t);                         /* queues close_notify; idempotent */
+/* Most content of the next record: 16384, or as agreed; less for the first of
+ * CONFIG_SMALL_RECORDS. */
+size_t tls_fragment(const struct tls *t);
+/* What sealing adds to len bytes in all, at most: so much, when they are sealed at once out of 16
+ * parts or fewer. Less than TLS_OVERHEAD_MAX a record, unless config_set_padding() is in use: then
+ * up to a block more. */
+size_t tls_overhead(const struct tls *t, size_t len);
+int tls_close(struct tls *t); /* queues close_notify; idempotent */
 int tls_key_update(struct tls *t, bool ask_peer) MUST_CHECK;
 /* Another handshake on a connected TLS 1.2 connection (threat 20): a client's ClientHello, a
  * server's HelloRequest is queued. c: NULL, or another sealed config of the same role from now on.
@@ -118,10 +124,28 @@ struct tls_info {
     bool ems, etm;             /* TLS 1.2: extended master secret, encrypt-then-MAC */
     bool secure_renegotiation; /* the peer knows RFC 5746 (always in TLS 1.3) */
     struct span status;        /* client: the server's OCSP response, DER; empty: none */
-    struct span peer_cert;     /* leaf DER; empty: none */
+    struct span scts;      /* client: SignedCertificateTimestampList with its length; empty: none */
+    struct span peer_cert; /* leaf DER; empty: none */
     uint64_t sealed_bytes, opened_bytes; /* plaintext */
 };
 void tls_get_info(const struct tls *t, struct tls_info *i);
+/* Key material for other uses, the same at both ends (RFC 5705; RFC 8446 section 7.5). context is
+ * at most 65535 bytes; without has_context it is empty, which in TLS 1.2 is not the same as an
+ * empty one. ERR_ARG: a label that TLS itself uses, too long a label, context or n, n 0;
+ * ERR_STATE: not connected, or a renegotiation is under way; ERR_CLOSED: it failed;
+ * ERR_UNSUPPORTED: TLS 1.2 without extended master secret. Behaves like a call of tls_input() for
+ * threads. */
+int tls_export(const struct tls *t, const char *label, struct span context, bool has_context,
+               uint8_t *out, size_t n) MUST_CHECK;
+enum tls_binding {
+    TLS_BINDING_EXPORTER, /* tls-exporter (RFC 9266), 32 bytes; not where TLS 1.2 may renegotiate */
+    TLS_BINDING_END_POINT, /* tls-server-end-point (RFC 5929), 32 to 64 bytes. Not known for EdDSA,
+                              nor to a server that resumed and has more than one certificate */
+};
+/* *n: in room, out length. Errors as above; ERR_ARG: no room; ERR_UNSUPPORTED: this connection has
+ * none of that kind. */
+int tls_channel_binding(const struct tls *t, enum tls_binding what, uint8_t *out,
+                        size_t *n) MUST_CHECK;
 /* A reference to the session that this connection can be resumed with: TLS 1.2 after the handshake,
  * TLS 1.3 the newest ticket (which the read half may replace); NULL: none. */
 struct tls_session *tls_session(const struct tls *t);

@@ -33,7 +33,7 @@ struct tls {
     struct buf message; /* an unfinished handshake message */
     uint8_t rx_secret[HASH_MAX];
     unsigned idle, ccs;
-    size_t rx_max; /* longest content of a record (max_fragment_length) */
+    size_t rx_max; /* longest content of a record, as agreed */
     size_t skip;   /* early data still to be skipped */
     uint64_t opened;
     /* write half */
@@ -63,6 +63,11 @@ int engine_flush(struct tls *t) MUST_CHECK;
 int engine_emit(struct tls *t, uint8_t type, const uint8_t *p, size_t n) MUST_CHECK;
 /* TLS 1.3: key and IV of a half from its traffic secret. */
 int engine_keys(struct tls *t, struct rec_half *half, const uint8_t *traffic) MUST_CHECK;
+/* What was agreed about the length of a record's content (RFC 6066 section 4; RFC 8449, where limit
+ * is hs.send_limit or hs.recv_limit). */
+size_t engine_content_max(const struct tls *t, uint16_t limit);
+/* Puts a limit on what we send; padding keeps to it. */
+void engine_set_tx_max(struct tls *t, size_t max);
 /* No more keys in that half. */
 void engine_read_end(struct tls *t);
 void engine_write_end(struct tls *t);

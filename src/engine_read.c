@@ -84,13 +84,19 @@ static int take_alert(struct tls *t, struct span body, struct tls_in *in)
     return ERR_PEER_ALERT;
 }
 
-/* max_fragment_length holds from when it is agreed (RFC 6066 section 4); what arrives under the
- * keys of before a renegotiation was made without it. */
+/* max_fragment_length holds from when it is agreed (RFC 6066 section 4), record_size_limit for what
+ * is sealed under the keys of its handshake (RFC 8449 section 4); those of TLS 1.3 are there before
+ * it is. What comes under the keys of before a renegotiation was made without it. Ours may be
+ * shorter any time. */
 static void take_limits(struct tls *t)
 {
-    t->tx_max = t->hs.max_fragment ? t->hs.max_fragment : REC_PLAIN_MAX;
-    if (!t->hs.renegotiating) {
-        t->rx_max = t->tx_max;
+    size_t max = engine_content_max(t, t->hs.send_limit);
+
+    if (max < t->tx_max) {
+        engine_set_tx_max(t, max);
+    }
+    if (!t->hs.renegotiating && (!t->hs.recv_limit || t->rx.protection->hides_type)) {
+        t->rx_max = engine_content_max(t, t->hs.recv_limit);
     }
 }
 
@@ -199,6 +205,7 @@ static int take_record(struct tls *t, const struct rec_header *head, struct tls_
     struct mspan fragment = { in->data + REC_HEADER, head->len };
     struct mspan out = { in->out, in->room };
     struct rec_opened o = { head->type, span_of(fragment.p, fragment.n), { NULL, 0 } };
+    size_t counted = 0; /* what counts as content, when it is more than that */
     int rc;
 
     if (t->rx.protection == &protect_none && head->type == CT_APPLICATION_DATA &&
@@ -218,11 +225,16 @@ static int take_record(struct tls *t, const struct rec_header *head, struct tls_
                                    : "a record is not legal here");
         }
         t->skip = 0;
+        if (t->hs.recv_limit &&
+            t->rx.protection->hides_type) { /* RFC 8449 section 4: padding too */
+            counted = head->len - (size_t)AEAD_TAG - 1;
+        }
     } else if (head->type == CT_APPLICATION_DATA) {
         return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                            "data before any keys");
     }
-    if (o.plain.n + o.rest.n > t->rx_max) { /* RFC 6066 section 4 */
+    counted = counted ? counted : o.plain.n + o.rest.n;
+    if (counted > t->rx_max) { /* RFC 6066 section 4, RFC 8449 section 4 */
         rc = engine_fail(t, TLS_ALERT(ALERT_RECORD_OVERFLOW), __func__,
                          "a record is longer than was agreed");
     } else if (buf_len(&t->message) && o.type != CT_HANDSHAKE) { /* threat 9 */

@@ -127,6 +127,23 @@ static size_t parts_view(const struct span *in, size_t nin, size_t skip, size_t 
     return got;
 }
 
+/* With small records each is of use to the peer when its segment is there, not only with the last
+ * of sixteen (RFC 8446 leaves the length to us). Behind the first ones throughput counts. */
+#define SMALL_RECORD 1400
+#define SMALL_UNTIL  (64 * 1024)
+
+/* The most content of the next record, when so much was sealed before it. */
+static size_t next_max(const struct tls *t, uint64_t sealed)
+{
+    size_t small;
+
+    if (!t->hs.set->small_records || sealed >= SMALL_UNTIL) {
+        return t->tx_max;
+    }
+    small = rec_fit(&t->tx, SMALL_RECORD); /* 0: a block of padding is larger than that */
+    return small && small < t->tx_max ? small : t->tx_max;
+}
+
 int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
              size_t room, size_t *made)
 {
@@ -154,7 +171,8 @@ int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, ui
             break;
         }
         want = want < fit ? want : fit;
-        want = want < t->tx_max ? want : t->tx_max;
+        fit = next_max(t, t->sealed);
+        want = want < fit ? want : fit;
         want = parts_view(in, nin, *taken, want, view, 16, &nview);
         rc = rec_seal(&t->tx, CT_APPLICATION_DATA, view, nview, want, dst + *made);
         if (rc < 0) {
@@ -174,20 +192,25 @@ size_t tls_headroom(const struct tls *t)
 
 size_t tls_overhead(const struct tls *t, size_t len)
 {
-    size_t whole = len / t->tx_max, rest = len % t->tx_max, size = 0;
+    size_t size = 0, rest = len, max;
 
     if (!t->tx.protection) {
         return TLS_OVERHEAD_MAX;
     }
-    if (rest || !whole) {
-        size = rec_size(&t->tx, rest);
+    while (max = next_max(t, t->sealed + (len - rest)), max < t->tx_max && rest > max) {
+        size += rec_size(&t->tx, max);
+        rest -= max;
     }
-    return size + whole * rec_size(&t->tx, t->tx_max) - len;
+    size += rest / t->tx_max * rec_size(&t->tx, t->tx_max);
+    if (rest % t->tx_max || !rest) {
+        size += rec_size(&t->tx, rest % t->tx_max);
+    }
+    return size - len;
 }
 
 size_t tls_fragment(const struct tls *t)
 {
-    return t->tx_max;
+    return next_max(t, t->sealed);
 }
 
 int tls_close(struct tls *t)

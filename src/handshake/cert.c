@@ -1,101 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Certificates and what is signed with them, for both versions and both directions. */
+/* The certificate of the peer and what it signs with it, for both versions and both directions. */
 #include "base/mem.h"
 #include "handshake/local.h"
 
-/* ---- ours ---- */
-/* May a handshake of our version be signed under this scheme with a key of that type? */
-static bool scheme_fits(const struct hs *h, const struct scheme *s, enum key_type key)
-{
-    if (hs_is_13(h)) {
-        return s->handshake13 && s->key == key;
-    }
-    /* RFC 8422 section 5.4: in TLS 1.2 the scheme's curve says nothing. */
-    return s->kind == SIG_ECDSA ? key == KEY_EC_P256 || key == KEY_EC_P384 || key == KEY_EC_P521
-                                : s->key == key;
-}
-
-bool cert_auth_fits(enum auth auth, enum key_type key)
-{
-    bool rsa = key == KEY_RSA || key == KEY_RSA_PSS;
-
-    return auth == AUTH_ANY || (auth == AUTH_RSA) == rsa;
-}
-
-/* TLS 1.2: the client's groups are also the curves it can verify on (RFC 8422 section 5.1); one
- * that names none takes any. */
-static bool curve_fits(const struct hs *h, enum key_type key)
-{
-    const struct hs_work *k = h->work;
-
-    if (hs_is_13(h) || h->set->role == TLS_CLIENT || !k->got_groups || key < KEY_EC_P256 ||
-        key > KEY_EC_P521) {
-        return true;
-    }
-    return k->peer_curves & 1u << (key - KEY_EC_P256);
-}
-
-static bool peer_takes(const struct hs_work *k, uint16_t scheme)
-{
-    for (size_t i = 0; i < k->nschemes; i++) {
-        if (k->schemes[i] == scheme) {
-            return true;
-        }
-    }
-    return false;
-}
-
-int cert_choose(struct hs *h, enum auth auth)
-{
-    struct hs_work *k = h->work;
-
-    for (size_t i = 0; i < h->set->nidentities; i++) {
-        const struct identity *id = h->set->identities[i];
-        enum key_type type = privkey_type(id->key);
-
-        if (!cert_auth_fits(auth, type) || !curve_fits(h, type)) {
-            continue;
-        }
-        for (size_t j = 0; j < h->set->nschemes; j++) {
-            const struct scheme *s = h->set->schemes[j];
-
-            if (scheme_fits(h, s, type) && peer_takes(k, s->id) &&
-                (id->leaf.key_hash == HASH_NONE || id->leaf.key_hash == s->hash)) {
-                k->identity = id;
-                k->our_scheme = s;
-                return 1;
-            }
-        }
-    }
-    return 0;
-}
-
-struct span cert_status(const struct hs *h)
-{
-    for (size_t i = 0; i < h->set->nidentities; i++) {
-        if (h->set->identities[i] == h->work->identity) {
-            return buf_span(&h->set->status[i]);
-        }
-    }
-    return span_of(NULL, 0);
-}
-
-int cert_sign(struct hs *h, struct wr *w, const struct span *part, size_t n)
-{
-    struct hs_work *k = h->work;
-    uint8_t sig[SIG_MAX];
-    size_t siglen = sizeof sig;
-
-    TRY(privkey_sign(k->identity->key, k->our_scheme, part, n, sig, &siglen));
-    wr_u16(w, k->our_scheme->id);
-    wr_vec(w, 2, sig, siglen);
-    if (!h->scheme) {
-        h->scheme = k->our_scheme;
-    }
-    return 0;
-}
-
-/* ---- the peer's ---- */
 /* The engine's verdict, then the application's word on it. */
 static int judge(struct hs *h, const struct cert *chain, size_t n)
 {
@@ -127,12 +34,41 @@ static int judge(struct hs *h, const struct cert *chain, size_t n)
     return word < 0 ? TLS_ALERT(ALERT_INTERNAL_ERROR) : TLS_ALERT(word);
 }
 
-/* TLS 1.3 puts extensions behind each certificate: an OCSP response, if we asked for one. */
+static int status_take(struct hs *h, struct rd *body, bool leaf)
+{
+    struct rd response;
+    uint8_t type;
+
+    if (!rd_u8(body, &type) || type != 1 || !rd_vec(body, 3, &response) || response.n == 0) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed OCSP response");
+    }
+    return leaf ? buf_append(&h->status, response.p, response.n) : 0;
+}
+
+static int entry_extension(struct hs *h, uint16_t id, struct rd *body, bool leaf)
+{
+    struct span rest;
+
+    if (id == EXT_STATUS_REQUEST && h->set->ask_status) {
+        return status_take(h, body, leaf);
+    }
+    if (id == EXT_CERTIFICATE_TIMESTAMP && h->set->ask_scts) {
+        if (leaf) {
+            return scts_take(h, body);
+        }
+        (void)!rd_bytes(body, body->n, &rest);
+        return 0;
+    }
+    return FAIL(h->err, TLS_ALERT(ALERT_UNSUPPORTED_EXTENSION),
+                "a certificate extension that was not asked for");
+}
+
+/* TLS 1.3 puts extensions behind each certificate, of those that we asked for; what is said about
+ * the leaf is kept. */
 static int entry_extensions(struct hs *h, struct rd *list, bool leaf)
 {
-    struct rd exts, body, response;
-    uint16_t id;
-    uint8_t type;
+    uint16_t id, seen[2] = { 0 };
+    struct rd exts, body;
 
     if (!rd_vec(list, 2, &exts)) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed Certificate");
@@ -141,16 +77,14 @@ static int entry_extensions(struct hs *h, struct rd *list, bool leaf)
         if (!rd_u16(&exts, &id) || !rd_vec(&exts, 2, &body)) {
             return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed Certificate");
         }
-        if (id != EXT_STATUS_REQUEST || !h->set->ask_status) {
-            return FAIL(h->err, TLS_ALERT(ALERT_UNSUPPORTED_EXTENSION),
-                        "a certificate extension that was not asked for");
+        if (id && (id == seen[0] || id == seen[1])) { /* section 4.2 */
+            return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "extension %u twice", id);
         }
-        if (!rd_u8(&body, &type) || type != 1 || !rd_vec(&body, 3, &response) || response.n == 0 ||
-            !rd_done(&body) || buf_len(&h->status)) {
-            return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed OCSP response");
-        }
-        if (leaf) {
-            TRY(buf_append(&h->status, response.p, response.n));
+        seen[seen[0] != 0] = id; /* there are two that we may have asked for */
+        TRY(entry_extension(h, id, &body, leaf));
+        if (!rd_done(&body)) {
+            return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "extension %u has bytes left over",
+                        id);
         }
     }
     return 0;
@@ -259,7 +193,7 @@ int cert_check_signature(struct hs *h, struct rd *body, const struct span *part,
     for (size_t i = 0; i < h->set->nschemes; i++) {
         s = h->set->schemes[i]->id == id ? h->set->schemes[i] : s;
     }
-    if (!s || !scheme_fits(h, s, pubkey_type(k->peer_key))) { /* threat 4 */
+    if (!s || !cert_scheme_fits(h, s, pubkey_type(k->peer_key))) { /* threat 4 */
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                     "signature scheme 0x%04x was not offered or does not fit the key", id);
     }

@@ -39,18 +39,23 @@ static int verify_send(struct hs *h)
     return hs_msg_send(h, &m);
 }
 
-/* The extensions behind a certificate of ours: an OCSP response to whoever asked for it. */
+/* The extensions behind a certificate of ours: OCSP response and timestamps to whoever asked. */
 static void entry_write(struct hs *h, struct wr *w, bool leaf)
 {
-    struct span status = cert_status(h);
+    struct span status = cert_status(h), scts = cert_scts(h);
     size_t exts = wr_begin(w, 2), body;
 
-    if (leaf && status.n && h->set->role == TLS_SERVER && h->work->offers_status) {
+    leaf = leaf && h->set->role == TLS_SERVER;
+    if (leaf && status.n && h->work->offers_status) {
         wr_u16(w, EXT_STATUS_REQUEST);
         body = wr_begin(w, 2);
         wr_u8(w, 1); /* ocsp */
         wr_vec(w, 3, status.p, status.n);
         wr_end(w, 2, body);
+    }
+    if (leaf && scts.n && h->work->offers_scts) {
+        wr_u16(w, EXT_CERTIFICATE_TIMESTAMP);
+        wr_vec(w, 2, scts.p, scts.n);
     }
     wr_end(w, 2, exts);
 }
@@ -69,6 +74,9 @@ int cert13_send(struct hs *h)
         entry_write(h, &m.w, i == 0);
     }
     wr_end(&m.w, 3, list);
+    if (k->unpacks) {
+        cert13_pack(&m);
+    }
     TRY(hs_msg_send(h, &m));
     return k->identity ? verify_send(h) : 0;
 }

@@ -41,7 +41,8 @@ int client12_on_hello(struct hs *h, struct rd *body)
     bool same, had_ems = h->renegotiating && h->ems;
 
     h->ems = h->etm = false;
-    h->max_fragment = 0;
+    buf_free(&h->scts);
+    h->max_fragment = h->send_limit = h->recv_limit = 0;
     TRY(hello_server_parse(h, body, IN_SH12, &s));
     TRY(check_secure(h));
     TRY(hello_check_ems(h, had_ems));
@@ -135,10 +136,12 @@ int client12_on_request(struct hs *h, struct rd *body)
 
     TRY(check_exchanged(h));
     if (!rd_vec(body, 1, &types) || types.n == 0 || !rd_vec(body, 2, &schemes) ||
-        !rd_vec(body, 2, &authorities) || schemes_take(h, schemes) < 0) {
+        !rd_vec(body, 2, &authorities) || schemes_take(h, schemes) < 0 ||
+        authorities_take(h, authorities) < 0) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed CertificateRequest");
     }
     h->facts |= FACT_CLIENT_AUTH;
+    TRY(cert_weigh(h));
     rsa = types.n && memchr(types.p, TYPE_RSA_SIGN, types.n);
     ecdsa = types.n && memchr(types.p, TYPE_ECDSA_SIGN, types.n);
     if (rsa || ecdsa) { /* none that fits: an empty Certificate says so */

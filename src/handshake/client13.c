@@ -110,6 +110,7 @@ int request13_read(struct hs *h, struct rd *body)
         return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION),
                     "CertificateRequest without signature_algorithms");
     }
+    TRY(cert_weigh(h));
     (void)cert_choose(h, AUTH_ANY); /* none that fits: an empty Certificate says so */
     return 0;
 }

@@ -223,6 +223,7 @@ static const struct {
     { HS_FINISHED, "Finished", NULL },
     { HS_CERTIFICATE_STATUS, "CertificateStatus", say_status },
     { HS_KEY_UPDATE, "KeyUpdate", say_key_update },
+    { HS_COMPRESSED_CERTIFICATE, "CompressedCertificate", NULL },
 };
 #define NMESSAGES (sizeof messages / sizeof *messages)
 

@@ -118,6 +118,9 @@ static int step(struct hs *h, unsigned kind, struct span message, bool last_in_r
 int hs_message(struct hs *h, struct span message, bool last_in_record)
 {
     hs_trace(false, h->version, message);
+    if (h->state == S_WAIT_CH && message.p[0] == HS_CLIENT_HELLO) {
+        TRY(hello_ask_config(h, message));
+    }
     return step(h, hello_kind(h, message), message, last_in_record);
 }
 
@@ -133,6 +136,7 @@ size_t hs_message_max(unsigned type)
 {
     switch (type) {
     case HS_CERTIFICATE:
+    case HS_COMPRESSED_CERTIFICATE:
     case HS_CERTIFICATE_REQUEST:
     case HS_CERTIFICATE_STATUS:
     case HS_NEW_SESSION_TICKET:
@@ -201,6 +205,7 @@ int hs_client_begin(struct hs *h)
     }
     TRY(rand_bytes(h->work->client_random, RANDOM_SIZE));
     TRY(pick_session_id(h));
+    TRY(rand_bytes(h->work->grease, sizeof h->work->grease));
     /* Whether TLS 1.2 will ask for our signature over all of it is not known yet. */
     h->write_blocked = h->renegotiating; /* no peer expects data between our hello and Finished */
     h->work->transcript.keep = hello_offers(h, TLS_1_2) && h->set->nidentities > 0;
@@ -320,6 +325,7 @@ void hs_failed(struct hs *h)
     session_unref(h->session);
     h->session = NULL;
     post13_free(h);
+    exporter_free(h);
     hs_end(h);
 }
 
@@ -327,11 +333,13 @@ void hs_free(struct hs *h)
 {
     hs_end(h);
     post13_free(h);
+    exporter_free(h);
     mem_free(h->alpn);
     mem_free(h->sni);
     mem_free(h->name);
     mem_free(h->peer_cert);
     buf_free(&h->status);
+    buf_free(&h->scts);
     session_unref(h->session);
     h->alpn = h->sni = h->name = NULL;
     h->peer_cert = NULL;

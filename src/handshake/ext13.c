@@ -33,6 +33,7 @@ int ext_share_write(struct hs *h, struct wr *w, enum ext_where where)
 {
     struct hs_work *k = h->work;
     size_t list;
+    bool asked_for;
 
     if (where == IN_HRR) {
         wr_u16(w, k->share_group->id);
@@ -46,6 +47,7 @@ int ext_share_write(struct hs *h, struct wr *w, enum ext_where where)
     if (!hello_offers(h, TLS_1_3)) {
         return 0;
     }
+    asked_for = k->kex_group && k->kex_group != k->share_group;
     if (k->kex_group != k->share_group) { /* a retry for a cookie alone keeps it (4.1.2) */
         kex_free(k->kex);
         k->kex = kex_start(k->share_group, k->sent_share);
@@ -55,6 +57,10 @@ int ext_share_write(struct hs *h, struct wr *w, enum ext_where where)
         return crypto_why(ERR_CRYPTO);
     }
     list = wr_begin(w, 2);
+    if (hello_grease(h, GREASE_GROUP) && !asked_for) { /* what was asked for comes alone (4.2.8) */
+        hello_put_grease(h, w, GREASE_GROUP);
+        wr_vec(w, 2, "", 1);
+    }
     wr_u16(w, k->share_group->id);
     wr_vec(w, 2, k->sent_share, k->share_group->share_client);
     wr_end(w, 2, list);

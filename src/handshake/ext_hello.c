@@ -9,7 +9,10 @@ int ext_sni_write(struct hs *h, struct wr *w, enum ext_where where)
 {
     size_t list;
 
-    if (where != IN_CH || !h->sni) {
+    if (where != IN_CH) { /* section 3: empty, from a server that used it */
+        return h->work->got_sni && h->work->name_used && !(h->facts & FACT_RESUMED);
+    }
+    if (!h->sni) {
         return 0;
     }
     list = wr_begin(w, 2);
@@ -32,6 +35,7 @@ int ext_sni_read(struct hs *h, struct rd *body, enum ext_where where)
         !rd_done(&list) || name.n == 0 || name.n > 255) {
         return ext_bad(h, "server_name");
     }
+    h->work->got_sni = true;
     if (h->renegotiating) { /* section 3: of the same connection */
         return span_eq(span_of(name.p, name.n), span_text(before))
                    ? 0
@@ -59,8 +63,11 @@ int ext_groups_write(struct hs *h, struct wr *w, enum ext_where where)
         return 0;
     }
     list = wr_begin(w, 2);
+    hello_put_grease(h, w, GREASE_GROUP);
     for (size_t i = 0; i < h->set->ngroups; i++) {
-        wr_u16(w, h->set->groups[i]->id);
+        if (hello_offers(h, TLS_1_3) || group_is_classic(h->set->groups[i])) {
+            wr_u16(w, h->set->groups[i]->id);
+        }
     }
     wr_end(w, 2, list);
     return 1;
@@ -95,8 +102,9 @@ int ext_schemes_write(struct hs *h, struct wr *w, enum ext_where where)
 {
     size_t list = wr_begin(w, 2);
 
-    (void)h;
-    (void)where;
+    if (where == IN_CH) {
+        hello_put_grease(h, w, GREASE_SCHEME);
+    }
     /* rsa_pkcs1 stands in both: peers that know no _cert extension look here for the chain's. */
     for (size_t i = 0; i < h->set->nschemes; i++) {
         wr_u16(w, h->set->schemes[i]->id);
@@ -105,21 +113,25 @@ int ext_schemes_write(struct hs *h, struct wr *w, enum ext_where where)
     return 1;
 }
 
-int schemes_take(struct hs *h, struct rd list)
+static int schemes_keep(struct rd list, uint16_t to[static MAX_SCHEMES], size_t *n)
 {
-    struct hs_work *k = h->work;
     uint16_t id;
 
     if (list.n == 0 || list.n % 2) {
         return TLS_ALERT(ALERT_DECODE_ERROR);
     }
-    k->nschemes = 0;
+    *n = 0;
     while (rd_u16(&list, &id)) {
-        if (scheme_by_id(id) && k->nschemes < MAX_SCHEMES) {
-            k->schemes[k->nschemes++] = id;
+        if (scheme_by_id(id) && *n < MAX_SCHEMES) {
+            to[(*n)++] = id;
         }
     }
     return 0;
+}
+
+int schemes_take(struct hs *h, struct rd list)
+{
+    return schemes_keep(list, h->work->schemes, &h->work->nschemes);
 }
 
 int ext_schemes_read(struct hs *h, struct rd *body, enum ext_where where)
@@ -139,9 +151,10 @@ int ext_schemes_cert_read(struct hs *h, struct rd *body, enum ext_where where)
     struct rd list;
 
     (void)where;
-    /* We have one chain for each key: which signatures it has cannot be chosen (4.4.2.2 lets us
-     * send it all the same). */
-    if (!rd_vec(body, 2, &list) || list.n == 0 || list.n % 2) {
+    /* Of several chains one that fits is taken; section 4.4.2.2 lets us send another all the same.
+     */
+    if (!rd_vec(body, 2, &list) ||
+        schemes_keep(list, h->work->cert_schemes, &h->work->ncert_schemes) < 0) {
         return ext_bad(h, "signature_algorithms_cert");
     }
     return 0;
@@ -240,6 +253,7 @@ int ext_versions_write(struct hs *h, struct wr *w, enum ext_where where)
         return 0;
     }
     list = wr_begin(w, 1);
+    hello_put_grease(h, w, GREASE_VERSION);
     for (uint16_t v = TLS_1_3; hello_offers(h, v); v--) {
         wr_u16(w, v);
     }
@@ -314,7 +328,14 @@ int ext_status_read(struct hs *h, struct rd *body, enum ext_where where)
     return 0;
 }
 
-/* ---- max_fragment_length ---- */
+/* ---- max_fragment_length, and record_size_limit that replaces it ---- */
+/* RFC 8449 section 5. */
+static int two_limits(struct hs *h)
+{
+    return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                "the server agrees to max_fragment_length and record_size_limit");
+}
+
 /* RFC 6066 section 4: 1 is 2^9 bytes, 4 is 2^12. */
 int ext_fragment_write(struct hs *h, struct wr *w, enum ext_where where)
 {
@@ -344,6 +365,67 @@ int ext_fragment_read(struct hs *h, struct rd *body, enum ext_where where)
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "max_fragment_length of code %u",
                     code);
     }
+    if (where != IN_CH && h->send_limit) {
+        return two_limits(h);
+    }
     *(where == IN_CH ? &h->work->offers_fragment : &h->max_fragment) = n;
     return 0;
+}
+
+/* RFC 8449 section 4: the most that can be in a record, of which TLS 1.3 counts the type. */
+static uint16_t limit_of(bool with_type, uint16_t wish)
+{
+    uint16_t most = (uint16_t)(RECORD_LIMIT_MAX - !with_type);
+
+    return wish && wish < most ? wish : most;
+}
+
+/* 0: not offered. One beyond what the version has changes nothing. */
+static void limits_take(struct hs *h, uint16_t theirs)
+{
+    h->send_limit = theirs ? limit_of(hs_is_13(h), theirs) : 0;
+    h->recv_limit = theirs ? limit_of(hs_is_13(h), h->set->record_limit) : 0;
+}
+
+int ext_limit_write(struct hs *h, struct wr *w, enum ext_where where)
+{
+    if (where != IN_CH) {
+        if (!h->send_limit) {
+            return 0;
+        }
+        wr_u16(w, h->recv_limit);
+        return 1;
+    }
+    if (!h->set->record_limit) {
+        return 0;
+    }
+    wr_u16(w, limit_of(hello_offers(h, TLS_1_3), h->set->record_limit));
+    return 1;
+}
+
+int ext_limit_read(struct hs *h, struct rd *body, enum ext_where where)
+{
+    uint16_t n;
+
+    if (!rd_u16(body, &n)) {
+        return ext_bad(h, "record_size_limit");
+    }
+    if (n < RECORD_LIMIT_MIN) {
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "record_size_limit of %u", n);
+    }
+    if (where == IN_CH) {
+        h->work->offers_limit = n;
+        return 0;
+    }
+    if (h->max_fragment) {
+        return two_limits(h);
+    }
+    limits_take(h, n);
+    return 0;
+}
+
+void ext_sizes_agree(struct hs *h)
+{
+    limits_take(h, h->work->offers_limit);
+    h->max_fragment = h->work->offers_limit ? 0 : h->work->offers_fragment;
 }

@@ -12,6 +12,7 @@ struct ext_row {
 static const struct ext_row rows[] = {
     { EXT_SERVER_NAME, IN_CH | IN_EE | IN_SH12, ext_sni_write, ext_sni_read },
     { EXT_MAX_FRAGMENT_LENGTH, IN_CH | IN_EE | IN_SH12, ext_fragment_write, ext_fragment_read },
+    { EXT_RECORD_SIZE_LIMIT, IN_CH | IN_EE | IN_SH12, ext_limit_write, ext_limit_read },
     { EXT_STATUS_REQUEST, IN_CH | IN_CR | IN_CT | IN_SH12, ext_status_write, ext_status_read },
     { EXT_SUPPORTED_GROUPS, IN_CH | IN_EE | IN_SH12, ext_groups_write, ext_groups_read },
     { EXT_EC_POINT_FORMATS, IN_CH | IN_SH12, ext_points_write, ext_points_read },
@@ -26,7 +27,10 @@ static const struct ext_row rows[] = {
     { EXT_COOKIE, IN_CH | IN_HRR, ext_cookie_write, ext_cookie_read },
     { EXT_KEY_SHARE, IN_CH | IN_SH | IN_HRR, ext_share_write, ext_share_read },
     { EXT_EARLY_DATA, IN_CH | IN_EE | IN_NST, NULL, ext_early_read },
-    { EXT_CERTIFICATE_AUTHORITIES, IN_CH | IN_CR, NULL, NULL },
+    { EXT_CERTIFICATE_AUTHORITIES, IN_CH | IN_CR, ext_authorities_write, ext_authorities_read },
+    { EXT_OID_FILTERS, IN_CR, NULL, NULL }, /* section 4.2.5: what we do not know is ignored */
+    { EXT_CERTIFICATE_TIMESTAMP, IN_CH | IN_CR | IN_CT | IN_SH12, ext_scts_write, ext_scts_read },
+    { EXT_COMPRESS_CERTIFICATE, IN_CH | IN_CR, ext_compress_write, ext_compress_read },
     { EXT_POST_HANDSHAKE_AUTH, IN_CH, ext_post_auth_write, ext_post_auth_read },
     { EXT_PSK_KEY_EXCHANGE_MODES, IN_CH, ext_modes_write, ext_modes_read },
     { EXT_PRE_SHARED_KEY, IN_CH | IN_SH, ext_psk_write, ext_psk_read }, /* the last in a hello */
@@ -44,12 +48,41 @@ int ext_flag_read(struct hs *h, struct rd *body, const char *name)
     return rd_done(body) ? 0 : ext_bad(h, name);
 }
 
+/* One of the application's that our hello carried. */
+static bool is_custom(const struct hs *h, uint16_t want)
+{
+    struct rd list = rd_span(buf_span(&h->set->extensions)), body;
+    uint16_t id;
+
+    while (rd_u16(&list, &id) && rd_vec(&list, 2, &body)) {
+        if (id == want) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A reserved extension (RFC 8701), unless the application had the same idea. */
+static void put_grease(const struct hs *h, struct wr *w, unsigned which, size_t n)
+{
+    static const uint8_t zeros[1];
+    uint16_t id = hello_grease(h, which);
+
+    if (id && !is_custom(h, id)) {
+        wr_u16(w, id);
+        wr_vec(w, 2, zeros, n);
+    }
+}
+
 int ext_write(struct hs *h, struct wr *w, enum ext_where where)
 {
     size_t block = wr_begin(w, 2);
 
     if (where & (IN_CH | IN_CR)) {
         h->work->ext_sent = 0;
+    }
+    if (where == IN_CH) {
+        put_grease(h, w, GREASE_EXTENSION, 0);
     }
     for (size_t i = 0; i < NROWS; i++) {
         struct wr before;
@@ -58,6 +91,7 @@ int ext_write(struct hs *h, struct wr *w, enum ext_where where)
 
         if (where == IN_CH && rows[i].id == EXT_PRE_SHARED_KEY) {
             wr_bytes(w, buf_data(&h->set->extensions), buf_len(&h->set->extensions));
+            put_grease(h, w, GREASE_EXTENSION2, 1); /* servers of old want the last not empty */
         }
         before = *w;
         if (!(rows[i].where & where) || !rows[i].write) {
@@ -82,20 +116,6 @@ int ext_write(struct hs *h, struct wr *w, enum ext_where where)
         wr_end(w, 2, block);
     }
     return wr_ok(w) ? 0 : ERR_MEM;
-}
-
-/* One of the application's that our hello carried. */
-static bool is_custom(const struct hs *h, uint16_t want)
-{
-    struct rd list = rd_span(buf_span(&h->set->extensions)), body;
-    uint16_t id;
-
-    while (rd_u16(&list, &id) && rd_vec(&list, 2, &body)) {
-        if (id == want) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static const struct ext_row *row_find(uint16_t id, size_t *at)

@@ -15,6 +15,8 @@ int ext_sni_write(struct hs *h, struct wr *w, enum ext_where where);
 int ext_sni_read(struct hs *h, struct rd *body, enum ext_where where);
 int ext_fragment_write(struct hs *h, struct wr *w, enum ext_where where);
 int ext_fragment_read(struct hs *h, struct rd *body, enum ext_where where);
+int ext_limit_write(struct hs *h, struct wr *w, enum ext_where where);
+int ext_limit_read(struct hs *h, struct rd *body, enum ext_where where);
 int ext_status_write(struct hs *h, struct wr *w, enum ext_where where);
 int ext_status_read(struct hs *h, struct rd *body, enum ext_where where);
 int ext_groups_write(struct hs *h, struct wr *w, enum ext_where where);
@@ -26,6 +28,13 @@ int ext_alpn_read(struct hs *h, struct rd *body, enum ext_where where);
 int ext_versions_write(struct hs *h, struct wr *w, enum ext_where where);
 int ext_versions_read(struct hs *h, struct rd *body, enum ext_where where);
 int ext_schemes_cert_read(struct hs *h, struct rd *body, enum ext_where where);
+/* ext_cert.c */
+int ext_authorities_write(struct hs *h, struct wr *w, enum ext_where where);
+int ext_authorities_read(struct hs *h, struct rd *body, enum ext_where where);
+int ext_scts_write(struct hs *h, struct wr *w, enum ext_where where);
+int ext_scts_read(struct hs *h, struct rd *body, enum ext_where where);
+int ext_compress_write(struct hs *h, struct wr *w, enum ext_where where);
+int ext_compress_read(struct hs *h, struct rd *body, enum ext_where where);
 /* ext12.c */
 int ext_ems_write(struct hs *h, struct wr *w, enum ext_where where);
 int ext_ems_read(struct hs *h, struct rd *body, enum ext_where where);

@@ -25,6 +25,7 @@ enum hs_type { /* RFC 8446 section 4, RFC 5246 section 7.4 */
                HS_FINISHED = 20,
                HS_CERTIFICATE_STATUS = 22,
                HS_KEY_UPDATE = 24,
+               HS_COMPRESSED_CERTIFICATE = 25, /* RFC 8879 */
                /* What the table tells apart although the wire does not. */
                HS_HELLO_RETRY_REQUEST = 256,   /* a ServerHello by type, but for its random */
                HS_SERVER_HELLO_13 = 257,       /* that chooses TLS 1.3 */
@@ -101,6 +102,8 @@ struct hs_host {
     int (*warn)(void *ctx, enum alert desc);
     int (*key_update)(void *ctx, bool answer_wanted); /* the peer changed its sending keys */
     int (*early_data)(void *ctx);                     /* records to skip will come (4.2.10) */
+    /* Another config from here on; the reference passes. ERR_ARG: not sealed, or of a client. */
+    int (*use_config)(void *ctx, struct config *c);
     const uint8_t *(*traffic)(void *ctx, enum hs_direction d); /* TLS 1.3: the secret of now */
 };
 
@@ -120,12 +123,15 @@ struct hs {
     const struct group *group;
     const struct scheme *scheme; /* of the peer's CertificateVerify, else of ours */
     uint16_t max_fragment; /* TLS 1.2: bytes of a record either way; 0: no limit but the usual */
+    /* record_size_limit: the peer's, and ours when it holds; 0: none. TLS 1.3 counts the type. */
+    uint16_t send_limit, recv_limit;
     bool ems, etm;
     char *alpn, *sni, *name; /* NULL: none; name: the verified one */
     uint8_t *peer_cert;      /* leaf DER */
     size_t peer_cert_len;
     int64_t peer_not_after; /* of its chain, seconds since 1970; INT64_MAX: no certificate */
     struct buf status;      /* client: OCSP response */
+    struct buf scts;        /* client: SignedCertificateTimestampList */
     struct tls_session
         *session;       /* client: offered, then the one to resume; server: resumed, made */
     bool finished_last; /* ours was the last message */
@@ -138,8 +144,11 @@ struct hs {
     bool write_blocked; /* no data now: from our hello in a renegotiation, or from our Finished, on
                          */
     uint8_t verify[2][VERIFY12]; /* the last Finished of client and server */
-    struct hs_work *work;        /* NULL once connected */
-    struct post13 *post;         /* TLS 1.3, connected; NULL: neither tickets nor requests come */
+    uint8_t *exporter;           /* its secret; TLS 1.2: and the randoms (exporter.c) */
+    uint8_t exporter_size;
+    struct identity *shown; /* server: the certificate that went out; NULL: not known */
+    struct hs_work *work;   /* NULL once connected */
+    struct post13 *post;    /* TLS 1.3, connected; NULL: neither tickets nor requests come */
 };
 
 /* host name to verify and SNI may be NULL. A client's ClientHello is sent from here. */
@@ -150,6 +159,12 @@ int hs_restart(struct hs *h, bool resume) MUST_CHECK;
  * comes first: ERR_STATE, ERR_UNSUPPORTED. */
 int hs_may_request(const struct hs *h) MUST_CHECK;
 int hs_request(struct hs *h, const struct settings *set) MUST_CHECK;
+/* Both of a connection that is or was complete, and not in a renegotiation (ERR_STATE). See
+ * tls_export() and tls_channel_binding(). */
+int hs_export(const struct hs *h, const char *label, struct span context, bool has_context,
+              uint8_t *out, size_t n) MUST_CHECK;
+int hs_exporter_binding(const struct hs *h, uint8_t *out, size_t *n) MUST_CHECK;
+int hs_end_point(const struct hs *h, uint8_t *out, size_t *n) MUST_CHECK;
 /* The peer does not want to renegotiate: back to CONNECTED, on the keys of before. */
 void hs_abandon(struct hs *h);
 /* One whole message with its header. last_in_record: nothing follows it in its record. */

@@ -53,6 +53,33 @@ const char *hs_version_name(const struct hs *h)
     }
 }
 
+/* ---- reserved values (RFC 8701) ---- */
+/* Offered so that servers do not forget how to ignore what they do not know: 0x0a0a, 0x1a1a, up to
+ * 0xfafa. None of them is in the settings, so one that is chosen was not offered, as far as our
+ * checks can tell. 0: none. */
+uint16_t hello_grease(const struct hs *h, unsigned which)
+{
+    const uint8_t *seed = h->work->grease;
+    unsigned n = seed[which] >> 4;
+
+    if (h->set->no_grease) {
+        return 0;
+    }
+    if (which == GREASE_EXTENSION2 && n == seed[GREASE_EXTENSION] >> 4) { /* none twice */
+        n ^= 1;
+    }
+    return (uint16_t)(0x0a0a + 0x1010 * n);
+}
+
+void hello_put_grease(const struct hs *h, struct wr *w, unsigned which)
+{
+    uint16_t value = hello_grease(h, which);
+
+    if (value) {
+        wr_u16(w, value);
+    }
+}
+
 /* ---- what kind of message ---- */
 /* The body of one extension of a block with its length. */
 static bool find_extension(struct rd r, uint16_t want, struct rd *body)
@@ -71,26 +98,34 @@ static bool find_extension(struct rd r, uint16_t want, struct rd *body)
     return false;
 }
 
+/* The extension is only for TLS 1.3 (section 4.2.1); ext_versions_read() refuses any other value.
+ */
 static bool server_chose_13(struct rd r)
 {
     struct rd skipped, body;
     struct span fixed;
-    uint16_t v;
 
     return rd_bytes(&r, 2 + RANDOM_SIZE, &fixed) && rd_vec(&r, 1, &skipped) &&
-           rd_bytes(&r, 3, &fixed) && find_extension(r, EXT_SUPPORTED_VERSIONS, &body) &&
-           rd_u16(&body, &v) && v == TLS_1_3;
+           rd_bytes(&r, 3, &fixed) && find_extension(r, EXT_SUPPORTED_VERSIONS, &body);
+}
+
+/* From the start of a ClientHello to its extensions. */
+static bool client_extensions(struct rd *r)
+{
+    struct rd skipped;
+    struct span fixed;
+
+    return rd_bytes(r, 2 + RANDOM_SIZE, &fixed) && rd_vec(r, 1, &skipped) &&
+           rd_vec(r, 2, &skipped) && rd_vec(r, 1, &skipped);
 }
 
 static bool client_lists_13(struct rd r)
 {
-    struct rd skipped, body, list;
-    struct span fixed;
+    struct rd body, list;
     uint16_t v;
 
-    if (!rd_bytes(&r, 2 + RANDOM_SIZE, &fixed) || !rd_vec(&r, 1, &skipped) ||
-        !rd_vec(&r, 2, &skipped) || !rd_vec(&r, 1, &skipped) ||
-        !find_extension(r, EXT_SUPPORTED_VERSIONS, &body) || !rd_vec(&body, 1, &list)) {
+    if (!client_extensions(&r) || !find_extension(r, EXT_SUPPORTED_VERSIONS, &body) ||
+        !rd_vec(&body, 1, &list)) {
         return false;
     }
     while (rd_u16(&list, &v)) {
@@ -138,6 +173,43 @@ int hello_on_refused(struct hs *h, struct rd *body)
     return h->host->warn(h->ctx, ALERT_NO_RENEGOTIATION);
 }
 
+/* ---- the server's name ---- */
+static bool find_name(struct span message, struct rd *name)
+{
+    struct rd r = rd_of(message.p + HS_HEADER, message.n - HS_HEADER), body, list;
+    uint8_t type;
+
+    return client_extensions(&r) && find_extension(r, EXT_SERVER_NAME, &body) &&
+           rd_vec(&body, 2, &list) && rd_u8(&list, &type) && type == 0 && rd_vec(&list, 2, name);
+}
+
+/* Before anything is negotiated: also the versions are those of the other config. What is malformed
+ * is told by the handlers. */
+int hello_ask_config(struct hs *h, struct span message)
+{
+    struct config *instead = NULL;
+    char text[256] = "";
+    struct rd name;
+    int word;
+
+    if (!h->set->on_sni || !find_name(message, &name) || name.n >= sizeof text) {
+        return 0;
+    }
+    memcpy(text, name.p, name.n);
+    if (name.n == 0 || strlen(text) != name.n || !host_is_valid(text)) {
+        return 0;
+    }
+    word = h->set->on_sni(h->set->on_sni_ctx, h->ctx, text, &instead);
+    if (instead) {
+        TRY(h->host->use_config(h->ctx, instead));
+        h->allow = h->set->renegotiation != RENEGOTIATE_NEVER;
+        h->work->name_used = true;
+    }
+    return word == 0 ? 0
+                     : FAIL(h->err, TLS_ALERT(ALERT_UNRECOGNIZED_NAME),
+                            "the application refused the name \"%.60s\"", text);
+}
+
 /* ---- ClientHello ---- */
 int hello_client_send(struct hs *h)
 {
@@ -154,6 +226,7 @@ int hello_client_send(struct hs *h)
     wr_bytes(&m.w, k->client_random, RANDOM_SIZE);
     wr_vec(&m.w, 1, k->session_id, k->session_id_len);
     list = wr_begin(&m.w, 2);
+    hello_put_grease(h, &m.w, GREASE_SUITE);
     for (size_t i = 0; i < h->set->nsuites; i++) {
         if (hello_offers(h, h->set->suites[i]->version)) {
             wr_u16(&m.w, h->set->suites[i]->id);
@@ -253,8 +326,11 @@ int hello_client_extensions(struct hs *h, const struct client_hello *c, struct r
     k->got_version = k->got_shares = k->got_groups = k->got_schemes = k->got_renegotiation = false;
     k->offers_ems = k->offers_etm = k->offers_status = k->offers_tickets = false;
     k->offers_dhe = k->offers_modes = k->offers_post_auth = false;
+    k->got_sni = k->offers_scts = k->unpacks = false;
+    k->authorities = rd_of(NULL, 0);
+    k->ncert_schemes = 0;
     k->psk_ids = k->psk_macs = rd_of(NULL, 0);
-    k->offers_fragment = 0;
+    k->offers_fragment = k->offers_limit = 0;
     k->early_data = false;
     k->peer_curves = 0;
     k->speaks_12 = c->version >= TLS_1_2; /* until supported_versions says otherwise */

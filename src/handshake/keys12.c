@@ -114,7 +114,7 @@ int finished12_check(struct hs *h, struct rd *body)
         return FAIL(h->err, TLS_ALERT(ALERT_DECRYPT_ERROR), "the peer's Finished is wrong");
     }
     memcpy(h->verify[peer], want, VERIFY12);
-    return 0;
+    return exporter12_keep(h);
 }
 
 /* ---- sessions ---- */

@@ -61,7 +61,7 @@ int keys13_application(struct hs *h, uint8_t *client, uint8_t *server)
     TRY(schedule13_derive(&k->schedule, "s ap traffic", at, server));
     keylog(h, "CLIENT_TRAFFIC_SECRET_0", client);
     keylog(h, "SERVER_TRAFFIC_SECRET_0", server);
-    return 0;
+    return exporter13_keep(h, at);
 }
 
 int keys13_set(struct hs *h, enum hs_direction d, const uint8_t *traffic)

@@ -11,6 +11,16 @@
 #define MASTER_SIZE    48
 #define MAX_SCHEMES    32
 #define MAX_EXTENSIONS 64
+/* Where a client offers reserved values that mean nothing (RFC 8701). */
+enum {
+    GREASE_SUITE,
+    GREASE_GROUP,
+    GREASE_VERSION,
+    GREASE_SCHEME,
+    GREASE_EXTENSION,
+    GREASE_EXTENSION2,
+    GREASE_VALUES
+};
 /* Of two write keys, two MAC keys and two IVs (RFC 5246 section 6.3). */
 #define KEY_BLOCK_MAX (2 * (AEAD_KEY_MAX + HASH_MAX + AEAD_IV))
 
@@ -23,8 +33,11 @@ enum {
     EXT_EC_POINT_FORMATS = 11,
     EXT_SIGNATURE_ALGORITHMS = 13,
     EXT_ALPN = 16,
+    EXT_CERTIFICATE_TIMESTAMP = 18,
     EXT_ENCRYPT_THEN_MAC = 22,
     EXT_EXTENDED_MASTER_SECRET = 23,
+    EXT_RECORD_SIZE_LIMIT = 28,
+    EXT_COMPRESS_CERTIFICATE = 27,
     EXT_SESSION_TICKET = 35,
     EXT_PRE_SHARED_KEY = 41,
     EXT_EARLY_DATA = 42,
@@ -32,6 +45,7 @@ enum {
     EXT_COOKIE = 44,
     EXT_PSK_KEY_EXCHANGE_MODES = 45,
     EXT_CERTIFICATE_AUTHORITIES = 47,
+    EXT_OID_FILTERS = 48,
     EXT_POST_HANDSHAKE_AUTH = 49,
     EXT_SIGNATURE_ALGORITHMS_CERT = 50,
     EXT_KEY_SHARE = 51,
@@ -84,7 +98,8 @@ struct hs_work {
     size_t nschemes;
     bool got_schemes, got_groups, got_shares, got_version, got_renegotiation;
     bool offers_ems, offers_etm, offers_status, offers_tickets, speaks_12;
-    uint16_t offers_fragment;
+    uint16_t offers_fragment, offers_limit;
+    uint8_t grease[GREASE_VALUES];        /* client: which reserved values this handshake offers */
     struct span ticket;                   /* server: offered, inside the message being handled */
     bool peer_has_group[SETTINGS_GROUPS]; /* by index in our settings */
     unsigned peer_curves;                 /* from GROUP_SECP256R1 on, a bit each */
@@ -98,6 +113,14 @@ struct hs_work {
     bool offers_post_auth;
     uint16_t psk_index;          /* server: of the accepted one */
     struct rd psk_ids, psk_macs; /* server: offered, inside the message being handled */
+    /* our certificate: what the peer asks for, how each of ours meets it, and the one */
+    uint16_t cert_schemes[MAX_SCHEMES]; /* signature_algorithms_cert */
+    size_t ncert_schemes;
+    struct rd authorities; /* certificate_authorities, inside the message being handled */
+    bool got_sni, offers_scts, unpacks;
+    uint8_t fit[SETTINGS_IDENTITIES], liking[SETTINGS_IDENTITIES];
+    uint8_t least_fit; /* enum name_fit */
+    bool name_used;    /* server: the client's name chose */
     const struct identity *identity;
     const struct scheme *our_scheme;
     struct pubkey *peer_key;
@@ -113,10 +136,10 @@ struct hs_work {
 enum { TYPE_RSA_SIGN = 1, TYPE_ECDSA_SIGN = 64 };
 #define GROUP_SECP256R1 23 /* secp384r1 and secp521r1 follow */
 #define GROUP_SECP521R1 25
-/* One that TLS 1.2 can use, where the server's share comes first: both are of one kind. */
+/* One that the ECDHE of TLS 1.2 can use (RFC 8422). */
 static inline bool group_is_classic(const struct group *g)
 {
-    return g->share_client == g->share_server;
+    return g->ec;
 }
 
 /* The hellos of both versions, taken apart (hello.c). */
@@ -133,6 +156,9 @@ struct server_hello {
 };
 extern const uint8_t hello_retry_random[RANDOM_SIZE];
 bool hello_offers(const struct hs *h, uint16_t version); /* may it become that one? */
+/* A reserved value of this handshake (0: none), and into a list when there is one. */
+uint16_t hello_grease(const struct hs *h, unsigned which);
+void hello_put_grease(const struct hs *h, struct wr *w, unsigned which);
 /* What the table is to call a message (enum hs_type). */
 unsigned hello_kind(const struct hs *h, struct span message);
 int hello_client_send(struct hs *h) MUST_CHECK;
@@ -143,6 +169,8 @@ typedef bool suite_test(struct hs *h, const struct suite *s);
 const struct suite *hello_choose_suite(struct hs *h, const struct client_hello *c, uint16_t version,
                                        suite_test *usable);
 /* Forgets what an earlier hello offered, then takes in the extensions. */
+/* The first ClientHello: the application may say that another config answers it. */
+int hello_ask_config(struct hs *h, struct span message) MUST_CHECK;
 int hello_client_extensions(struct hs *h, const struct client_hello *c, struct rd *body) MUST_CHECK;
 int hello_client_check12(struct hs *h, const struct client_hello *c) MUST_CHECK;
 /* RFC 7627 section 5.4: a renegotiation does not lose extended master secret. */
@@ -173,22 +201,37 @@ int hs_msg_send(struct hs *h, struct hs_msg *m) MUST_CHECK; /* frees m in any ca
 int ext_write(struct hs *h, struct wr *w, enum ext_where where) MUST_CHECK; /* the whole block */
 /* Reads the whole block from body. */
 int ext_read(struct hs *h, struct rd *body, enum ext_where where) MUST_CHECK;
-bool ext_is_ours(uint16_t id);                             /* one that the engine itself may send */
+bool ext_is_ours(uint16_t id); /* one that the engine itself may send */
+/* Server: how long records may be, of what the client offers. */
+void ext_sizes_agree(struct hs *h);
 int schemes_take(struct hs *h, struct rd list) MUST_CHECK; /* what the peer can verify */
 
-/* ---- certificates, both versions (cert.c) ---- */
+/* ---- our certificate, both versions (cert_own.c) ---- */
+/* Before any choice: how ours meet the client's name (server) and what the peer asks for. */
+int cert_weigh(struct hs *h) MUST_CHECK;
 /* Identity and scheme by the peer's schemes; 1 found, 0 none. auth narrows the kind of key. */
 int cert_choose(struct hs *h, enum auth auth);
+/* None was found: is there less that will do? Then choose again. */
+bool cert_widen(struct hs *h);
+bool cert_speaks(const struct hs *h, size_t i); /* may the i-th identity be chosen, by its name? */
 bool cert_auth_fits(enum auth auth, enum key_type key);
-struct span cert_status(const struct hs *h); /* OCSP response for our certificate; empty: none */
-void cert_forget(struct hs *h);              /* the peer has shown none */
+/* May a handshake of our version be signed under this scheme with a key of that type? */
+bool cert_scheme_fits(const struct hs *h, const struct scheme *s, enum key_type key);
+/* OCSP response and timestamps for our certificate; empty: none */
+struct span cert_status(const struct hs *h);
+struct span cert_scts(const struct hs *h);
+int authorities_take(struct hs *h, struct rd list) MUST_CHECK;
+/* scheme and signature with our key over the parts. */
+int cert_sign(struct hs *h, struct wr *w, const struct span *part, size_t n) MUST_CHECK;
+
+/* ---- the peer's certificate, both versions (cert.c) ---- */
+void cert_forget(struct hs *h); /* the peer has shown none */
 /* The peer's list: parsed, judged, its key in work->peer_key. */
 int cert_take(struct hs *h, struct rd *list) MUST_CHECK;
 /* The peer holds the key of its certificate: the signature in body over the parts. */
 int cert_check_signature(struct hs *h, struct rd *body, const struct span *part,
                          size_t n) MUST_CHECK;
-/* scheme and signature with our key over the parts. */
-int cert_sign(struct hs *h, struct wr *w, const struct span *part, size_t n) MUST_CHECK;
+int scts_take(struct hs *h, struct rd *body) MUST_CHECK;
 
 /* ---- keys of TLS 1.3 (keys13.c, cert13.c) ---- */
 int keys13_handshake(struct hs *h,
@@ -196,6 +239,7 @@ int keys13_handshake(struct hs *h,
 int keys13_application(struct hs *h, uint8_t *client, uint8_t *server) MUST_CHECK;
 int keys13_set(struct hs *h, enum hs_direction d, const uint8_t *traffic) MUST_CHECK;
 int keys13_compat_ccs(struct hs *h) MUST_CHECK;
+void cert13_pack(struct hs_msg *m); /* a Certificate of ours becomes a CompressedCertificate */
 int cert13_send(struct hs *h) MUST_CHECK; /* Certificate, and CertificateVerify when not empty */
 int finished13_send(struct hs *h, const uint8_t *traffic) MUST_CHECK;
 int finished13_check(struct hs *h, struct rd *body, const uint8_t *traffic) MUST_CHECK;
@@ -220,6 +264,12 @@ int post13_ask(struct hs *h) MUST_CHECK;     /* server */
 int post13_tickets(struct hs *h) MUST_CHECK; /* server: all that it gives behind a handshake */
 void keylog_line(struct hs *h, const char *label, const uint8_t *secret, size_t n);
 
+/* ---- what other protocols are bound to (exporter.c) ---- */
+/* transcript: up to the server's Finished. */
+int exporter13_keep(struct hs *h, const uint8_t *transcript) MUST_CHECK;
+int exporter12_keep(struct hs *h) MUST_CHECK; /* once the peer's Finished was right */
+void exporter_free(struct hs *h);
+
 /* ---- keys and shared steps of TLS 1.2 (keys12.c, cert12.c) ---- */
 int keys12_master(struct hs *h, struct span premaster) MUST_CHECK; /* and the key block */
 int keys12_resume(struct hs *h, const struct tls_session *s) MUST_CHECK;
@@ -240,6 +290,7 @@ int client13_on_finished(struct hs *h, struct rd *body);
 int server13_on_hello(struct hs *h, struct rd *body);
 int server13_on_finished(struct hs *h, struct rd *body);
 int cert13_on_certificate(struct hs *h, struct rd *body);
+int cert13_on_packed(struct hs *h, struct rd *body);
 int cert13_on_verify(struct hs *h, struct rd *body);
 int post13_on_ticket(struct hs *h, struct rd *body);
 int post13_on_key_update(struct hs *h, struct rd *body);

@@ -4,10 +4,6 @@
 #include "crypto/memory.h"
 #include "handshake/local.h"
 
-#define NAMES_MAX                                                                   \
-    8192 /* bytes of CA names in a CertificateRequest; more are left out altogether \
-          */
-
 /* ---- resuming ---- */
 /* May this session go on under today's policy (threats 20, 27, 28)? */
 static bool resumable(struct hs *h, const struct client_hello *c, const struct tls_session *s)
@@ -119,7 +115,7 @@ static bool usable(struct hs *h, const struct suite *s)
     for (size_t i = 0; i < h->set->nidentities; i++) {
         const struct identity *id = h->set->identities[i];
 
-        if (privkey_type(id->key) == KEY_RSA &&
+        if (cert_speaks(h, i) && privkey_type(id->key) == KEY_RSA &&
             (!id->leaf.has_ku || (id->leaf.ku & KU_KEY_ENCIPHERMENT))) {
             h->work->identity = id;
             return true;
@@ -166,19 +162,11 @@ static int key_exchange_send(struct hs *h)
     return hs_msg_send(h, &m);
 }
 
-static void add_name(void *ctx, const struct cert *c)
-{
-    struct wr *w = ctx;
-
-    if (w->len < NAMES_MAX) {
-        wr_vec(w, 2, c->subject.p, c->subject.n);
-    }
-}
-
 static int request_send(struct hs *h)
 {
+    const struct buf *names = &h->set->authorities;
     struct hs_msg m;
-    size_t schemes, names, before;
+    size_t schemes;
 
     hs_msg_begin(&m, HS_CERTIFICATE_REQUEST);
     wr_u8(&m.w, 2);
@@ -189,15 +177,7 @@ static int request_send(struct hs *h)
         wr_u16(&m.w, h->set->schemes[i]->id);
     }
     wr_end(&m.w, 2, schemes);
-    names = wr_begin(&m.w, 2);
-    before = m.w.len;
-    if (h->set->trust) {
-        trust_each(h->set->trust, add_name, &m.w);
-    }
-    if (m.w.len >= NAMES_MAX) {
-        m.w.len = before; /* of no help to the client: any certificate will do */
-    }
-    wr_end(&m.w, 2, names);
+    wr_vec(&m.w, 2, buf_data(names), buf_len(names));
     h->facts |= FACT_CLIENT_AUTH;
     return hs_msg_send(h, &m);
 }
@@ -218,7 +198,9 @@ static int full(struct hs *h, const struct client_hello *c)
     struct hs_work *k = h->work;
     struct hs_msg m;
 
-    h->suite = hello_choose_suite(h, c, TLS_1_2, usable);
+    do {
+        h->suite = hello_choose_suite(h, c, TLS_1_2, usable);
+    } while (!h->suite && cert_widen(h));
     if (!h->suite) {
         return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE), "no cipher suite in common");
     }
@@ -266,12 +248,13 @@ int server12_on_hello(struct hs *h, struct rd *body)
     TRY(hello_client_parse(h, body, &c));
     TRY(hello_client_extensions(h, &c, body));
     TRY(hello_client_check12(h, &c));
+    TRY(cert_weigh(h));
     had_ems = h->renegotiating && h->ems;
     h->write_blocked = h->renegotiating; /* no peer expects data between our hello and Finished */
     h->version = TLS_1_2;
     h->ems = k->offers_ems && !h->set->no_ems;
     TRY(hello_check_ems(h, had_ems));
-    h->max_fragment = k->offers_fragment;
+    ext_sizes_agree(h);
     k->client_version = c.version;
     memcpy(k->client_random, c.random.p, RANDOM_SIZE);
     TRY(hello_server_random(h, TLS_1_2));

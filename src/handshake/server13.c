@@ -58,7 +58,7 @@ static int negotiate(struct hs *h, const struct client_hello *c, struct rd *body
     h->suite = suite;
     h->version = TLS_1_3;
     h->secure = true; /* there is no renegotiation */
-    h->max_fragment = k->offers_fragment;
+    ext_sizes_agree(h);
     return 0;
 }
 
@@ -75,7 +75,10 @@ static int authenticate(struct hs *h)
         return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION),
                     "ClientHello lacks signature_algorithms");
     }
-    if (cert_choose(h, AUTH_ANY) == 0) {
+    while (cert_choose(h, AUTH_ANY) == 0) {
+        if (cert_widen(h)) {
+            continue;
+        }
         return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
                     "no signature scheme in common with the certificate's key");
     }
@@ -207,6 +210,7 @@ int server13_on_hello(struct hs *h, struct rd *body)
     TRY(hello_client_parse(h, body, &c));
     h->facts &= ~(unsigned)FACT_RETRY;
     TRY(negotiate(h, &c, body));
+    TRY(cert_weigh(h));
     TRY(choose_group(h));
     if (k->retried) {
         TRY(hello_digest(&c, digest));

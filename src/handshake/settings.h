@@ -28,8 +28,14 @@ enum renegotiation {
 #define SETTINGS_GROUPS     8
 #define SETTINGS_SCHEMES    20
 #define SETTINGS_IDENTITIES 16
+#define SCTS_MAX            8192 /* bytes: TLS 1.2 has them in its ServerHello */
+
+/* Of record_size_limit (RFC 8449 section 4); in TLS 1.3 the content type counts. */
+#define RECORD_LIMIT_MIN 64
+#define RECORD_LIMIT_MAX 16385
 
 struct tls;
+struct config;
 
 /* Asked after the engine's own verdict (alert: 0 or an enum alert; the sentence is in tls_error()).
  * Returns 0 to accept, else the alert to send. */
@@ -39,6 +45,22 @@ typedef int verify_fn(void *ctx, struct tls *t, const struct cert *chain, size_t
  * EncryptedExtensions), also of one that only the application knows. 0 to go on, else the alert to
  * send. */
 typedef int extension_fn(void *ctx, struct tls *t, uint16_t id, struct span body);
+
+/* Server: the client's hello names this host; nothing of it was answered yet. *instead: NULL, to go
+ * on, or another sealed server config, which takes the place of ours in all things; that reference
+ * passes to the connection. 0, or anything else to refuse the name. */
+typedef int sni_fn(void *ctx, struct tls *t, const char *name, struct config **instead);
+
+/* What the chain of an identity is made of, for choosing among several. */
+struct chain_facts {
+    struct span issuer[CHAIN_MAX_CERTS];
+    size_t nissuers;
+    struct {
+        enum sig_kind kind;
+        enum hash_id hash;
+    } sig[CHAIN_MAX_CERTS]; /* but those of certificates that sign themselves */
+    size_t nsigs;
+};
 
 struct settings {
     enum tls_role role;
@@ -51,7 +73,14 @@ struct settings {
     size_t ngroups;
     struct identity *identities[SETTINGS_IDENTITIES];
     struct buf status[SETTINGS_IDENTITIES]; /* OCSP response of each; empty: none */
+    struct buf scts[SETTINGS_IDENTITIES];   /* SignedCertificateTimestampList of each, likewise */
     size_t nidentities;
+    struct chain_facts *chains; /* of each identity; made when sealed, as are: */
+    struct buf authorities;     /* server: names of the anchors, for requests; empty: too many */
+    bool strict_sni;            /* server: no other name, or none, is served */
+    bool compress_certs;        /* RFC 8879, either way */
+    sni_fn *on_sni;
+    void *on_sni_ctx;
     struct trust *trust;
     enum verify_mode verify;
     enum client_auth client_auth;
@@ -64,13 +93,19 @@ struct settings {
     bool no_tickets;                  /* client: asks for none */
     uint32_t session_life;            /* seconds that a session of ours may be resumed */
     uint8_t context[SESSION_CONTEXT]; /* what a session is bound to (threat 27); made when sealed */
+    /* records */
+    uint16_t record_limit; /* record_size_limit of ours; 0: a client does not offer it */
+    uint16_t padding;   /* TLS 1.3: content is padded to a multiple, a power of 2; 0: it is not */
+    bool small_records; /* that fit into one segment, as long as little was sent */
     /* TLS 1.2 */
     enum renegotiation renegotiation;
     bool require_secure;   /* no connection with a peer that does not send renegotiation_info */
     bool fallback;         /* client: this is a second try with a lower version (RFC 7507) */
     bool no_ems, no_etm;   /* neither offered nor accepted; for tests of what follows from it */
     uint16_t max_fragment; /* client: asks for records of at most 512, 1024, 2048, 4096; 0: no */
+    bool no_grease;        /* client: offers no reserved values (RFC 8701) */
     bool ask_status;       /* client: asks for an OCSP response */
+    bool ask_scts;         /* client: asks for certificate timestamps (RFC 6962) */
     bool post_auth;        /* TLS 1.3 client: offers post_handshake_auth */
     struct buf extensions; /* client: more extensions for the hello, as encoded there */
     extension_fn *on_extension;
@@ -81,4 +116,7 @@ struct settings {
     void *on_verify_ctx;
 };
 bool ext_is_ours(uint16_t id); /* an extension that the engine itself knows */
+/* Fills in what a handshake looks up; the trust and the identities stay as they are from here. */
+int settings_prepare(struct settings *s) MUST_CHECK;
+bool scts_wellformed(struct span list);
 #endif

@@ -87,10 +87,14 @@ static int tls13_open(struct rec_half *h, uint8_t type, struct mspan fragment, s
     return 0;
 }
 
+#define PAD_PARTS 16
+
 static int tls13_seal(struct rec_half *h, uint8_t type, const struct span *in, size_t nin,
                       size_t len, uint8_t *dst)
 {
-    struct span part[REC_PARTS + 1];
+    static const uint8_t zeros[REC_PLAIN_MAX / PAD_PARTS];
+    const size_t size = rec_size(h, len) - REC_HEADER;
+    struct span part[REC_PARTS + 1 + PAD_PARTS];
     uint8_t nonce[AEAD_IV];
 
     if (nin > REC_PARTS) {
@@ -99,10 +103,13 @@ static int tls13_seal(struct rec_half *h, uint8_t type, const struct span *in, s
     for (size_t i = 0; i < nin; i++) {
         part[i] = in[i];
     }
-    part[nin] = span_of(&type, 1);
-    rec_put_header(dst, CT_APPLICATION_DATA, 0x0303, len + 1 + AEAD_TAG);
+    part[nin++] = span_of(&type, 1);
+    for (size_t pad = size - len - 1 - AEAD_TAG; pad; pad -= part[nin++].n) {
+        part[nin] = span_of(zeros, pad < sizeof zeros ? pad : sizeof zeros);
+    }
+    rec_put_header(dst, CT_APPLICATION_DATA, 0x0303, size);
     rec_nonce(h, nonce);
-    return aead_seal(h->aead, nonce, span_of(dst, REC_HEADER), part, nin + 1, dst + REC_HEADER);
+    return aead_seal(h->aead, nonce, span_of(dst, REC_HEADER), part, nin, dst + REC_HEADER);
 }
 
 const struct protection protect_tls13 = {

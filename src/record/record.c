@@ -75,6 +75,13 @@ int rec_half_set(struct rec_half *h, const struct rec_keys *k, bool seal)
     return 0;
 }
 
+void rec_half_pad(struct rec_half *h, size_t block)
+{
+    if (h->protection && h->protection->hides_type) {
+        h->step = (uint16_t)(block - 1);
+    }
+}
+
 int rec_header_parse(const struct rec_half *h, const uint8_t p[static REC_HEADER],
                      struct rec_header *out)
 {

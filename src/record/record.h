@@ -57,8 +57,10 @@ struct rec_half {
     uint64_t limit;   /* records one key may protect; at it the key must be replaced */
     uint16_t version; /* for plaintext records we send: 0x0301 in a first ClientHello */
     /* What rec_size() and its like need: the size of an empty record, how much of it is before the
-     * content, how much content fits into it (padding otherwise), and in which steps it grows. */
-    uint8_t least, head, slack, step;
+     * content, how much content fits into it (padding otherwise), and in which steps, of a power
+     * of 2, it grows: one less than these. */
+    uint8_t least, head, slack;
+    uint16_t step;
 };
 
 /* What protects one direction. The sizes of keys and iv follow from the algorithms: iv is 12 bytes,
@@ -75,6 +77,9 @@ struct rec_keys {
 void rec_half_init(struct rec_half *h);
 /* Takes the keys, starts at sequence number 0. The old keys are gone, unless this fails. */
 int rec_half_set(struct rec_half *h, const struct rec_keys *k, bool seal) MUST_CHECK;
+/* From now on the content of records that can hide their length is padded to a multiple of block,
+ * a power of 2 up to REC_PLAIN_MAX (RFC 8446 section 5.4). Content must be short enough for it. */
+void rec_half_pad(struct rec_half *h, size_t block);
 void rec_half_wipe(struct rec_half *h); /* no keys any more, open and seal fail; idempotent */
 
 struct rec_header {

@@ -227,15 +227,17 @@ bool dns_take_wildcard(struct span *name)
 /* RFC 9525 section 6.3. A wildcard stands for one whole label and needs two more behind it:
  * "*.test" and "*.com" speak for nobody. The host is well-formed, so whatever equals it is as well.
  */
-static bool dns_matches(struct span pattern, struct span host)
+static enum name_fit dns_fit(struct span pattern, struct span host)
 {
     struct span rest;
 
     if (!dns_take_wildcard(&pattern)) {
-        return ascii_equal_nocase(pattern, host);
+        return ascii_equal_nocase(pattern, host) ? NAME_EXACT : NAME_NONE;
     }
     rest = pattern;
-    return dns_take_label(&rest) && dns_take_label(&host) && ascii_equal_nocase(pattern, host);
+    return dns_take_label(&rest) && dns_take_label(&host) && ascii_equal_nocase(pattern, host)
+               ? NAME_WILDCARD
+               : NAME_NONE;
 }
 
 /* ---- hosts ---- */
@@ -299,26 +301,42 @@ static void list_names(const struct cert *c, char *text, size_t size)
     text[t.n] = '\0';
 }
 
-int cert_match_host(const struct cert *c, const char *host, struct error *err)
+enum name_fit cert_name_fit(const struct cert *c, const char *host)
 {
     struct rd names = rd_span(c->san), name;
-    char subject[48], text[64];
+    enum name_fit best = NAME_NONE, fit;
     uint8_t tag, ip[16];
     size_t ip_len;
+
+    if (!host_is_valid(host)) {
+        return NAME_NONE;
+    }
+    ip_len = parse_ip(host, ip);
+    while (best < NAME_EXACT && der_any(&names, &tag, &name)) {
+        struct span value = span_of(name.p, name.n);
+
+        fit = NAME_NONE;
+        if (ip_len && tag == DER_CONTEXT(7)) {
+            fit = span_eq(value, span_of(ip, ip_len)) ? NAME_EXACT : NAME_NONE;
+        } else if (!ip_len && tag == DER_CONTEXT(2)) {
+            fit = dns_fit(value, host_span(host));
+        }
+        best = fit > best ? fit : best;
+    }
+    return best;
+}
+
+int cert_match_host(const struct cert *c, const char *host, struct error *err)
+{
+    char subject[48], text[64];
 
     if (!host_is_valid(host)) {
         return FAIL(err, TLS_ALERT(ALERT_BAD_CERTIFICATE),
                     "\"%.60s\" is neither a host name nor an address: nothing can speak for it",
                     host ? host : "");
     }
-    ip_len = parse_ip(host, ip);
-    while (der_any(&names, &tag, &name)) {
-        struct span value = span_of(name.p, name.n);
-
-        if (ip_len ? tag == DER_CONTEXT(7) && span_eq(value, span_of(ip, ip_len))
-                   : tag == DER_CONTEXT(2) && dns_matches(value, host_span(host))) {
-            return 0;
-        }
+    if (cert_name_fit(c, host) != NAME_NONE) {
+        return 0;
     }
     cert_name_text(c->subject, subject, sizeof subject);
     list_names(c, text, sizeof text);

@@ -62,6 +62,9 @@ char *cert_name_text(struct span name, char *text, size_t size);
 /* Does this certificate speak for the host? DNS name (RFC 9525: one left-most wildcard label, no
  * CN) or a literal IPv4/IPv6 address against iPAddress entries. 0 or TLS_ALERT(bad_certificate). */
 int cert_match_host(const struct cert *c, const char *host, struct error *err) MUST_CHECK;
+/* The same question, by how well the best of its names fits; no sentence is made. */
+enum name_fit { NAME_NONE, NAME_WILDCARD, NAME_EXACT };
+enum name_fit cert_name_fit(const struct cert *c, const char *host);
 /* Is `host` something a certificate can speak for (LDH labels, or an IP address)? */
 bool host_is_valid(const char *host);
 bool host_is_ip(const char *host);

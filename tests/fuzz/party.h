@@ -101,14 +101,18 @@ static inline struct config *party_config(const struct party *self, struct trust
     sure(c && config_set_trust(c, trust) == 0 && config_set_clock(c, fuzz_clock) == 0 &&
          config_set_alpn(c, protocols, 2) == 0 && config_set_client_auth(c, auth) == 0);
     sure(!self || config_add_identity(c, self->id) == 0);
+    sure(config_set_flag(c, CONFIG_CERT_COMPRESSION, true) == 0);
+    sure(config_set_record_limit(c, TLS_PLAINTEXT_MAX) == 0);
     if (role == TLS_CLIENT) {
         sure(config_set_flag(c, CONFIG_STATUS, true) == 0);
+        sure(config_set_flag(c, CONFIG_SCTS, true) == 0);
         sure(config_set_flag(c, CONFIG_POST_AUTH, true) == 0);
     } else { /* keys of tickets, which no one can forge */
         struct ticket_keys *keys = ticket_keys_new(1000);
 
         sure(keys && config_set_sessions(c, NULL, keys, 1000) == 0);
         sure(config_set_status(c, 0, span_of("response", 8)) == 0);
+        sure(config_set_scts(c, 0, span_of("\0\3\0\1x", 5)) == 0);
         ticket_keys_unref(keys);
     }
     sure(config_seal(c, NULL) == 0);

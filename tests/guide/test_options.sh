@@ -89,7 +89,7 @@ try() { # results of three suites, of the key; then the options
     key=$2
     shift 2
     # shellcheck disable=SC2086
-    gcc $FLAGS "$@" -o "$T/try" "$T/try.c" src/matrixssl*.c "$B/libsleeve-test.a" -lcrypto -lbsd -linih -lpthread -ldl ||
+    gcc $FLAGS "$@" -o "$T/try" "$T/try.c" src/matrixssl*.c "$B/libsleeve-test.a" -lcrypto -lbsd -linih -lz -lpthread -ldl ||
         fail "$* does not link"
     # shellcheck disable=SC2086
     out=$("$T/try" $results "$T/cert" "$T/key") || fail "$*: $out"

@@ -51,7 +51,7 @@ def build(d, name):
     out = must(["cc", "-DPOSIX", "-Iinclude", "-c", f"tests/guide/{name}.c", "-o", f"{d}/{name}.o"])
     if out:
         failures.append(f"cc says of {name}.c: {out}")
-    libs = ["-lcrypto", "-lbsd", "-linih", "-lpthread", "-ldl"]
+    libs = ["-lcrypto", "-lbsd", "-linih", "-lz", "-lpthread", "-ldl"]
     must(["cc", *san, "-o", f"{d}/{name}", f"{d}/{name}.o", LIB, *libs])
     with open(f"tests/guide/{name}.c", encoding="utf-8") as f:
         ours = set(re.findall(r'#include [<"]((?:matrixssl|core|src|sleeve)[^>"]*)', f.read()))

@@ -113,7 +113,7 @@ static inline int pki_free(void **state)
 
 /* ---- two ends ---- */
 /* TLS 1.3 secrets, and the master secret of TLS 1.2. */
-enum { SECRET_CH, SECRET_SH, SECRET_CA, SECRET_SA, SECRET_MASTER, SECRETS };
+enum { SECRET_CH, SECRET_SH, SECRET_CA, SECRET_SA, SECRET_EXPORTER, SECRET_MASTER, SECRETS };
 
 struct end {
     struct tls *t;
@@ -174,7 +174,9 @@ static inline void pair_keylog(void *ctx, const char *line)
     static const char *const labels[SECRETS] = { "CLIENT_HANDSHAKE_TRAFFIC_SECRET ",
                                                  "SERVER_HANDSHAKE_TRAFFIC_SECRET ",
                                                  "CLIENT_TRAFFIC_SECRET_0 ",
-                                                 "SERVER_TRAFFIC_SECRET_0 ", "CLIENT_RANDOM " };
+                                                 "SERVER_TRAFFIC_SECRET_0 ",
+                                                 "EXPORTER_SECRET ",
+                                                 "CLIENT_RANDOM " };
     struct pair *p = ctx;
 
     for (size_t i = 0; i < SECRETS; i++) {

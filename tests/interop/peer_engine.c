@@ -46,6 +46,7 @@
 
 #define LIST_MAX    16
 #define PENDING_MAX (256 * 1024)
+#define PATH_SIZE   4096
 
 static struct options {
     bool server, strict_sni, pack, no_tickets, no_grease, post_auth, update;
@@ -115,12 +116,11 @@ static void take_value(const char *a, char *v)
 {
     const struct {
         const char *name, **to;
-    } texts[] = { { "--ca", &o.ca },          { "--cert", &o.cert },
-                  { "--key", &o.key },        { "--name", &o.name },
-                  { "--resume", &o.resume },  { "--sess-out", &o.sess_out },
-                  { "--keylog", &o.keylog },  { "--export", &o.label },
-                  { "--scts", &o.scts },
-                  { "--context", &o.context } };
+    } texts[] = { { "--ca", &o.ca },         { "--cert", &o.cert },
+                  { "--key", &o.key },       { "--name", &o.name },
+                  { "--resume", &o.resume }, { "--sess-out", &o.sess_out },
+                  { "--keylog", &o.keylog }, { "--export", &o.label },
+                  { "--scts", &o.scts },     { "--context", &o.context } };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(a, texts[i].name) == 0) {
@@ -205,33 +205,27 @@ static void configure_role(struct config *c)
     ticket_keys_unref(keys);
 }
 
-/* The i-th of a list with commas; NULL: there is no such. */
-static const char *nth(const char *list, size_t i)
+/* The i-th of a list with commas, if there is one. */
+static bool nth(const char *list, size_t i, char out[static PATH_SIZE])
 {
-    static char part[2][4096];
-    char *out = part[i % 2];
-
     for (; list && i; i--) {
         list = strchr(list, ',');
         list = list ? list + 1 : NULL;
     }
-    if (list) {
-        snprintf(out, sizeof part[0], "%.*s", (int)strcspn(list, ","), list);
-    }
-    return list ? out : NULL;
+    snprintf(out, PATH_SIZE, "%.*s", list ? (int)strcspn(list, ",") : 0, list ? list : "");
+    return list;
 }
 
 static void configure_certificates(struct config *c)
 {
     struct error err = { 0 };
     struct buf scts = { 0 };
-    char cert[4096];
+    char cert[PATH_SIZE], key[PATH_SIZE];
 
-    for (size_t i = 0; nth(o.cert, i); i++) {
+    for (size_t i = 0; nth(o.cert, i, cert) && nth(o.key, i, key); i++) {
         struct identity *id;
 
-        snprintf(cert, sizeof cert, "%s", nth(o.cert, i));
-        must(identity_from_files(&id, cert, nth(o.key, i), NULL, &err), "cert", &err);
+        must(identity_from_files(&id, cert, key, NULL, &err), "cert", &err);
         must(config_add_identity(c, id), "cert", NULL);
         identity_unref(id);
     }
@@ -354,7 +348,8 @@ static void report(const struct tls *t)
     struct tls_info i;
 
     tls_get_info(t, &i);
-    fprintf(stderr, "done version=%s suite=%s group=%s resumed=%d client_auth=%d alpn=%s scts=%zu\n",
+    fprintf(stderr,
+            "done version=%s suite=%s group=%s resumed=%d client_auth=%d alpn=%s scts=%zu\n",
             i.version_name, i.suite, i.group, i.resumed, i.client_auth, i.alpn, i.scts.n);
     if (o.label) {
         report_exports(t);
