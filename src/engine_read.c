@@ -92,6 +92,9 @@ static void take_limits(struct tls *t)
 {
     size_t max = engine_content_max(t, t->hs.send_limit);
 
+    if (hs_is_13(&t->hs) && (engine_status(t) & ST_CONNECTED)) {
+        return; /* nothing changes any more, and tx_max is the write half's */
+    }
     if (max < t->tx_max) {
         engine_set_tx_max(t, max);
     }
