@@ -192,8 +192,8 @@ static void test_cannot_be_configured(void **state)
     matrixSslDeleteKeys(no_ca);
 }
 
-/* From a side's own hello to the end nothing may be encoded: PS_FAILURE, and nothing of it is lost or
- * queued. What was under way arrives. */
+/* From a side's own hello to the end nothing may be encoded: PS_FAILURE, and nothing of it is lost
+ * or queued. What was under way arrives. */
 static void test_data_has_to_wait(void **state)
 {
     unsigned char wire[8192], *room;

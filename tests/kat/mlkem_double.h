@@ -4,6 +4,13 @@
 #ifndef KAT_MLKEM_DOUBLE_H
 #define KAT_MLKEM_DOUBLE_H
 #include <openssl/core_dispatch.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define DOUBLE_PUBLIC 1184
 #define DOUBLE_CIPHER 1088

@@ -4,6 +4,7 @@
 #ifndef TESTS_UNIT_NOMALLOC_H
 #define TESTS_UNIT_NOMALLOC_H
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
