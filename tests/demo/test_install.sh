@@ -53,7 +53,7 @@ build "$root/usr/lib/pkgconfig" shared
 LD_LIBRARY_PATH="$root/usr/lib" "$T/shared" || fail "a program with the installed library"
 static=$(PKG_CONFIG_PATH="$root/usr/lib/pkgconfig" pkg-config --cflags sleeve)
 # shellcheck disable=SC2086,SC2046
-$CC $static -o "$T/static" "$T/user.c" "$root/usr/lib/libsleeve.a" $(pkg-config --libs libcrypto) -lpthread ||
+$CC $static -o "$T/static" "$T/user.c" "$root/usr/lib/libsleeve.a" $(pkg-config --libs libcrypto zlib) -lpthread ||
     fail "compiling with libsleeve.a"
 "$T/static" || fail "a program with libsleeve.a"
 

@@ -35,7 +35,7 @@ lines() {
     want=$1
     shift
     # shellcheck disable=SC2086
-    $CC $FLAGS "$@" -o "$T/lines" "$T/lines.c" src/base/*.c || fail "$* does not compile"
+    $CC $FLAGS "$@" -o "$T/lines" "$T/lines.c" src/base/*.c -lz || fail "$* does not compile"
     rc=0
     env -u SLEEVE_LOG "$T/lines" >"$T/out" 2>"$T/err" || rc=$?
     [ ! -s "$T/out" ] || fail "$*: something on standard output"
