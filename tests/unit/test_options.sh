@@ -59,7 +59,7 @@ lines "error " -DHALT_ON_PS_ERROR
 
 # Both together: SLEEVE_LOG to the same place adds its kinds and doubles none.
 # shellcheck disable=SC2086
-$CC $FLAGS -DUSE_CORE_TRACE -o "$T/lines" "$T/lines.c" src/base/*.c
+$CC $FLAGS -DUSE_CORE_TRACE -o "$T/lines" "$T/lines.c" src/base/*.c -lz
 SLEEVE_LOG=stderr,core,crypto "$T/lines" 2>"$T/err"
 [ "$(wc -l <"$T/err")" = 4 ] || fail "an option and SLEEVE_LOG"
 
