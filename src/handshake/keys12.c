@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Secrets, keys and Finished of TLS 1.2 (RFC 5246 sections 6.3, 7.4.9, 8.1; RFC 7627), and the
  * session that a handshake leaves behind. */
-#include "base/mem.h"
 #include "base/secret.h"
 #include "handshake/local.h"
 
@@ -117,54 +116,23 @@ int finished12_check(struct hs *h, struct rd *body)
     return exporter12_keep(h);
 }
 
-/* ---- sessions ---- */
+/* ---- the session it leaves behind ---- */
 struct tls_session *session12_make(struct hs *h, uint32_t life, struct span ticket)
 {
     const struct hs_work *k = h->work;
-    struct tls_session *s = session_new();
-    int rc = s ? 0 : ERR_MEM;
+    struct tls_session *s = session_begin(h);
 
-    if (rc == 0) {
-        s->version = TLS_1_2;
-        s->suite = h->suite->id;
-        s->group = h->group ? h->group->id : 0;
-        s->ems = h->ems;
-        memcpy(s->secret, k->master, MASTER_SIZE);
-        s->secret_len = MASTER_SIZE;
-        memcpy(s->id, k->session_id, k->session_id_len);
-        s->id_len = (uint8_t)k->session_id_len;
-        memcpy(s->context, h->set->context, SESSION_CONTEXT);
-        s->made = hs_now(h);
-        s->lifetime = life && life < SESSION_LIFE_MAX ? life : SESSION_LIFE_MAX;
-        s->peer_not_after = h->peer_not_after;
-        s->max_fragment = h->max_fragment;
-        rc = session_set_bytes(&s->ticket, &s->ticket_len, ticket);
-    }
-    if (rc == 0) {
-        rc = session_set_bytes(&s->peer_cert, &s->peer_cert_len,
-                               span_of(h->peer_cert, h->peer_cert_len));
-    }
-    rc = rc < 0 ? rc : session_set_text(&s->sni, h->sni);
-    rc = rc < 0 ? rc : session_set_text(&s->alpn, h->alpn);
-    rc = rc < 0 ? rc : session_set_text(&s->name, h->name);
-    if (rc < 0) {
+    if (!s || session_set_bytes(&s->ticket, &s->ticket_len, ticket) < 0) {
         session_unref(s);
         return NULL;
     }
+    s->ems = h->ems;
+    memcpy(s->secret, k->master, MASTER_SIZE);
+    s->secret_len = MASTER_SIZE;
+    memcpy(s->id, k->session_id, k->session_id_len);
+    s->id_len = (uint8_t)k->session_id_len;
+    s->made = hs_now(h);
+    s->lifetime = life && life < SESSION_LIFE_MAX ? life : SESSION_LIFE_MAX;
+    s->max_fragment = h->max_fragment;
     return s;
-}
-
-int session_take(struct hs *h, const struct tls_session *s)
-{
-    cert_forget(h);
-    h->peer_cert_len = s->peer_cert_len;
-    h->peer_not_after = s->peer_not_after;
-    h->group = group_by_id(s->group);
-    h->facts |= FACT_RESUMED;
-    if (s->peer_cert_len) {
-        h->facts |= FACT_PEER_CERT;
-        h->peer_cert = mem_dup(s->peer_cert, s->peer_cert_len);
-        return h->peer_cert ? 0 : ERR_MEM;
-    }
-    return 0;
 }

@@ -185,7 +185,6 @@ bool hello_is_session13(const struct tls_session *s);
 int64_t hs_now(const struct hs *h);           /* milliseconds since 1970; 0 without a clock */
 int hs_work_new(struct hs *h) MUST_CHECK;     /* a handshake begins: nothing is proved yet */
 int hs_client_begin(struct hs *h) MUST_CHECK; /* the work is new: the first ClientHello */
-int session_take(struct hs *h, const struct tls_session *s) MUST_CHECK; /* what it proved before */
 
 /* ---- messages ---- */
 /* Starts a message of that type; hs_msg_send() closes, hashes and hands it to the host. */
@@ -276,6 +275,10 @@ int keys12_resume(struct hs *h, const struct tls_session *s) MUST_CHECK;
 int keys12_set(struct hs *h, enum hs_direction d) MUST_CHECK;
 int finished12_send(struct hs *h) MUST_CHECK; /* change_cipher_spec, new keys, Finished */
 int finished12_check(struct hs *h, struct rd *body) MUST_CHECK;
+/* ---- sessions (resume.c) ---- */
+/* All but the secret, the times and the ticket. NULL: no memory. */
+struct tls_session *session_begin(struct hs *h);
+int session_take(struct hs *h, const struct tls_session *s) MUST_CHECK; /* what it proved before */
 /* NULL: no memory. life: seconds, 0: not known; ticket: empty, or the client's. */
 struct tls_session *session12_make(struct hs *h, uint32_t life, struct span ticket);
 int cert12_send(struct hs *h) MUST_CHECK;

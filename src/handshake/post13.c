@@ -52,40 +52,24 @@ void post13_free(struct hs *h)
 
 /* ---- tickets (section 4.6.1) ---- */
 /* What this connection can be resumed with, but for the ticket; NULL: no memory. */
-static struct tls_session *session_make(struct hs *h, struct span nonce)
+static struct tls_session *session13_make(struct hs *h, struct span nonce)
 {
-    struct tls_session *s = session_new();
+    struct tls_session *s = session_begin(h);
     size_t n = hash_size(h->suite->hash);
-    int rc = s ? 0 : ERR_MEM;
 
-    if (rc == 0) {
-        s->version = h->version;
-        s->suite = h->suite->id;
-        s->group = h->group->id;
-        s->secret_len = (uint8_t)n;
-        memcpy(s->context, h->set->context, SESSION_CONTEXT);
-        s->peer_not_after = h->peer_not_after;
-        rc = hkdf_expand_label(h->suite->hash, h->post->resumption, "resumption", nonce, s->secret,
-                               n);
-    }
-    if (rc == 0) {
-        rc = session_set_bytes(&s->peer_cert, &s->peer_cert_len,
-                               span_of(h->peer_cert, h->peer_cert_len));
-    }
-    rc = rc < 0 ? rc : session_set_text(&s->sni, h->sni);
-    rc = rc < 0 ? rc : session_set_text(&s->alpn, h->alpn);
-    rc = rc < 0 ? rc : session_set_text(&s->name, h->name);
-    if (rc < 0) {
+    if (!s || hkdf_expand_label(h->suite->hash, h->post->resumption, "resumption", nonce, s->secret,
+                                n) < 0) {
         session_unref(s);
         return NULL;
     }
+    s->secret_len = (uint8_t)n;
     return s;
 }
 
 static int ticket_make(struct hs *h, struct span nonce, uint32_t *age_add, struct buf *ticket)
 {
     const struct post13 *p = h->post;
-    struct tls_session *s = session_make(h, nonce);
+    struct tls_session *s = session13_make(h, nonce);
     int rc = s ? rand_bytes(&s->age_add, sizeof s->age_add) : ERR_MEM;
 
     if (rc == 0) {
@@ -137,7 +121,7 @@ int post13_tickets(struct hs *h)
 static void ticket_keep(struct hs *h, struct span nonce, struct span ticket, uint32_t lifetime,
                         uint32_t age_add)
 {
-    struct tls_session *s = session_make(h, nonce);
+    struct tls_session *s = session13_make(h, nonce);
 
     if (!s || session_set_bytes(&s->ticket, &s->ticket_len, ticket) < 0) {
         session_unref(s);

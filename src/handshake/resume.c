@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/* What a connection leaves behind for the next, and what that one takes over, in every version. */
+#include "base/mem.h"
+#include "handshake/local.h"
+
+struct tls_session *session_begin(struct hs *h)
+{
+    struct tls_session *s = session_new();
+
+    if (!s ||
+        session_set_bytes(&s->peer_cert, &s->peer_cert_len,
+                          span_of(h->peer_cert, h->peer_cert_len)) < 0 ||
+        session_set_text(&s->sni, h->sni) < 0 || session_set_text(&s->alpn, h->alpn) < 0 ||
+        session_set_text(&s->name, h->name) < 0) {
+        session_unref(s);
+        return NULL;
+    }
+    s->version = h->version;
+    s->suite = h->suite->id;
+    s->group = h->group ? h->group->id : 0;
+    s->peer_not_after = h->peer_not_after;
+    memcpy(s->context, h->set->context, SESSION_CONTEXT);
+    return s;
+}
+
+int session_take(struct hs *h, const struct tls_session *s)
+{
+    cert_forget(h);
+    h->peer_not_after = s->peer_not_after;
+    h->group = group_by_id(s->group);
+    h->facts |= FACT_RESUMED;
+    if (s->peer_cert_len) {
+        h->peer_cert = mem_dup(s->peer_cert, s->peer_cert_len);
+        if (!h->peer_cert) {
+            return ERR_MEM;
+        }
+        h->peer_cert_len = s->peer_cert_len;
+        h->facts |= FACT_PEER_CERT;
+    }
+    return 0;
+}
