@@ -206,8 +206,8 @@ int hs_client_begin(struct hs *h)
     TRY(rand_bytes(h->work->client_random, RANDOM_SIZE));
     TRY(pick_session_id(h));
     TRY(rand_bytes(h->work->grease, sizeof h->work->grease));
-    /* Whether TLS 1.2 will ask for our signature over all of it is not known yet. */
     h->write_blocked = h->renegotiating; /* no peer expects data between our hello and Finished */
+    /* Whether TLS 1.2 will ask for our signature over all of it is not known yet. */
     h->work->transcript.keep = hello_offers(h, TLS_1_2) && h->set->nidentities > 0;
     return hello_client_send(h);
 }

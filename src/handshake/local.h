@@ -168,9 +168,9 @@ bool hello_client_lists(const struct client_hello *c, uint16_t suite);
 typedef bool suite_test(struct hs *h, const struct suite *s);
 const struct suite *hello_choose_suite(struct hs *h, const struct client_hello *c, uint16_t version,
                                        suite_test *usable);
-/* Forgets what an earlier hello offered, then takes in the extensions. */
 /* The first ClientHello: the application may say that another config answers it. */
 int hello_ask_config(struct hs *h, struct span message) MUST_CHECK;
+/* Forgets what an earlier hello offered, then takes in the extensions. */
 int hello_client_extensions(struct hs *h, const struct client_hello *c, struct rd *body) MUST_CHECK;
 int hello_client_check12(struct hs *h, const struct client_hello *c) MUST_CHECK;
 /* RFC 7627 section 5.4: a renegotiation does not lose extended master secret. */
