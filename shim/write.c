@@ -129,15 +129,18 @@ static int flush_output(struct conn *c, int fd)
 /* A server's words from before the handshake, now that they can be sealed. */
 static int seal_early(struct conn *c)
 {
-    struct span in = buf_span(&c->early);
+    struct span left = buf_span(&c->early);
     uint8_t *mem = scratch_get();
     size_t taken, made;
 
-    if (!mem || tls_seal(c->tls, &in, 1, &taken, mem, SCRATCH, &made) < 0 || taken < in.n ||
-        tls_queue(c->tls, mem, made) < 0) {
-        conn_set_failed(c, ENOMEM, ERR_MEM, "data written before the handshake is lost");
-        errno = ENOMEM;
-        return -1;
+    while (left.n) { /* more than once when the peer wants small records */
+        if (!mem || tls_seal(c->tls, &left, 1, &taken, mem, SCRATCH, &made) < 0 || made == 0 ||
+            tls_queue(c->tls, mem, made) < 0) {
+            conn_set_failed(c, ENOMEM, ERR_MEM, "data written before the handshake is lost");
+            errno = ENOMEM;
+            return -1;
+        }
+        left = span_of(left.p + taken, left.n - taken);
     }
     buf_free(&c->early);
     return 0;
