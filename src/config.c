@@ -42,6 +42,10 @@ void config_unref(struct config *c)
     for (size_t i = 0; i < c->s.nidentities; i++) {
         identity_unref(c->s.identities[i]);
     }
+    for (struct ext_psk *p = c->s.psks, *next; p; p = next) {
+        next = p->next;
+        psk_free(p);
+    }
     for (size_t i = 0; i < SETTINGS_IDENTITIES; i++) {
         buf_free(&c->s.status[i]);
         buf_free(&c->s.scts[i]);
@@ -91,6 +95,60 @@ int config_add_identity(struct config *c, struct identity *id)
         return ERR_LIMIT;
     }
     c->s.identities[c->s.nidentities++] = identity_ref(id);
+    return 0;
+}
+
+static bool psk_fits(struct span name, struct span key, enum hash_id hash)
+{
+    return name.n > 0 && name.n <= PSK_NAME_MAX && !memchr(name.p, 0, name.n) &&
+           key.n >= PSK_KEY_MIN && key.n <= PSK_KEY_MAX &&
+           (hash == HASH_SHA256 || hash == HASH_SHA384);
+}
+
+static bool end_fits(const char *name)
+{
+    return name && *name && strnlen(name, 256) < 256;
+}
+
+int config_add_psk(struct config *c, struct span name, struct span key, enum hash_id hash,
+                   const char *own, const char *peer)
+{
+    static const enum hash_id targets[] = { HASH_SHA256, HASH_SHA384 };
+    bool client = c->s.role == TLS_CLIENT, import = own || peer;
+    struct ext_psk **end = &c->s.psks, *first, *second = NULL;
+    size_t offers = import ? 2 : 1;
+
+    hash = hash == HASH_NONE ? HASH_SHA256 : hash;
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    if (!psk_fits(name, key, hash) ||
+        (import && (!end_fits(own) || !end_fits(peer) || strcmp(own, peer) == 0))) {
+        return ERR_ARG;
+    }
+    for (; *end; end = &(*end)->next, offers++) {
+        if (span_eq(span_text((*end)->name), name)) { /* imported or not */
+            return ERR_ARG;
+        }
+    }
+    if (client && offers > PSK_OFFERS) {
+        return ERR_LIMIT;
+    }
+    if (!import) {
+        first = psk_new(name, key, hash);
+    } else {
+        const char *a = client ? own : peer, *b = client ? peer : own;
+
+        first = psk_new_imported(name, key, hash, targets[0], a, b);
+        second = psk_new_imported(name, key, hash, targets[1], a, b);
+    }
+    if (!first || (import && !second)) {
+        psk_free(first);
+        psk_free(second);
+        return ERR_MEM;
+    }
+    first->next = second;
+    *end = first;
     return 0;
 }
 
@@ -400,6 +458,9 @@ int config_set_flag(struct config *c, enum config_flag flag, bool on)
     case CONFIG_STRICT_SNI:
         c->s.strict_sni = on;
         return 0;
+    case CONFIG_PSK_KE:
+        c->s.psk_ke = on;
+        return 0;
     case CONFIG_CERT_COMPRESSION:
         c->s.compress_certs = on;
         return 0;
@@ -446,10 +507,11 @@ static void add_anchor(void *ctx, const struct cert *c)
 /* What a session is bound to: who we are, whom we trust, what we ask of the peer (threat 27). */
 static int make_context(struct settings *s)
 {
-    uint8_t anchors[SESSION_CONTEXT] = { 0 };
+    uint8_t anchors[SESSION_CONTEXT] = { 0 }, keys[SESSION_CONTEXT];
     const uint8_t policy[] = { (uint8_t)s->role, (uint8_t)s->verify, (uint8_t)s->client_auth };
-    struct span part[3 + SETTINGS_IDENTITIES] = { { policy, sizeof policy },
+    struct span part[4 + SETTINGS_IDENTITIES] = { { policy, sizeof policy },
                                                   { anchors, sizeof anchors },
+                                                  { keys, sizeof keys },
                                                   buf_span(&s->alpn) };
     uint8_t out[HASH_MAX];
 
@@ -457,9 +519,10 @@ static int make_context(struct settings *s)
         trust_each(s->trust, add_anchor, anchors);
     }
     for (size_t i = 0; i < s->nidentities; i++) {
-        part[3 + i] = s->identities[i]->leaf.der;
+        part[4 + i] = s->identities[i]->leaf.der;
     }
-    TRY(hash_parts(HASH_SHA256, part, 3 + s->nidentities, out));
+    TRY(psks_digest(s, keys));
+    TRY(hash_parts(HASH_SHA256, part, 4 + s->nidentities, out));
     memcpy(s->context, out, sizeof s->context);
     return 0;
 }
@@ -485,21 +548,28 @@ static void fill_schemes(struct settings *s)
 int config_seal(struct config *c, struct error *err)
 {
     struct settings *s = &c->s;
-    bool verifies = s->role == TLS_CLIENT || s->client_auth != CLIENT_AUTH_NONE;
+    bool verifies =
+        (s->role == TLS_CLIENT || s->client_auth != CLIENT_AUTH_NONE) && s->verify != VERIFY_NONE;
+    bool anchors = s->trust && trust_count(s->trust) > 0;
 
     if (c->sealed) {
         return 0;
     }
-    if (s->role == TLS_SERVER && s->nidentities == 0) {
+    if (s->role == TLS_SERVER && s->nidentities == 0 && !s->psks) {
         return FAIL(err, ERR_ARG, "a server needs a certificate and its key");
     }
+    if (s->psks && s->client_auth == CLIENT_AUTH_REQUIRE) {
+        return FAIL(err, ERR_ARG, "clients with a pre-shared key cannot be asked for certificates");
+    }
     /* With a callback the application may accept what no anchor vouches for: it is told so. */
-    if (verifies && s->verify != VERIFY_NONE && !s->on_verify &&
-        (!s->trust || trust_count(s->trust) == 0)) {
+    if (verifies && !anchors && !s->on_verify && !s->psks) {
         return FAIL(err, ERR_ARG, "no CA certificates are set to verify the peer with");
     }
-    if (verifies && s->verify != VERIFY_NONE && !s->now) {
+    if (verifies && !s->now && (anchors || !s->psks)) {
         return FAIL(err, ERR_ARG, "no clock is set to check validity dates with");
+    }
+    if (s->role == TLS_SERVER && s->nidentities == 0) { /* TLS 1.2 has no such keys */
+        s->min_version = TLS_1_3;
     }
     fill_suites(s);
     fill_schemes(s);

@@ -17,6 +17,25 @@ int config_set_trust(struct config *c, struct trust *t) MUST_CHECK;
  * wildcard; all of them when it names none or another), the first that the client can verify,
  * before it those whose chain it can verify too. A client likewise, by what the server asks for. */
 int config_add_identity(struct config *c, struct identity *id) MUST_CHECK;
+/* A key that both ends were given (TLS 1.3, RFC 8446 section 4.2.11), with a key exchange of its
+ * own unless CONFIG_PSK_KE is on. Whoever has it is authenticated by it, client and server, under
+ * any verify_mode and without a certificate: tls_info.psk has its name. Where the peer does not
+ * know the key the handshake goes on with certificates, under verify_mode: a client without anchors
+ * refuses them, as it should, and one under VERIFY_NONE takes any. A server with keys needs no
+ * identity; it then speaks TLS 1.3 only. Not together with CLIENT_AUTH_REQUIRE.
+ *
+ * name: 1..255 bytes, no NUL, sent in clear. key: 16..256 bytes with at least 128 bits of entropy:
+ * a password is none (RFC 9257). hash: HASH_SHA256, HASH_SHA384; HASH_NONE: SHA-256.
+ *
+ * own, peer: names of the two ends, 1..255 bytes each, not the same: the key is imported (RFC 9258)
+ * with the context client<0..2^16-1>, server<0..2^16-1>, for suites of any hash. It is then bound
+ * to who is the client and who the server: what a client sends cannot be turned back upon a server
+ * that has the same key ("Selfie", threat 23). Both NULL: it is used as it is, with suites of its
+ * hash, which all peers understand; then a key must be for two ends only, one of which is always
+ * the client. ERR_ARG: anything else, or a name that is there already; ERR_LIMIT: a client offers
+ * no more than four. */
+int config_add_psk(struct config *c, struct span name, struct span key, enum hash_id hash,
+                   const char *own, const char *peer) MUST_CHECK;
 /* Names in order of preference, each 1..255 bytes; a server without overlap refuses (ALPACA). */
 int config_set_alpn(struct config *c, const char *const *names, size_t n) MUST_CHECK;
 int config_set_versions(struct config *c, unsigned min, unsigned max) MUST_CHECK;
@@ -74,12 +93,15 @@ enum config_flag {
     CONFIG_SCTS,          /* off: the client asks for certificate timestamps */
     CONFIG_STRICT_SNI, /* off: a server also speaks to clients that name no host of its certificates
                         */
+    CONFIG_PSK_KE, /* off: a session or a key from outside without a key exchange (psk_ke): faster,
+                      but who ever gets the key can read what was said. A server does so with
+                      clients that can do no better, a client with servers that choose it. */
     CONFIG_CERT_COMPRESSION, /* off: certificates are compressed both ways; costs CPU */
 };
 int config_set_flag(struct config *c, enum config_flag flag, bool on) MUST_CHECK;
 int config_set_verify_callback(struct config *c, verify_fn *fn, void *ctx) MUST_CHECK;
 
-/* Checks that it makes sense (a server has an identity, VERIFY_FULL has anchors, ...). */
+/* Checks that it makes sense (a server has an identity or a key, VERIFY_FULL has anchors, ...). */
 int config_seal(struct config *c, struct error *err) MUST_CHECK;
 enum tls_role config_role(const struct config *c);
 bool config_sealed(const struct config *c);

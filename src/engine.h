@@ -116,9 +116,11 @@ struct tls_info {
     unsigned version;                                  /* 0 until negotiated */
     const char *version_name, *suite, *group, *scheme; /* "" until known */
     uint16_t suite_id, group_id, scheme_id;
-    const char *alpn;          /* "": none; NUL-terminated */
-    const char *sni;           /* client: sent; server: received; "" none */
-    const char *host;          /* name that was verified; "" none */
+    const char *alpn; /* "": none; NUL-terminated */
+    const char *sni;  /* client: sent; server: received; "" none */
+    const char *host; /* name that was verified; "" none */
+    /* Name of the external key that authenticates both ends; server: also when resumed. "": none */
+    const char *psk;
     bool resumed, client_auth; /* client_auth: the peer client proved a certificate */
     bool finished_last;        /* our Finished was the last message: it may still wait to be sent */
     bool ems, etm;             /* TLS 1.2: extended master secret, encrypt-then-MAC */

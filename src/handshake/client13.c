@@ -39,31 +39,10 @@ int client13_on_retry(struct hs *h, struct rd *body)
         k->share_group = g;
     }
     k->retried = true;
-    if (k->psk && suite_by_id(k->psk->suite)->hash != h->suite->hash) { /* section 4.1.4 */
-        session_unref(k->psk);
-        k->psk = NULL;
-    }
-    k->transcript.keep = k->psk; /* the next binder covers it */
+    k->transcript.keep = psk13_offers(h); /* the next binder covers it */
     TRY(transcript_choose(&k->transcript, h->suite->hash, true));
     TRY(keys13_compat_ccs(h));
     return hello_client_send(h);
-}
-
-/* What the server made of our offer to resume. */
-static int check_psk(struct hs *h)
-{
-    struct hs_work *k = h->work;
-
-    if (!k->psk_chosen) {
-        session_unref(k->psk);
-        k->psk = NULL;
-        return 0;
-    }
-    if (suite_by_id(k->psk->suite)->hash != h->suite->hash) { /* section 4.2.11 */
-        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
-                    "the server resumes the session under a suite with another hash");
-    }
-    return session_take(h, k->psk);
 }
 
 int client13_on_hello(struct hs *h, struct rd *body)
@@ -73,20 +52,20 @@ int client13_on_hello(struct hs *h, struct rd *body)
     int rc;
 
     TRY(hello_read(h, body, IN_SH));
-    if (!k->got_shares) {
+    if (!k->got_shares && !(k->psk_chosen && h->set->psk_ke)) {
         return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION), "ServerHello without key_share");
     }
-    TRY(check_psk(h));
+    TRY(psk13_answered(h));
     if (!k->retried) {
         TRY(transcript_choose(&k->transcript, h->suite->hash, false));
     }
     transcript_drop_raw(&k->transcript);
-    rc = kex_finish(k->kex, k->share, shared);
+    rc = k->got_shares ? kex_finish(k->kex, k->share, shared) : 0;
     if (rc < 0) {
         return FAIL(h->err, rc, "the server's key share is not valid");
     }
-    h->group = k->share_group;
-    TRY(keys13_handshake(h, span_of(shared, h->group->secret_size)));
+    h->group = k->got_shares ? k->share_group : NULL;
+    TRY(keys13_handshake(h, span_of(shared, h->group ? h->group->secret_size : 0)));
     TRY(keys13_set(h, HS_READ, k->server_traffic));
     TRY(keys13_compat_ccs(h));
     return keys13_set(h, HS_WRITE, k->client_traffic);

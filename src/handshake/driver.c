@@ -60,9 +60,13 @@ static int enter_connected(struct hs *h, enum hs_state to)
 {
     unsigned need = PROVES_FINISHED;
 
-    if (h->set->role == TLS_CLIENT || (h->facts & FACT_PEER_CERT) ||
-        h->set->client_auth == CLIENT_AUTH_REQUIRE) {
-        need |= h->facts & FACT_RESUMED ? PROVES_SESSION : PROVES_CHAIN | PROVES_POSSESSION;
+    if (h->facts & FACT_PSK) {
+        need |= PROVES_PSK;
+    } else if (h->facts & FACT_RESUMED) {
+        need |= PROVES_SESSION;
+    } else if (h->set->role == TLS_CLIENT || (h->facts & FACT_PEER_CERT) ||
+               h->set->client_auth == CLIENT_AUTH_REQUIRE) {
+        need |= PROVES_CHAIN | PROVES_POSSESSION;
     }
     if ((h->proves & need) != need) {
         return FAIL(h->err, TLS_ALERT(ALERT_INTERNAL_ERROR), "the handshake proved too little");
@@ -337,11 +341,12 @@ void hs_free(struct hs *h)
     mem_free(h->alpn);
     mem_free(h->sni);
     mem_free(h->name);
+    mem_free(h->psk);
     mem_free(h->peer_cert);
     buf_free(&h->status);
     buf_free(&h->scts);
     session_unref(h->session);
-    h->alpn = h->sni = h->name = NULL;
+    h->alpn = h->sni = h->name = h->psk = NULL;
     h->peer_cert = NULL;
     h->session = NULL;
 }

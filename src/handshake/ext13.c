@@ -39,6 +39,9 @@ int ext_share_write(struct hs *h, struct wr *w, enum ext_where where)
         wr_u16(w, k->share_group->id);
         return 1;
     }
+    if (where == IN_SH && k->alone) {
+        return 0;
+    }
     if (where == IN_SH) { /* server13.c made it: k->share is ours by then */
         wr_u16(w, k->share_group->id);
         wr_vec(w, 2, k->share.p, k->share.n);

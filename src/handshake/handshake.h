@@ -72,8 +72,15 @@ enum hs_state {
 };
 
 /* What has been proved by the peer; CONNECTED demands all that the role and mode call for.
- * PROVES_SESSION stands for chain and possession, proved when the session was made. */
-enum { PROVES_CHAIN = 1, PROVES_POSSESSION = 2, PROVES_FINISHED = 4, PROVES_SESSION = 8 };
+ * PROVES_SESSION stands for what was proved when the session was made; PROVES_PSK: the peer has
+ * the external key, in place of a certificate. */
+enum {
+    PROVES_CHAIN = 1,
+    PROVES_POSSESSION = 2,
+    PROVES_FINISHED = 4,
+    PROVES_SESSION = 8,
+    PROVES_PSK = 16,
+};
 /* Facts that choose between rows of one (state, message). */
 enum {
     FACT_RETRY = 1,       /* server: this ClientHello is answered by HelloRetryRequest */
@@ -83,6 +90,7 @@ enum {
     FACT_TICKET = 16,     /* TLS 1.2: a NewSessionTicket is promised */
     FACT_STATUS = 32,     /* TLS 1.2: a CertificateStatus may come */
     FACT_RSA_KX = 64,     /* TLS 1.2: only the server's key can open the premaster secret */
+    FACT_PSK = 128,       /* an external pre-shared key is in use */
 };
 
 enum hs_direction { HS_READ, HS_WRITE };
@@ -127,6 +135,7 @@ struct hs {
     uint16_t send_limit, recv_limit;
     bool ems, etm;
     char *alpn, *sni, *name; /* NULL: none; name: the verified one */
+    char *psk;               /* name of the external key that authenticates both; NULL: none */
     uint8_t *peer_cert;      /* leaf DER */
     size_t peer_cert_len;
     int64_t peer_not_after; /* of its chain, seconds since 1970; INT64_MAX: no certificate */

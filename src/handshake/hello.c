@@ -31,6 +31,11 @@ bool hello_is_session13(const struct tls_session *s)
     return s && s->version == TLS_1_3;
 }
 
+bool hello_is_suite13(const struct suite *s)
+{
+    return s->version == TLS_1_3;
+}
+
 bool hs_is_13(const struct hs *h)
 {
     return h->version == TLS_1_3;
@@ -325,7 +330,7 @@ int hello_client_extensions(struct hs *h, const struct client_hello *c, struct r
     k->share_group = NULL;
     k->got_version = k->got_shares = k->got_groups = k->got_schemes = k->got_renegotiation = false;
     k->offers_ems = k->offers_etm = k->offers_status = k->offers_tickets = false;
-    k->offers_dhe = k->offers_modes = k->offers_post_auth = false;
+    k->offers_dhe = k->offers_ke = k->offers_modes = k->offers_post_auth = false;
     k->got_sni = k->offers_scts = k->unpacks = false;
     k->authorities = rd_of(NULL, 0);
     k->ncert_schemes = 0;

@@ -34,14 +34,10 @@ static void keylog(struct hs *h, const char *label, const uint8_t *secret)
 int keys13_handshake(struct hs *h, struct span shared)
 {
     struct hs_work *k = h->work;
-    struct span psk = span_of(NULL, 0);
     uint8_t at[HASH_MAX];
 
-    if (h->facts & FACT_RESUMED) {
-        psk = span_of(k->psk->secret, k->psk->secret_len);
-    }
     TRY(transcript_hash(&k->transcript, at));
-    TRY(schedule13_start(&k->schedule, h->suite->hash, psk));
+    TRY(schedule13_start(&k->schedule, h->suite->hash, psk13_secret(h)));
     TRY(schedule13_advance(&k->schedule, shared));
     TRY(schedule13_derive(&k->schedule, "c hs traffic", at, k->client_traffic));
     TRY(schedule13_derive(&k->schedule, "s hs traffic", at, k->server_traffic));

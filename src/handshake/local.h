@@ -108,10 +108,12 @@ struct hs_work {
     uint16_t selected_group; /* HelloRetryRequest */
     /* TLS 1.3 resumption: offered by us, or accepted by us */
     struct tls_session *psk;
-    bool psk_chosen;               /* client: by the server */
-    bool offers_dhe, offers_modes; /* server: psk_key_exchange_modes */
+    const struct ext_psk *external;           /* the one in use */
+    bool psk_chosen;                          /* client: by the server */
+    bool offers_dhe, offers_ke, offers_modes; /* server: psk_key_exchange_modes */
+    bool alone;                               /* server: the key, without an exchange */
     bool offers_post_auth;
-    uint16_t psk_index;          /* server: of the accepted one */
+    uint16_t psk_index;          /* of the accepted one */
     struct rd psk_ids, psk_macs; /* server: offered, inside the message being handled */
     /* our certificate: what the peer asks for, how each of ours meets it, and the one */
     uint16_t cert_schemes[MAX_SCHEMES]; /* signature_algorithms_cert */
@@ -182,6 +184,7 @@ int hello_server_parse(struct hs *h, struct rd *body, enum ext_where where,
                        struct server_hello *s) MUST_CHECK;
 bool hello_is_session12(const struct tls_session *s); /* NULL: no */
 bool hello_is_session13(const struct tls_session *s);
+bool hello_is_suite13(const struct suite *s);
 int64_t hs_now(const struct hs *h);           /* milliseconds since 1970; 0 without a clock */
 int hs_work_new(struct hs *h) MUST_CHECK;     /* a handshake begins: nothing is proved yet */
 int hs_client_begin(struct hs *h) MUST_CHECK; /* the work is new: the first ClientHello */
@@ -245,13 +248,28 @@ int finished13_check(struct hs *h, struct rd *body, const uint8_t *traffic) MUST
 int request13_send(struct hs *h) MUST_CHECK;                  /* CertificateRequest */
 int request13_read(struct hs *h, struct rd *body) MUST_CHECK; /* and chooses our certificate */
 
-/* ---- resumption in TLS 1.3 (psk13.c) ---- */
+/* ---- pre-shared keys of TLS 1.3: from a session or from outside (psk13.c) ---- */
 /* Client: may its suites and switches offer this one? */
 bool psk13_usable(const struct hs *h, const struct tls_session *s);
-/* Fills the binder in at the end of our ClientHello, when it offers a session. */
+bool psk13_offers(const struct hs *h); /* does our ClientHello, as things are, have any? */
+/* Fills the binders in at the end of our ClientHello, when it offers keys. */
 int psk13_bind(struct hs *h, struct hs_msg *m) MUST_CHECK;
-/* Server: takes a session that the client offers, when one is acceptable: FACT_RESUMED. */
+/* Client: what the server made of our offer: FACT_RESUMED, FACT_PSK or neither. */
+int psk13_answered(struct hs *h) MUST_CHECK;
+/* Server: can the client use keys in a way that we do? Only without a key exchange? */
+bool psk13_speaks(const struct hs *h);
+bool psk13_only_alone(const struct hs *h);
+/* Server: is there a key of ours in the hello that goes with this suite? */
+suite_test psk13_fits;
+/* Server: takes what the client offers, when it is acceptable: FACT_RESUMED, FACT_PSK. */
 int psk13_choose(struct hs *h) MUST_CHECK;
+struct span psk13_secret(const struct hs *h); /* of the one in use; empty: none */
+
+/* ---- external ones (psk_ext.c) ---- */
+const char *psk_label(const struct ext_psk *p); /* of its binder */
+struct span psk_key(const struct ext_psk *p);
+/* By what is in a hello; NULL: not ours. */
+const struct ext_psk *psk_find(const struct settings *s, struct span identity, enum hash_id hash);
 
 /* ---- behind the handshake of TLS 1.3 (post13.c) ---- */
 /* The handshake is complete: keeps what tickets and, with auth, requests will need. */

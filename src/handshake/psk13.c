@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* Resumption in TLS 1.3: a session offered as pre-shared key, and taken (RFC 8446 section 4.2.11).
- * Always with a key exchange of its own (psk_dhe_ke), never with early data. */
+/* Pre-shared keys of TLS 1.3 (RFC 8446 section 4.2.11), offered and taken: a session that is to be
+ * resumed, and keys from outside. With a key exchange of its own (psk_dhe_ke), or, when asked for,
+ * without (psk_ke); never with early data. */
+#include "base/mem.h"
 #include "base/secret.h"
 #include "handshake/extensions.h"
 
-#define PSK_DHE_KE 1
-/* Identities looked at: each costs a decryption, and a client has no use for many. */
+enum { PSK_KE = 0, PSK_DHE_KE = 1 };
+/* Identities looked at, and tickets among them: each costs a decryption, and a client has no use
+ * for many. */
+#define LOOKS 8
 #define TRIES 4
 /* How much older a client may say that its ticket is than the session is: its clock may have been
  * set. Only early data would need more care (section 8.3). */
@@ -32,12 +36,15 @@ bool psk13_usable(const struct hs *h, const struct tls_session *s)
 int ext_modes_write(struct hs *h, struct wr *w, enum ext_where where)
 {
     (void)where;
-    if (!hello_offers(h, TLS_1_3) || h->set->no_tickets) {
+    if (!hello_offers(h, TLS_1_3) || (h->set->no_tickets && !h->set->psks)) {
         return 0;
     }
     /* Also without a session to offer: a server gives tickets only to who can use them. */
-    wr_u8(w, 1);
+    wr_u8(w, h->set->psk_ke ? 2 : 1);
     wr_u8(w, PSK_DHE_KE);
+    if (h->set->psk_ke) {
+        wr_u8(w, PSK_KE);
+    }
     return 1;
 }
 
@@ -51,61 +58,145 @@ int ext_modes_read(struct hs *h, struct rd *body, enum ext_where where)
     }
     h->work->offers_modes = true;
     h->work->offers_dhe = memchr(list.p, PSK_DHE_KE, list.n);
+    h->work->offers_ke = memchr(list.p, PSK_KE, list.n);
     return 0;
 }
 
-/* ---- pre_shared_key ---- */
-static size_t binder_size(const struct tls_session *s)
+bool psk13_speaks(const struct hs *h)
 {
-    return s->secret_len;
+    return h->work->offers_dhe || (h->set->psk_ke && h->work->offers_ke);
+}
+
+bool psk13_only_alone(const struct hs *h)
+{
+    return psk13_speaks(h) && !h->work->offers_dhe;
+}
+
+/* ---- pre_shared_key: what a client offers ---- */
+struct offer {
+    struct span identity, secret;
+    uint32_t age;
+    enum hash_id hash;
+    const char *label;              /* of the binder */
+    const struct ext_psk *external; /* NULL: the session */
+};
+#define OFFERS (1 + PSK_OFFERS)
+
+/* Is there a suite for keys of that hash? After HelloRetryRequest only that one (section 4.1.4). */
+static bool is_wanted(const struct hs *h, enum hash_id hash)
+{
+    bool wanted = false;
+
+    for (size_t i = 0; i < h->set->nsuites; i++) {
+        const struct suite *s = h->set->suites[i];
+
+        wanted = wanted || (hello_is_suite13(s) && s->hash == hash);
+    }
+    return h->work->retried ? h->suite->hash == hash : wanted;
+}
+
+/* In order: the session, then what we have from outside. The same each time until the server has
+ * answered. */
+static size_t offers(const struct hs *h, struct offer out[static OFFERS])
+{
+    const struct tls_session *s = h->work->psk;
+    size_t n = 0;
+
+    if (s && is_wanted(h, suite_by_id(s->suite)->hash)) {
+        out[n++] = (struct offer){
+            .identity = span_of(s->ticket, s->ticket_len),
+            .secret = span_of(s->secret, s->secret_len),
+            .age = (uint32_t)(hs_now(h) - s->made) + s->age_add, /* section 4.2.11.1 */
+            .hash = suite_by_id(s->suite)->hash,
+            .label = "res binder",
+        };
+    }
+    if (!hello_offers(h, TLS_1_3)) {
+        return n;
+    }
+    for (const struct ext_psk *p = h->set->psks; p && n < OFFERS; p = p->next) {
+        if (is_wanted(h, p->hash)) {
+            out[n++] = (struct offer){
+                .identity = span_of(p->identity, p->identity_len),
+                .secret = psk_key(p),
+                .hash = p->hash,
+                .label = psk_label(p),
+                .external = p,
+            };
+        }
+    }
+    return n;
+}
+
+bool psk13_offers(const struct hs *h)
+{
+    struct offer o[OFFERS];
+
+    return offers(h, o) > 0;
 }
 
 int ext_psk_write(struct hs *h, struct wr *w, enum ext_where where)
 {
-    const struct hs_work *k = h->work;
     static const uint8_t later[HASH_MAX]; /* psk13_bind() fills it in */
-    size_t list;
+    struct offer o[OFFERS];
+    size_t list, n;
 
     if (where == IN_SH) {
-        wr_u16(w, k->psk_index);
-        return (h->facts & FACT_RESUMED) != 0;
+        wr_u16(w, h->work->psk_index);
+        return (h->facts & (FACT_RESUMED | FACT_PSK)) != 0;
     }
-    if (!k->psk) {
+    n = offers(h, o);
+    if (n == 0) {
         return 0;
     }
     list = wr_begin(w, 2);
-    wr_vec(w, 2, k->psk->ticket, k->psk->ticket_len);
-    wr_u32(w, (uint32_t)(hs_now(h) - k->psk->made) + k->psk->age_add); /* section 4.2.11.1 */
+    for (size_t i = 0; i < n; i++) {
+        wr_vec(w, 2, o[i].identity.p, o[i].identity.n);
+        wr_u32(w, o[i].age);
+    }
     wr_end(w, 2, list);
     list = wr_begin(w, 2);
-    wr_vec(w, 1, later, binder_size(k->psk));
+    for (size_t i = 0; i < n; i++) {
+        wr_vec(w, 1, later, hash_size(o[i].hash));
+    }
     wr_end(w, 2, list);
     return 1;
 }
 
+/* The binders with their lengths are at the very end. */
 int psk13_bind(struct hs *h, struct hs_msg *m)
 {
     struct hs_work *k = h->work;
-    enum hash_id hash;
+    struct offer o[OFFERS];
     uint8_t at[HASH_MAX], binder[HASH_MAX];
-    size_t n, cut;
+    size_t n = offers(h, o), cut = 2;
+    struct span hello;
+    uint8_t *to;
 
-    if (!k->psk) {
+    if (n == 0) {
         return 0;
     }
-    hash = suite_by_id(k->psk->suite)->hash;
-    n = binder_size(k->psk);
-    cut = 2 + 1 + n; /* the binders with their lengths, at the very end */
     wr_end(&m->w, 3, m->mark);
     if (!wr_ok(&m->w)) {
         return ERR_MEM;
     }
-    TRY(transcript_partial(&k->transcript, hash, 0, span_of(m->w.p, m->w.len - cut), at));
-    TRY(schedule13_binder(hash, span_of(k->psk->secret, n), at, binder));
-    memcpy(m->w.p + m->w.len - n, binder, n);
+    for (size_t i = 0; i < n; i++) {
+        cut += 1 + hash_size(o[i].hash);
+    }
+    hello = span_of(m->w.p, m->w.len - cut);
+    to = m->w.p + hello.n + 2;
+    for (size_t i = 0; i < n; i++) {
+        size_t size = hash_size(o[i].hash);
+
+        TRY(transcript_partial(&k->transcript, o[i].hash, 0, hello, at));
+        TRY(schedule13_binder(o[i].hash, o[i].secret, o[i].label, at, binder));
+        memcpy(to + 1, binder, size);
+        to += 1 + size;
+    }
     return 0;
 }
 
+/* ---- pre_shared_key: as it is read ---- */
 static int offer_read(struct hs *h, struct rd *body)
 {
     struct rd ids, macs, one;
@@ -137,6 +228,7 @@ static int offer_read(struct hs *h, struct rd *body)
 
 int ext_psk_read(struct hs *h, struct rd *body, enum ext_where where)
 {
+    struct offer o[OFFERS];
     uint16_t selected;
 
     if (where == IN_CH) {
@@ -145,12 +237,41 @@ int ext_psk_read(struct hs *h, struct rd *body, enum ext_where where)
     if (!rd_u16(body, &selected)) {
         return ext_bad(h, "pre_shared_key");
     }
-    if (selected != 0) { /* we offer one */
+    if (selected >= offers(h, o)) {
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
-                    "the server resumes a session that was not offered");
+                    "the server takes a key that was not offered");
     }
+    h->work->psk_index = selected;
     h->work->psk_chosen = true;
     return 0;
+}
+
+/* Client or server: this key authenticates both. */
+static int take(struct hs *h, const struct ext_psk *p)
+{
+    cert_forget(h);
+    h->psk = mem_strdup(p->name);
+    h->work->external = p;
+    h->facts |= FACT_PSK;
+    return h->psk ? 0 : ERR_MEM;
+}
+
+int psk13_answered(struct hs *h)
+{
+    struct hs_work *k = h->work;
+    struct offer o[OFFERS], *chosen = o + k->psk_index;
+
+    if (!k->psk_chosen) {
+        session_unref(k->psk);
+        k->psk = NULL;
+        return 0;
+    }
+    (void)offers(h, o);                   /* ext_psk_read() has seen to the index */
+    if (chosen->hash != h->suite->hash) { /* section 4.2.11 */
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                    "the server takes a key under a suite with another hash");
+    }
+    return chosen->external ? take(h, chosen->external) : session_take(h, k->psk);
 }
 
 /* ---- the server's choice ---- */
@@ -169,32 +290,63 @@ static bool acceptable(const struct hs *h, const struct tls_session *s, uint32_t
            (h->set->client_auth != CLIENT_AUTH_REQUIRE || s->peer_cert_len);
 }
 
-/* The first acceptable session among the first identities; NULL: none. */
-static struct tls_session *find(struct hs *h, uint16_t *index)
+/* One of ours in place of a session? Its name need not be secret. */
+bool psk13_fits(struct hs *h, const struct suite *s)
 {
-    struct rd ids = h->work->psk_ids, ticket;
+    struct rd ids = h->work->psk_ids, id;
     uint32_t age;
+
+    if (!psk13_speaks(h)) {
+        return false;
+    }
+    for (unsigned i = 0; i < LOOKS && rd_vec(&ids, 2, &id) && rd_u32(&ids, &age); i++) {
+        if (psk_find(h->set, span_of(id.p, id.n), s->hash)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The session of a ticket, when it is acceptable. Without a clock nothing would ever be too old. */
+static struct tls_session *open_ticket(const struct hs *h, struct span ticket, uint32_t age)
+{
+    struct tls_session *s;
     bool renew;
 
-    for (*index = 0; *index < TRIES; (*index)++) {
-        struct tls_session *s;
-
-        if (!rd_vec(&ids, 2, &ticket) || !rd_u32(&ids, &age)) {
-            return NULL;
-        }
-        if (ticket_open(h->set->tickets, span_of(ticket.p, ticket.n), hs_now(h), &s, &renew) < 0) {
-            continue;
-        }
-        if (acceptable(h, s, age)) {
-            return s;
-        }
-        session_unref(s);
+    if (!h->set->tickets || h->set->no_tickets || !h->set->now ||
+        ticket_open(h->set->tickets, ticket, hs_now(h), &s, &renew) < 0) {
+        return NULL;
     }
+    if (acceptable(h, s, age)) {
+        return s;
+    }
+    session_unref(s);
     return NULL;
 }
 
-/* The client knows the secret of the session, and means it for this hello (section 4.2.11.2). */
-static int check_binder(struct hs *h)
+/* The first acceptable key among the first identities, if there is one. */
+static void find(struct hs *h)
+{
+    struct hs_work *k = h->work;
+    struct rd ids = k->psk_ids, id;
+    uint32_t age;
+
+    for (k->psk_index = 0; k->psk_index < LOOKS; k->psk_index++) {
+        if (!rd_vec(&ids, 2, &id) || !rd_u32(&ids, &age)) {
+            return;
+        }
+        k->external = psk_find(h->set, span_of(id.p, id.n), h->suite->hash);
+        if (!k->external && k->psk_index < TRIES) {
+            k->psk = open_ticket(h, span_of(id.p, id.n), age);
+        }
+        if (k->external || k->psk) {
+            return;
+        }
+    }
+}
+
+/* The client knows the secret, and means it for this hello (section 4.2.11.2). */
+static int check_binder(struct hs *h, struct span secret, const char *label)
 {
     struct hs_work *k = h->work;
     size_t n = hash_size(h->suite->hash);
@@ -208,24 +360,37 @@ static int check_binder(struct hs *h)
     }
     TRY(transcript_partial(&k->transcript, h->suite->hash, 2 + k->psk_macs.n, span_of(NULL, 0),
                            at));
-    TRY(schedule13_binder(h->suite->hash, span_of(k->psk->secret, k->psk->secret_len), at, want));
+    TRY(schedule13_binder(h->suite->hash, secret, label, at, want));
     return mac.n == n && ct_equal(mac.p, want, n)
                ? 0
-               : FAIL(h->err, TLS_ALERT(ALERT_DECRYPT_ERROR), "the binder of the session is wrong");
+               : FAIL(h->err, TLS_ALERT(ALERT_DECRYPT_ERROR), "the binder of the key is wrong");
 }
 
 int psk13_choose(struct hs *h)
 {
     struct hs_work *k = h->work;
 
-    /* Without a clock nothing would ever be too old. */
-    if (!k->offers_dhe || !h->set->tickets || h->set->no_tickets || !h->set->now) {
+    if (!k->offers_dhe && !k->alone) {
         return 0;
     }
-    k->psk = find(h, &k->psk_index);
-    if (!k->psk) {
-        return 0;
+    find(h);
+    if (k->external) {
+        TRY(check_binder(h, psk_key(k->external), psk_label(k->external)));
+        return take(h, k->external);
     }
-    TRY(check_binder(h));
-    return session_take(h, k->psk);
+    if (k->psk) {
+        TRY(check_binder(h, span_of(k->psk->secret, k->psk->secret_len), "res binder"));
+        return session_take(h, k->psk);
+    }
+    return 0;
+}
+
+struct span psk13_secret(const struct hs *h)
+{
+    const struct hs_work *k = h->work;
+
+    if (h->facts & FACT_PSK) {
+        return psk_key(k->external);
+    }
+    return h->facts & FACT_RESUMED ? span_of(k->psk->secret, k->psk->secret_len) : span_of(NULL, 0);
 }

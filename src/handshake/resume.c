@@ -6,12 +6,13 @@
 struct tls_session *session_begin(struct hs *h)
 {
     struct tls_session *s = session_new();
+    const char *name = h->set->role == TLS_CLIENT ? h->name : h->psk;
 
     if (!s ||
         session_set_bytes(&s->peer_cert, &s->peer_cert_len,
                           span_of(h->peer_cert, h->peer_cert_len)) < 0 ||
         session_set_text(&s->sni, h->sni) < 0 || session_set_text(&s->alpn, h->alpn) < 0 ||
-        session_set_text(&s->name, h->name) < 0) {
+        session_set_text(&s->name, name) < 0) {
         session_unref(s);
         return NULL;
     }
@@ -29,6 +30,13 @@ int session_take(struct hs *h, const struct tls_session *s)
     h->peer_not_after = s->peer_not_after;
     h->group = group_by_id(s->group);
     h->facts |= FACT_RESUMED;
+    if (h->set->role == TLS_SERVER && s->name) { /* of the external key that it all began with */
+        mem_free(h->psk);
+        h->psk = mem_strdup(s->name);
+        if (!h->psk) {
+            return ERR_MEM;
+        }
+    }
     if (s->peer_cert_len) {
         h->peer_cert = mem_dup(s->peer_cert, s->peer_cert_len);
         if (!h->peer_cert) {

@@ -58,8 +58,8 @@ int schedule13_next(enum hash_id hash, uint8_t traffic[static HASH_MAX])
     return hkdf_expand_label(hash, old, "traffic upd", span_of(NULL, 0), traffic, hash_size(hash));
 }
 
-int schedule13_binder(enum hash_id hash, struct span psk, const uint8_t *transcript,
-                      uint8_t out[static HASH_MAX])
+int schedule13_binder(enum hash_id hash, struct span psk, const char *label,
+                      const uint8_t *transcript, uint8_t out[static HASH_MAX])
 {
     size_t n = hash_size(hash);
     uint8_t empty[HASH_MAX];
@@ -68,6 +68,6 @@ int schedule13_binder(enum hash_id hash, struct span psk, const uint8_t *transcr
 
     TRY(hash_once(hash, NULL, 0, empty));
     TRY(hkdf_extract(hash, span_of(zeros, n), psk, early));
-    TRY(hkdf_expand_label(hash, early, "res binder", span_of(empty, n), key, n));
+    TRY(hkdf_expand_label(hash, early, label, span_of(empty, n), key, n));
     return schedule13_finished(hash, key, transcript, out);
 }

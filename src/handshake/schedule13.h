@@ -16,9 +16,10 @@ int schedule13_advance(struct schedule13 *k, struct span input) MUST_CHECK;
 /* Derive-Secret(current, label, transcript hash). */
 int schedule13_derive(const struct schedule13 *k, const char *label, const uint8_t *transcript,
                       uint8_t out[static HASH_MAX]) MUST_CHECK;
-/* The binder of a PSK from a session, over the hash of the partial ClientHello (4.2.11.2). */
-int schedule13_binder(enum hash_id hash, struct span psk, const uint8_t *transcript,
-                      uint8_t out[static HASH_MAX]) MUST_CHECK;
+/* The binder of a PSK over the hash of the partial ClientHello (4.2.11.2). label: "res binder" of
+ * one from a session, "ext binder", "imp binder". */
+int schedule13_binder(enum hash_id hash, struct span psk, const char *label,
+                      const uint8_t *transcript, uint8_t out[static HASH_MAX]) MUST_CHECK;
 /* The Finished of whoever's traffic secret it is (section 4.4.4). */
 int schedule13_finished(enum hash_id hash, const uint8_t *traffic, const uint8_t *transcript,
                         uint8_t out[static HASH_MAX]) MUST_CHECK;

@@ -39,7 +39,8 @@ static int negotiate(struct hs *h, const struct client_hello *c, struct rd *body
     if (c->compression.n != 1 || c->compression.p[0] != 0) { /* threat 15 */
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "the client offers compression");
     }
-    if (!k->got_groups || !k->got_shares) { /* section 9.2 */
+    if (k->got_groups != k->got_shares ||
+        (!k->got_groups && !psk13_only_alone(h))) { /* section 9.2 */
         return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION),
                     "ClientHello lacks supported_groups or key_share");
     }
@@ -51,7 +52,10 @@ static int negotiate(struct hs *h, const struct client_hello *c, struct rd *body
         return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION),
                     "ClientHello lacks psk_key_exchange_modes");
     }
-    suite = hello_choose_suite(h, c, TLS_1_3, NULL);
+    /* One that an external key goes with (section 4.2.11), and no other after a retry. */
+    suite = k->retried && hello_client_lists(c, h->suite->id) ? h->suite : NULL;
+    suite = suite || !h->set->psks ? suite : hello_choose_suite(h, c, TLS_1_3, psk13_fits);
+    suite = suite ? suite : hello_choose_suite(h, c, TLS_1_3, NULL);
     if (!suite) {
         return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE), "no cipher suite in common");
     }
@@ -62,14 +66,19 @@ static int negotiate(struct hs *h, const struct client_hello *c, struct rd *body
     return 0;
 }
 
-/* Resumption, or else a certificate that the client can verify. */
+/* A pre-shared key, or else a certificate that the client can verify. */
 static int authenticate(struct hs *h)
 {
     struct hs_work *k = h->work;
 
-    TRY(psk13_choose(h));
-    if (h->facts & FACT_RESUMED) {
+    if (!k->alone) {
+        TRY(psk13_choose(h));
+    }
+    if (h->facts & (FACT_RESUMED | FACT_PSK)) {
         return 0;
+    }
+    if (h->set->nidentities == 0) { /* the same as for a wrong binder: names are not to be probed */
+        return FAIL(h->err, TLS_ALERT(ALERT_DECRYPT_ERROR), "the client has no key of ours");
     }
     if (!k->got_schemes) {
         return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION),
@@ -111,6 +120,19 @@ static int choose_group(struct hs *h)
     k->share_group = common;
     h->facts |= FACT_RETRY;
     return 0;
+}
+
+/* Which key exchange: a group, or none for a client that can use keys only so. */
+static int choose_exchange(struct hs *h)
+{
+    struct hs_work *k = h->work;
+
+    k->alone = psk13_only_alone(h) && !k->retried;
+    if (k->alone) {
+        TRY(psk13_choose(h));
+        k->alone = h->facts & (FACT_RESUMED | FACT_PSK);
+    }
+    return k->alone ? 0 : choose_group(h);
 }
 
 static int hello_send(struct hs *h, enum ext_where where)
@@ -171,21 +193,21 @@ static int flight(struct hs *h)
     SECRET(shared, KEX_SECRET_MAX);
     SECRET(client, HASH_MAX);
     SECRET(server, HASH_MAX);
-    int rc = kex_respond(k->share_group, k->share, share, shared);
+    int rc = k->alone ? 0 : kex_respond(k->share_group, k->share, share, shared);
 
     if (rc < 0) {
         return FAIL(h->err, rc, "the client's key share is not valid");
     }
-    h->group = k->share_group;
-    k->share = span_of(share, h->group->share_server);
+    h->group = k->alone ? NULL : k->share_group;
+    k->share = span_of(share, h->group ? h->group->share_server : 0);
     rc = hello_send(h, IN_SH);
     k->share = span_of(NULL, 0);
     TRY(rc);
-    TRY(keys13_handshake(h, span_of(shared, h->group->secret_size)));
+    TRY(keys13_handshake(h, span_of(shared, h->group ? h->group->secret_size : 0)));
     TRY(keys13_set(h, HS_WRITE, k->server_traffic));
     TRY(keys13_set(h, HS_READ, k->client_traffic));
     TRY(extensions_send(h));
-    if (!(h->facts & FACT_RESUMED)) {
+    if (!(h->facts & (FACT_RESUMED | FACT_PSK))) { /* section 4.3.2 */
         if (h->set->client_auth != CLIENT_AUTH_NONE) {
             TRY(request13_send(h));
         }
@@ -211,7 +233,7 @@ int server13_on_hello(struct hs *h, struct rd *body)
     h->facts &= ~(unsigned)FACT_RETRY;
     TRY(negotiate(h, &c, body));
     TRY(cert_weigh(h));
-    TRY(choose_group(h));
+    TRY(choose_exchange(h));
     if (k->retried) {
         TRY(hello_digest(&c, digest));
         if (h->suite != before || (h->facts & FACT_RETRY) ||
@@ -246,7 +268,7 @@ int server13_on_finished(struct hs *h, struct rd *body)
 
     TRY(finished13_check(h, body, k->client_traffic));
     TRY(keys13_set(h, HS_READ, k->server_traffic));
-    TRY(post13_start(h, h->set->tickets && !h->set->no_tickets && k->offers_dhe,
+    TRY(post13_start(h, h->set->tickets && !h->set->no_tickets && psk13_speaks(h),
                      k->offers_post_auth));
     TRY(post13_tickets(h));
     if (!k->offers_post_auth) {

@@ -62,6 +62,21 @@ struct chain_facts {
     size_t nsigs;
 };
 
+/* A pre-shared key from outside, as a hello of TLS 1.3 has it (psk_ext.c). */
+#define PSK_NAME_MAX  255
+#define PSK_KEY_MIN   16 /* bytes: RFC 9257 section 6 */
+#define PSK_KEY_MAX   256
+#define PSK_OFFERS    4                                    /* of a client */
+#define PSK_BOUND_MAX (2 + PSK_NAME_MAX + 2 + 2 * 257 + 4) /* of an ImportedIdentity (RFC 9258) */
+struct ext_psk {
+    struct ext_psk *next;
+    char name[PSK_NAME_MAX + 1]; /* as the application knows it */
+    uint8_t identity[PSK_BOUND_MAX], key[PSK_KEY_MAX];
+    size_t identity_len, key_len;
+    enum hash_id hash;
+    bool imported;
+};
+
 struct settings {
     enum tls_role role;
     unsigned min_version, max_version;
@@ -93,6 +108,8 @@ struct settings {
     bool no_tickets;                  /* client: asks for none */
     uint32_t session_life;            /* seconds that a session of ours may be resumed */
     uint8_t context[SESSION_CONTEXT]; /* what a session is bound to (threat 27); made when sealed */
+    struct ext_psk *psks;             /* in order of preference */
+    bool psk_ke;                      /* TLS 1.3: a key alone, without an exchange, will do */
     /* records */
     uint16_t record_limit; /* record_size_limit of ours; 0: a client does not offer it */
     uint16_t padding;   /* TLS 1.3: content is padded to a multiple, a power of 2; 0: it is not */
@@ -115,6 +132,13 @@ struct settings {
     verify_fn *on_verify;
     void *on_verify_ctx;
 };
+/* Lengths within the limits, the name without NUL. NULL: no memory. */
+struct ext_psk *psk_new(struct span name, struct span key, enum hash_id hash);
+/* Imported for suites with the target hash; names of 1 to 255 bytes. */
+struct ext_psk *psk_new_imported(struct span name, struct span key, enum hash_id hash,
+                                 enum hash_id target, const char *client, const char *server);
+void psk_free(struct ext_psk *p); /* wipes; NULL is fine */
+int psks_digest(const struct settings *s, uint8_t sum[static SESSION_CONTEXT]) MUST_CHECK;
 bool ext_is_ours(uint16_t id); /* an extension that the engine itself knows */
 /* Fills in what a handshake looks up; the trust and the identities stay as they are from here. */
 int settings_prepare(struct settings *s) MUST_CHECK;

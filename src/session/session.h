@@ -39,7 +39,7 @@ struct tls_session {
     uint8_t *ticket; /* client: as the server gave it */
     size_t ticket_len;
     char *sni, *alpn;
-    char *name;         /* client: the name that was verified */
+    char *name; /* client: the name that was verified; server: of the client's external key */
     uint8_t *peer_cert; /* leaf DER */
     size_t peer_cert_len;
 };

@@ -125,6 +125,11 @@ struct end {
     uint8_t got[WIRE_MAX];
     size_t ngot;
 };
+/* A key from outside; hash and names as for config_add_psk(). */
+struct pair_psk {
+    const char *name, *key, *own, *peer;
+    enum hash_id hash;
+};
 /* Zero is the usual: a P-256 certificate, every suite and group, no client authentication. */
 struct pair_params {
     uint16_t suite, client_suites[3], server_suites[3]; /* suite: of both */
@@ -146,6 +151,9 @@ struct pair_params {
     uint32_t life;              /* 0: an hour */
     const char *status;
     verify_fn *on_verify; /* of the client */
+    bool psk_ke[2];
+    struct pair_psk psk[2][3];                /* by role */
+    bool no_server_id, no_trust, verify_none; /* no_trust: nor a clock, for the client */
 };
 struct pair {
     struct end c, s;
@@ -216,8 +224,16 @@ static inline struct config *pair_config(struct pair *p, enum tls_role role,
 
     assert_non_null(c);
     suites = q->suite ? (const uint16_t[3]){ q->suite } : suites;
-    assert_int_equal(config_set_trust(c, q->other_ca ? pki.other : pki.trust), 0);
-    assert_int_equal(config_set_clock(c, pair_clock), 0);
+    if (!client || !q->no_trust) {
+        assert_int_equal(config_set_trust(c, q->other_ca ? pki.other : pki.trust), 0);
+        assert_int_equal(config_set_clock(c, pair_clock), 0);
+    }
+    for (const struct pair_psk *k = q->psk[role]; k < q->psk[role] + 3 && k->name; k++) {
+        assert_int_equal(
+            config_add_psk(c, span_text(k->name), span_text(k->key), k->hash, k->own, k->peer), 0);
+    }
+    assert_int_equal(config_set_flag(c, CONFIG_PSK_KE, q->psk_ke[role]), 0);
+    assert_int_equal(config_set_verify(c, q->verify_none ? VERIFY_NONE : VERIFY_FULL), 0);
     assert_int_equal(config_set_suites(c, suites, count_ids(suites)), 0);
     assert_int_equal(config_set_groups(c, groups, count_ids(groups)), 0);
     assert_int_equal(config_set_alpn(c, alpn, count_names(alpn)), 0);
@@ -233,9 +249,11 @@ static inline struct config *pair_config(struct pair *p, enum tls_role role,
     assert_int_equal(config_set_versions(c, TLS_1_2, max ? max : TLS_1_3), 0);
     if (!client) {
         assert_int_equal(config_set_sessions(c, q->cache, q->tickets, q->life ? q->life : 3600), 0);
-        assert_int_equal(
-            config_add_identity(c, q->other_server ? pki.other_server : pki.server[q->id]), 0);
-        assert_int_equal(config_set_status(c, 0, span_text(q->status)), 0);
+        if (!q->no_server_id) {
+            assert_int_equal(
+                config_add_identity(c, q->other_server ? pki.other_server : pki.server[q->id]), 0);
+            assert_int_equal(config_set_status(c, 0, span_text(q->status)), 0);
+        }
         assert_int_equal(config_set_client_auth(c, q->auth), 0);
     } else {
         assert_int_equal(config_set_max_fragment(c, q->max_fragment), 0);

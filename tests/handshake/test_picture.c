@@ -76,17 +76,20 @@ static const struct name messages[] = {
     { HS_RENEGOTIATION_REFUSED, "renegotiation refused" },
 };
 static const struct name facts[] = {
-    { FACT_RETRY, "retry" },         { FACT_CLIENT_AUTH, "client auth" },
-    { FACT_PEER_CERT, "not empty" }, { FACT_RESUMED, "resumed" },
-    { FACT_TICKET, "ticket" },       { FACT_STATUS, "status" },
-    { FACT_RSA_KX, "RSA" },          { 0, NULL },
+    { FACT_RETRY, "retry" },
+    { FACT_CLIENT_AUTH, "client auth" },
+    { FACT_PEER_CERT, "not empty" },
+    { FACT_RESUMED, "resumed" },
+    { FACT_TICKET, "ticket" },
+    { FACT_STATUS, "status" },
+    { FACT_RSA_KX, "RSA" },
+    { FACT_PSK, "external key" },
+    { 0, NULL },
 };
 static const struct name proofs[] = {
-    { PROVES_CHAIN, "chain" },
-    { PROVES_POSSESSION, "possession" },
-    { PROVES_FINISHED, "finished" },
-    { PROVES_SESSION, "session" },
-    { 0, NULL },
+    { PROVES_CHAIN, "chain" },       { PROVES_POSSESSION, "possession" },
+    { PROVES_FINISHED, "finished" }, { PROVES_SESSION, "session" },
+    { PROVES_PSK, "external key" },  { 0, NULL },
 };
 static const struct name flags[] = {
     { LAST_IN_RECORD, "last in record" },

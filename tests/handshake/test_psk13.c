@@ -85,7 +85,8 @@ static void hello_set_psk(struct hello *o, const uint8_t *body, size_t n, size_t
     hello_lengths(o);
     if (s) {
         assert_int_equal(hash_once(HASH_SHA256, o->m, o->macs, digest), 0);
-        assert_int_equal(schedule13_binder(HASH_SHA256, span_of(s->secret, 32), digest, mac), 0);
+        assert_int_equal(
+            schedule13_binder(HASH_SHA256, span_of(s->secret, 32), "res binder", digest, mac), 0);
         for (size_t i = o->macs + 2; i < o->n; i += 33) {
             memcpy(o->m + i + 1, mac, 32);
         }
@@ -116,7 +117,7 @@ static void test_binder_of_rfc8448(void **state)
     pair_unhex("4ecd0eb6ec3b4d87f5d6028f922ca4c5851a277fd41311c9e62d2c9492e1c4f3", psk, 32);
     pair_unhex("63224b2e4573f2d3454ca84b9d009a04f6be9e05711a8396473aefa01e924a14", hash, 32);
     pair_unhex("3add4fb2d8fdf822a0ca3cf7678ef5e88dae990141c5924d57bb6fa31b9e5f9d", want, 32);
-    assert_int_equal(schedule13_binder(HASH_SHA256, span_of(psk, 32), hash, got), 0);
+    assert_int_equal(schedule13_binder(HASH_SHA256, span_of(psk, 32), "res binder", hash, got), 0);
     assert_memory_equal(got, want, 32);
 }
 

@@ -36,6 +36,10 @@ static const struct {
     { C_WAIT_EE, 8, C_WAIT_FINISHED },
     { S_WAIT_CH, 258, S_WAIT_FINISHED },
     { S_WAIT_CH2, 258, S_WAIT_FINISHED },
+    /* ... and the same for one that is no session */
+    { C_WAIT_EE, 8, C_WAIT_FINISHED },
+    { S_WAIT_CH, 258, S_WAIT_FINISHED },
+    { S_WAIT_CH2, 258, S_WAIT_FINISHED },
     /* section 4.6.2 */
     { C_CONNECTED, 13, C_CONNECTED },
     { S_POST_CERT, 24, S_POST_CERT },
@@ -147,6 +151,8 @@ static void walk(enum hs_state at, unsigned proves, unsigned facts, unsigned dep
         ways++;
         if (facts & FACT_RESUMED) {
             assert_int_equal(proves, PROVES_SESSION | PROVES_FINISHED);
+        } else if (facts & FACT_PSK) {
+            assert_int_equal(proves, PROVES_PSK | PROVES_FINISHED);
         } else if (at == C_CONNECTED || (facts & FACT_PEER_CERT)) {
             assert_int_equal(proves, PROVES_CHAIN | PROVES_POSSESSION | PROVES_FINISHED);
         } else {
@@ -182,15 +188,19 @@ static void threat_03_every_way_proves_enough(void **state)
         if (e->proves & PROVES_SESSION) {
             assert_int_equal(e->guard, FACT_RESUMED);
         }
+        if (e->proves & PROVES_PSK) {
+            assert_int_equal(e->guard, FACT_PSK);
+        }
         assert_int_equal(!!(e->proves & PROVES_FINISHED), e->message == HS_FINISHED);
     }
     ways = 0;
     walk(C_WAIT_SH, 0, 0, 0);
-    /* with and without retry; resumed, or with or without request, the certificate packed or not */
-    assert_int_equal(ways, 2 * (1 + 2 * 2));
+    /* with and without retry; resumed, or by another key, or with or without request, the
+     * certificate packed or not */
+    assert_int_equal(ways, 2 * (1 + 1 + 2 * 2));
     ways = 0;
     walk(S_WAIT_CH, 0, 0, 0);
-    assert_int_equal(ways, 2 * (1 + 1 + 2 * 2)); /* the request is answered or not */
+    assert_int_equal(ways, 2 * (1 + 1 + 1 + 2 * 2)); /* the request is answered or not */
     ways = 0;
     walk(S_POST_CERT, 0, 0, 0);
     assert_int_equal(ways, 2 * 2);

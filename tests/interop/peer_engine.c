@@ -25,9 +25,12 @@
  *     --context TEXT                      with this one
  *     --limit N  --padding N              record_size_limit, blocks that content is padded to
  *     --no-grease
+ *     --psk NAME:TEXT[:384]               a key from outside, used as it is; 384: with SHA-384
+ *     --psk-ke                            ... also without a key exchange
+ *     --own NAME  --peer NAME             ... imported, bound to these two
  *
  * On standard error, a line for each handshake that is complete:
- *     done version=TLSv1.3 suite=NAME group=NAME resumed=0 client_auth=0 alpn=NAME scts=0
+ *     done version=TLSv1.3 suite=NAME group=NAME resumed=0 client_auth=0 alpn=NAME scts=0 psk=NAME
  * with --export "export HEX", "tls-exporter HEX" and "tls-server-end-point HEX" (or the error),
  * and for what went wrong: error TEXT. Exit 0 when both sides said close_notify, else 1. Sessions
  * and ticket keys of a server live as long as it does. It gives up after 60 seconds. */
@@ -49,10 +52,11 @@
 #define PATH_SIZE   4096
 
 static struct options {
-    bool server, strict_sni, pack, no_tickets, no_grease, post_auth, update;
+    bool server, strict_sni, pack, no_tickets, no_grease, post_auth, update, psk_ke;
     enum client_auth auth;
     uint16_t port;
-    const char *ca, *cert, *key, *scts, *name, *resume, *sess_out, *keylog, *label, *context;
+    const char *ca, *cert, *key, *scts, *name, *resume, *sess_out, *keylog, *label, *context, *psk,
+        *own, *peer;
     unsigned min, max, life, count, limit, padding;
     uint16_t suites[LIST_MAX], groups[LIST_MAX];
     const char *alpn[LIST_MAX];
@@ -98,6 +102,7 @@ static bool take_flag(const char *a)
                   { "--pack", &o.pack },
                   { "--no-grease", &o.no_grease },
                   { "--post-auth", &o.post_auth },
+                  { "--psk-ke", &o.psk_ke },
                   { "--update", &o.update } };
 
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
@@ -120,7 +125,9 @@ static void take_value(const char *a, char *v)
                   { "--key", &o.key },       { "--name", &o.name },
                   { "--resume", &o.resume }, { "--sess-out", &o.sess_out },
                   { "--keylog", &o.keylog }, { "--export", &o.label },
-                  { "--scts", &o.scts },     { "--context", &o.context } };
+                  { "--scts", &o.scts },     { "--context", &o.context },
+                  { "--psk", &o.psk },       { "--own", &o.own },
+                  { "--peer", &o.peer } };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(a, texts[i].name) == 0) {
@@ -239,6 +246,23 @@ static void configure_certificates(struct config *c)
     }
 }
 
+static void configure_psk(struct config *c)
+{
+    char text[256];
+    char *name, *key, *more;
+
+    must(config_set_flag(c, CONFIG_PSK_KE, o.psk_ke), "psk-ke", NULL);
+    if (o.psk) {
+        snprintf(text, sizeof text, "%s", o.psk);
+        name = strtok(text, ":");
+        key = strtok(NULL, ":");
+        more = strtok(NULL, ":");
+        must(config_add_psk(c, span_text(name), span_text(key), more ? HASH_SHA384 : HASH_SHA256,
+                            o.own, o.peer),
+             "psk", NULL);
+    }
+}
+
 static struct config *configure(void)
 {
     struct config *c = config_new(o.server ? TLS_SERVER : TLS_CLIENT);
@@ -260,6 +284,7 @@ static struct config *configure(void)
         trust_unref(t);
     }
     configure_certificates(c);
+    configure_psk(c);
     if (o.keylog) {
         FILE *f = fopen(o.keylog, "a");
 
@@ -349,8 +374,8 @@ static void report(const struct tls *t)
 
     tls_get_info(t, &i);
     fprintf(stderr,
-            "done version=%s suite=%s group=%s resumed=%d client_auth=%d alpn=%s scts=%zu\n",
-            i.version_name, i.suite, i.group, i.resumed, i.client_auth, i.alpn, i.scts.n);
+            "done version=%s suite=%s group=%s resumed=%d client_auth=%d alpn=%s scts=%zu psk=%s\n",
+            i.version_name, i.suite, i.group, i.resumed, i.client_auth, i.alpn, i.scts.n, i.psk);
     if (o.label) {
         report_exports(t);
     }
