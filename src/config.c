@@ -331,8 +331,16 @@ int config_set_extensions(struct config *c, struct span encoded)
         return ERR_STATE;
     }
     while (!rd_done(&list)) {
+        struct rd before = rd_of(encoded.p, encoded.n - list.n), other;
+        uint16_t same;
+
         if (!rd_u16(&list, &id) || !rd_vec(&list, 2, &body) || ext_is_ours(id)) {
             return ERR_ARG;
+        }
+        while (rd_u16(&before, &same) && rd_vec(&before, 2, &other)) {
+            if (same == id) {
+                return ERR_ARG;
+            }
         }
     }
     if (encoded.n > 4096 || c->s.role != TLS_CLIENT) {
@@ -492,37 +500,53 @@ static void fill_suites(struct settings *s)
     }
 }
 
+struct anchors {
+    uint8_t sum[SESSION_CONTEXT];
+    int rc;
+};
+
 static void add_anchor(void *ctx, const struct cert *c)
 {
-    uint8_t digest[HASH_MAX], *sum = ctx;
+    struct anchors *a = ctx;
+    uint8_t digest[HASH_MAX];
 
-    /* In any order: the set is what counts. */
-    if (hash_once(HASH_SHA256, c->der.p, c->der.n, digest) == 0) {
-        for (size_t i = 0; i < SESSION_CONTEXT; i++) {
-            sum[i] ^= digest[i];
-        }
+    if (a->rc == 0) {
+        a->rc = hash_once(HASH_SHA256, c->der.p, c->der.n, digest);
+    }
+    for (size_t i = 0; a->rc == 0 && i < SESSION_CONTEXT; i++) { /* a set: in any order */
+        a->sum[i] ^= digest[i];
     }
 }
 
 /* What a session is bound to: who we are, whom we trust, what we ask of the peer (threat 27). */
 static int make_context(struct settings *s)
 {
-    uint8_t anchors[SESSION_CONTEXT] = { 0 }, keys[SESSION_CONTEXT];
-    const uint8_t policy[] = { (uint8_t)s->role, (uint8_t)s->verify, (uint8_t)s->client_auth };
-    struct span part[4 + SETTINGS_IDENTITIES] = { { policy, sizeof policy },
-                                                  { anchors, sizeof anchors },
-                                                  { keys, sizeof keys },
-                                                  buf_span(&s->alpn) };
+    enum { FIXED = 5, PARTS = FIXED + SETTINGS_IDENTITIES };
+    struct anchors anchors = { { 0 }, 0 };
+    uint8_t keys[SESSION_CONTEXT];
+    /* Who may overrule the verdict counts as well, though not which function it is. */
+    const uint8_t policy[] = { (uint8_t)s->role, (uint8_t)s->verify, (uint8_t)s->client_auth,
+                               s->on_verify != NULL };
+    uint32_t lengths[PARTS] = { 0 }; /* of the parts, so that none runs into the next */
+    struct span part[PARTS] = { { (const uint8_t *)lengths, sizeof lengths },
+                                { policy, sizeof policy },
+                                { anchors.sum, sizeof anchors.sum },
+                                { keys, sizeof keys },
+                                buf_span(&s->alpn) };
     uint8_t out[HASH_MAX];
 
     if (s->trust && s->verify != VERIFY_NONE) {
-        trust_each(s->trust, add_anchor, anchors);
+        trust_each(s->trust, add_anchor, &anchors);
+        TRY(anchors.rc);
     }
     for (size_t i = 0; i < s->nidentities; i++) {
-        part[4 + i] = s->identities[i]->leaf.der;
+        part[FIXED + i] = s->identities[i]->leaf.der;
+    }
+    for (size_t i = 0; i < PARTS; i++) {
+        lengths[i] = (uint32_t)part[i].n;
     }
     TRY(psks_digest(s, keys));
-    TRY(hash_parts(HASH_SHA256, part, 4 + s->nidentities, out));
+    TRY(hash_parts(HASH_SHA256, part, FIXED + s->nidentities, out));
     memcpy(s->context, out, sizeof s->context);
     return 0;
 }

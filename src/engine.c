@@ -18,6 +18,10 @@ int engine_fail(struct tls *t, int code, const char *place, const char *text)
         if (ours) {
             unsigned desc = IS_TLS_ALERT(code) ? (unsigned)ALERT_OF(code) : ALERT_INTERNAL_ERROR;
 
+            if (desc > UINT8_MAX || desc == ALERT_CLOSE_NOTIFY) { /* a callback's idea */
+                desc = ALERT_INTERNAL_ERROR;
+            }
+
             t->err.alert_sent = (uint8_t)desc;
             atomic_fetch_or(&t->notes, NOTE_ALERT | desc);
         }
@@ -93,6 +97,7 @@ static int host_send(void *ctx, struct span message)
     if ((engine_status(t) & both) == both) { /* we have said our last; the peer has not */
         return 0;
     }
+    t->spoke = true;
     return buf_append(&t->flight, message.p, message.n);
 }
 
@@ -196,6 +201,9 @@ int tls_new(struct tls **out, struct config *c, const char *name, const char *sn
     int rc;
 
     *out = NULL;
+    if (!config_sealed(c)) {
+        return FAIL(err, ERR_ARG, "the configuration is not sealed");
+    }
     if (s->role == TLS_CLIENT && s->verify == VERIFY_FULL && (!name || !*name)) {
         return FAIL(err, ERR_ARG, "no server name to verify is set"); /* threat 32 */
     }
@@ -247,7 +255,7 @@ int tls_request_client_auth(struct tls *t, struct config *c)
     if (!tls_can_seal(t)) {
         return engine_status(t) & ST_CONNECTED ? ERR_CLOSED : ERR_STATE;
     }
-    if (s->role != t->hs.set->role) {
+    if (s->role != t->hs.set->role || (c && !config_sealed(c))) {
         return ERR_ARG;
     }
     TRY(hs_may_request(&t->hs));
@@ -282,7 +290,7 @@ void tls_free(struct tls *t)
 
 void tls_allow_renegotiation(struct tls *t, bool yes)
 {
-    t->hs.allow = yes;
+    t->hs.allow = yes ? ALLOW_YES : ALLOW_NO;
 }
 
 /* Can this connection renegotiate under these settings? */
@@ -294,7 +302,8 @@ static int may_rehandshake(const struct tls *t, const struct settings *s)
         return engine_status(t) & ST_FAILED ? ERR_CLOSED : ERR_STATE;
     }
     for (size_t i = 0; i < s->nsuites; i++) {
-        suites = suites || s->suites[i]->version == t->hs.version;
+        suites = suites || (s->suites[i]->version == t->hs.version &&
+                            s->min_version <= t->hs.version && t->hs.version <= s->max_version);
     }
     if (s->role != t->hs.set->role ||
         (s->role == TLS_CLIENT && s->verify == VERIFY_FULL && !t->hs.name)) {
@@ -307,10 +316,14 @@ static int may_rehandshake(const struct tls *t, const struct settings *s)
 
 int tls_rehandshake(struct tls *t, struct config *c, bool resume)
 {
-    int rc = may_rehandshake(t, c ? config_settings(c) : t->hs.set);
+    int rc =
+        c && !config_sealed(c) ? ERR_ARG : may_rehandshake(t, c ? config_settings(c) : t->hs.set);
 
     TRY(rc);
     if (c) {
+        if (t->hs.set->role == TLS_SERVER) {
+            hs_forget(&t->hs); /* a fatal error would look for it in the new one's cache */
+        }
         config_ref(c);
         config_unref(t->config);
         t->config = c;
@@ -369,7 +382,7 @@ void tls_get_info(const struct tls *t, struct tls_info *i)
         .scheme_id = h->scheme ? h->scheme->id : 0,
         .alpn = h->alpn ? h->alpn : "",
         .sni = h->sni ? h->sni : "",
-        .host = h->name && h->peer_cert && h->set->verify == VERIFY_FULL ? h->name : "",
+        .host = h->name && h->named ? h->name : "",
         .psk = h->psk ? h->psk : "",
         .resumed = h->facts & FACT_RESUMED,
         .finished_last = h->finished_last,

@@ -8,8 +8,9 @@
  * Threads: during the handshake one thread at a time. Once tls_connected(), one thread may be in
  * the read half (tls_input) while another is in the write half (tls_seal, tls_output, tls_sent,
  * tls_close, tls_key_update): the read half only leaves notes (atomic) that the write half acts on.
- * Not so with CONFIG_POST_AUTH, where tls_input() itself answers a request, and from
- * tls_request_client_auth() to its TLS_EV_DONE: one thread at a time.
+ * Not so where tls_input() itself answers the peer: with CONFIG_POST_AUTH, where renegotiation is
+ * allowed, and from tls_request_client_auth() or tls_rehandshake() to TLS_EV_DONE: one thread at a
+ * time. tls_session(), tls_get_info() and tls_error() belong to the read half.
  */
 #ifndef SRC_ENGINE_H
 #define SRC_ENGINE_H

@@ -31,6 +31,7 @@ struct tls {
     /* read half */
     struct rec_half rx;
     struct buf message; /* an unfinished handshake message */
+    bool spoke;         /* a message of ours waits in flight */
     uint8_t rx_secret[HASH_MAX];
     unsigned idle, ccs;
     size_t rx_max; /* longest content of a record, as agreed */

@@ -86,18 +86,9 @@ static int take_alert(struct tls *t, struct span body, struct tls_in *in)
 
 /* max_fragment_length holds from when it is agreed (RFC 6066 section 4), record_size_limit for what
  * is sealed under the keys of its handshake (RFC 8449 section 4); those of TLS 1.3 are there before
- * it is. What comes under the keys of before a renegotiation was made without it. Ours may be
- * shorter any time. */
+ * it is. What comes under the keys of before a renegotiation was made without it. */
 static void take_limits(struct tls *t)
 {
-    size_t max = engine_content_max(t, t->hs.send_limit);
-
-    if (hs_is_13(&t->hs) && (engine_status(t) & ST_CONNECTED)) {
-        return; /* nothing changes any more, and tx_max is the write half's */
-    }
-    if (max < t->tx_max) {
-        engine_set_tx_max(t, max);
-    }
     if (!t->hs.renegotiating && (!t->hs.recv_limit || t->rx.protection->hides_type)) {
         t->rx_max = engine_content_max(t, t->hs.recv_limit);
     }
@@ -126,6 +117,9 @@ static int run_messages(struct tls *t)
         if (rc < 0) {
             return fail_handshake(t, rc);
         }
+        if (engine_status(t) & ST_FAILED) { /* a callback gave up, or the write half did */
+            return t->err.code;
+        }
         buf_consume(&t->message, n);
         take_limits(t);
         if (was || type == HS_HELLO_REQUEST || type == HS_KEY_UPDATE) {
@@ -133,16 +127,22 @@ static int run_messages(struct tls *t)
             TRY(rc);
         }
     }
-    if (buf_len(&t->flight)) {
+    if (t->spoke) { /* else the flight is the write half's to look at */
         int rc = engine_flush(t);
+
+        t->spoke = false;
 
         if (rc < 0) {
             return engine_fail(t, rc, __func__, "the handshake flight could not be sealed");
         }
     }
     if (!was && hs_connected(&t->hs)) {
-        t->idle = 0;
-        engine_status_add(t, ST_CONNECTED);
+        if (engine_status(t) & ST_CONNECTED) { /* one more without data between (threat 30) */
+            TRY(count_idle(t));
+        } else {
+            t->idle = 0;
+            engine_status_add(t, ST_CONNECTED);
+        }
         return TLS_EV_DONE;
     }
     return TLS_EV_PROGRESS;
@@ -288,6 +288,7 @@ int tls_input(struct tls *t, struct tls_in *in)
     in->plain = in->rest = NULL;
     if (engine_status(t) & ST_FAILED) {
         engine_read_end(t);
+        hs_failed(&t->hs);
         return ERR_CLOSED;
     }
     if (engine_status(t) & ST_PEER_CLOSED) {

@@ -22,25 +22,26 @@ int engine_emit(struct tls *t, uint8_t type, const uint8_t *p, size_t n)
     return 0;
 }
 
+/* What was agreed holds for the flight that says so, too (RFC 6066 section 4). */
+static void lower_tx_max(struct tls *t)
+{
+    size_t max = engine_content_max(t, t->hs.send_limit);
+
+    if (max < t->tx_max) {
+        engine_set_tx_max(t, max);
+    }
+}
+
 int engine_flush(struct tls *t)
 {
     int rc = 0;
 
     if (buf_len(&t->flight)) {
+        lower_tx_max(t);
         rc = engine_emit(t, CT_HANDSHAKE, buf_data(&t->flight), buf_len(&t->flight));
         buf_free(&t->flight);
     }
     return rc;
-}
-
-/* Says KeyUpdate under the old keys and takes the next ones. */
-static int update_keys(struct tls *t, bool ask)
-{
-    const uint8_t message[] = { HS_KEY_UPDATE, 0, 0, 1, ask };
-
-    TRY(engine_emit(t, CT_HANDSHAKE, message, sizeof message));
-    TRY(schedule13_next(t->hs.suite->hash, t->tx_secret));
-    return engine_keys(t, &t->tx, t->tx_secret);
 }
 
 void engine_write_end(struct tls *t)
@@ -48,6 +49,26 @@ void engine_write_end(struct tls *t)
     rec_half_wipe(&t->tx);
     wipe(t->tx_secret, sizeof t->tx_secret);
     buf_free(&t->flight);
+}
+
+/* Says KeyUpdate under the old keys and takes the next ones. */
+static int update_keys(struct tls *t, bool ask)
+{
+    const uint8_t message[] = { HS_KEY_UPDATE, 0, 0, 1, ask };
+
+    int rc = engine_emit(t, CT_HANDSHAKE, message, sizeof message);
+
+    if (rc == 0) {
+        rc = schedule13_next(t->hs.suite->hash, t->tx_secret);
+    }
+    if (rc == 0) {
+        rc = engine_keys(t, &t->tx, t->tx_secret);
+    }
+    if (rc < 0) { /* the peer may have been told: nothing more under the old ones */
+        engine_fail(t, rc, __func__, "the sending keys could not be changed");
+        engine_write_end(t);
+    }
+    return rc;
 }
 
 /* Turns what the read half noted into records. */
@@ -82,10 +103,7 @@ static void write_notes(struct tls *t)
     if (engine_status(t) & ST_FAILED) {
         engine_write_end(t);
     } else if ((notes & NOTE_KEY_UPDATE) || worn) {
-        if (update_keys(t, false) < 0) {
-            engine_fail(t, ERR_CRYPTO, __func__, "the sending keys could not be changed");
-            engine_write_end(t);
-        }
+        (void)!update_keys(t, false);
     }
 }
 
@@ -230,11 +248,11 @@ int tls_close(struct tls *t)
 
 int tls_key_update(struct tls *t, bool ask_peer)
 {
+    if (t->hs.version && !hs_is_13(&t->hs)) {
+        return ERR_UNSUPPORTED;
+    }
     if (!tls_can_seal(t)) {
         return engine_status(t) & ST_CONNECTED ? ERR_CLOSED : ERR_STATE;
-    }
-    if (!hs_is_13(&t->hs)) {
-        return ERR_UNSUPPORTED;
     }
     write_notes(t);
     return update_keys(t, ask_peer);

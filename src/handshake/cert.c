@@ -19,6 +19,7 @@ static int judge(struct hs *h, const struct cert *chain, size_t n)
         q.now = s->now ? s->now() : 0;
         rc = chain_verify(&q, chain, n, &verdict, h->err);
     }
+    h->named = q.host && rc == 0;
     if (!s->on_verify || (rc < 0 && !IS_TLS_ALERT(rc))) {
         return rc;
     }

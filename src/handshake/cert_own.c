@@ -34,8 +34,12 @@ static void add_name(void *ctx, const struct cert *c)
 
 int settings_prepare(struct settings *s)
 {
-    struct wr w = wr_buf(&s->authorities);
+    struct wr w;
 
+    mem_free(s->chains); /* of an attempt that failed */
+    s->chains = NULL;
+    buf_free(&s->authorities);
+    w = wr_buf(&s->authorities);
     if (s->nidentities) {
         s->chains = mem_zalloc(s->nidentities * sizeof *s->chains);
         if (!s->chains) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The driver: finds the row, holds the message against it, hashes, calls, moves. Handlers never set
- * the state, and only enter_connected() ends a handshake. */
+ * the state, and a handshake of our own asking ends in enter_connected() or not at all. */
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/trace.h"
@@ -172,7 +172,7 @@ static bool may_offer(const struct hs *h, const struct tls_session *s)
         listed = listed || h->set->suites[i]->id == s->suite;
     }
     return (hello_is_session13(s) ? psk13_usable(h, s) : listed) && hello_offers(h, s->version) &&
-           session_fresh(s, hs_now(h)) &&
+           session_fresh(s, hs_now(h)) && s->ticket_len <= TICKET_MAX &&
            memcmp(s->context, h->set->context, SESSION_CONTEXT) == 0 &&
            span_eq(span_text(s->name), span_text(h->name)) &&
            span_eq(span_text(s->sni), span_text(h->sni)) &&
@@ -222,7 +222,6 @@ int hs_start(struct hs *h, const char *name, const char *sni)
     if ((name && !(h->name = mem_strdup(name))) || (sni && !(h->sni = mem_strdup(sni)))) {
         return FAIL(h->err, ERR_MEM, "out of memory");
     }
-    h->allow = h->set->renegotiation != RENEGOTIATE_NEVER;
     h->may_resume = true;
     h->peer_not_after = INT64_MAX;
     h->state = h->set->role == TLS_SERVER ? S_WAIT_CH : C_WAIT_SH;
@@ -318,8 +317,7 @@ void hs_end(struct hs *h)
     mem_free_secret(w, sizeof *w);
 }
 
-/* RFC 5246 section 7.2.2. */
-void hs_failed(struct hs *h)
+void hs_forget(struct hs *h)
 {
     const struct tls_session *s = h->session;
 
@@ -328,6 +326,12 @@ void hs_failed(struct hs *h)
     }
     session_unref(h->session);
     h->session = NULL;
+}
+
+/* RFC 5246 section 7.2.2. */
+void hs_failed(struct hs *h)
+{
+    hs_forget(h);
     post13_free(h);
     exporter_free(h);
     hs_end(h);

@@ -149,7 +149,7 @@ int hs_end_point(const struct hs *h, uint8_t *out, size_t *n)
 /* RFC 9266: not where TLS 1.2 may renegotiate, since it names one handshake (section 4.2). */
 int hs_exporter_binding(const struct hs *h, uint8_t *out, size_t *n)
 {
-    if (!hs_is_13(h) && (h->allow || h->set->renegotiation != RENEGOTIATE_NEVER)) {
+    if (!hs_is_13(h) && (hs_allows(h) || h->set->renegotiation != RENEGOTIATE_NEVER)) {
         return ERR_UNSUPPORTED;
     }
     if (*n < BINDING_SIZE) {

@@ -99,12 +99,16 @@ int ext_ticket_write(struct hs *h, struct wr *w, enum ext_where where)
 
 int ext_ticket_read(struct hs *h, struct rd *body, enum ext_where where)
 {
+    struct span unused;
+
     if (where != IN_CH) {
         h->facts |= FACT_TICKET;
         return ext_flag_read(h, body, "session_ticket");
     }
     h->work->offers_tickets = !h->set->no_tickets;
-    return rd_bytes(body, body->n, &h->work->ticket) ? 0 : ext_bad(h, "session_ticket");
+    return rd_bytes(body, body->n, h->work->offers_tickets ? &h->work->ticket : &unused)
+               ? 0
+               : ext_bad(h, "session_ticket");
 }
 
 /* RFC 8422 section 5.1.2: all that is left of it is that uncompressed (0) must be there. */

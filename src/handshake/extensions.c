@@ -74,6 +74,13 @@ static void put_grease(const struct hs *h, struct wr *w, unsigned which, size_t 
     }
 }
 
+/* A server answers only what this hello asked; renegotiation_info may have come as a suite. */
+static bool was_asked(const struct hs *h, size_t row, enum ext_where where)
+{
+    return !(where & (IN_SH12 | IN_EE)) || (h->work->ext_got & 1u << row) ||
+           rows[row].id == EXT_RENEGOTIATION_INFO;
+}
+
 int ext_write(struct hs *h, struct wr *w, enum ext_where where)
 {
     size_t block = wr_begin(w, 2);
@@ -94,7 +101,7 @@ int ext_write(struct hs *h, struct wr *w, enum ext_where where)
             put_grease(h, w, GREASE_EXTENSION2, 1); /* servers of old want the last not empty */
         }
         before = *w;
-        if (!(rows[i].where & where) || !rows[i].write) {
+        if (!(rows[i].where & where) || !rows[i].write || !was_asked(h, i, where)) {
             continue;
         }
         wr_u16(w, rows[i].id);
@@ -199,6 +206,9 @@ int ext_read(struct hs *h, struct rd *body, enum ext_where where)
                         "pre_shared_key is not the last extension");
         }
         row = row_find(id, &at);
+        if (row && where == IN_CH) {
+            h->work->ext_got |= 1u << at;
+        }
         rc = ext_admit(h, id, row, at, where);
         TRY(rc);
         TRY(ext_tell(h, id, span_of(ext.p, ext.n), where));

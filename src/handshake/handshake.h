@@ -136,6 +136,7 @@ struct hs {
     bool ems, etm;
     char *alpn, *sni, *name; /* NULL: none; name: the verified one */
     char *psk;               /* name of the external key that authenticates both; NULL: none */
+    bool named;              /* the peer has proved to be `name` */
     uint8_t *peer_cert;      /* leaf DER */
     size_t peer_cert_len;
     int64_t peer_not_after; /* of its chain, seconds since 1970; INT64_MAX: no certificate */
@@ -145,11 +146,11 @@ struct hs {
         *session;       /* client: offered, then the one to resume; server: resumed, made */
     bool finished_last; /* ours was the last message */
     /* renegotiation (RFC 5746) */
-    bool secure;        /* the peer knows it */
-    bool renegotiating; /* this handshake is not the first */
-    bool may_resume;    /* in it */
-    bool allow;         /* the peer may start one */
-    bool asked;         /* server: our HelloRequest is out */
+    bool secure;                                      /* the peer knows it */
+    bool renegotiating;                               /* this handshake is not the first */
+    bool may_resume;                                  /* in it */
+    enum { ALLOW_UNSAID, ALLOW_NO, ALLOW_YES } allow; /* the peer may start one */
+    bool asked;                                       /* server: our HelloRequest is out */
     bool write_blocked; /* no data now: from our hello in a renegotiation, or from our Finished, on
                          */
     uint8_t verify[2][VERIFY12]; /* the last Finished of client and server */
@@ -188,6 +189,8 @@ bool hs_data_legal(const struct hs *h);          /* application data may arrive 
 bool hs_is_13(const struct hs *h);               /* TLS 1.3 was negotiated */
 bool hs_knows_warnings(const struct hs *h);      /* alerts of the warning level mean something */
 const char *hs_version_name(const struct hs *h); /* "" until negotiated */
+bool hs_allows(const struct hs *h);              /* the peer may start a renegotiation */
+void hs_forget(struct hs *h); /* the session: neither resumed nor in the cache any more */
 void hs_failed(struct hs *h); /* after a fatal alert: what is left is not resumed */
 void hs_end(struct hs *h);    /* wipes and frees the work; idempotent */
 void hs_free(struct hs *h);   /* everything */

@@ -141,10 +141,16 @@ static bool client_lists_13(struct rd r)
     return false;
 }
 
+bool hs_allows(const struct hs *h)
+{
+    return h->allow == ALLOW_UNSAID ? h->set->renegotiation != RENEGOTIATE_NEVER
+                                    : h->allow == ALLOW_YES;
+}
+
 /* May the peer start another handshake on this connection (threat 20)? */
 static bool may_renegotiate(const struct hs *h)
 {
-    return (h->allow || h->asked) && (h->secure || h->set->renegotiation == RENEGOTIATE_ANY);
+    return (hs_allows(h) || h->asked) && (h->secure || h->set->renegotiation == RENEGOTIATE_ANY);
 }
 
 unsigned hello_kind(const struct hs *h, struct span message)
@@ -207,7 +213,6 @@ int hello_ask_config(struct hs *h, struct span message)
     word = h->set->on_sni(h->set->on_sni_ctx, h->ctx, text, &instead);
     if (instead) {
         TRY(h->host->use_config(h->ctx, instead));
-        h->allow = h->set->renegotiation != RENEGOTIATE_NEVER;
         h->work->name_used = true;
     }
     return word == 0 ? 0
@@ -338,6 +343,7 @@ int hello_client_extensions(struct hs *h, const struct client_hello *c, struct r
     k->offers_fragment = k->offers_limit = 0;
     k->early_data = false;
     k->peer_curves = 0;
+    k->ext_got = 0;
     k->speaks_12 = c->version >= TLS_1_2; /* until supported_versions says otherwise */
     memset(k->peer_has_group, 0, sizeof k->peer_has_group);
     return rd_done(body) ? 0 : ext_read(h, body, IN_CH);

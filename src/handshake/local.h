@@ -11,6 +11,9 @@
 #define MASTER_SIZE    48
 #define MAX_SCHEMES    32
 #define MAX_EXTENSIONS 64
+/* Longer tickets (large client certificates in them) are neither given nor offered: a ClientHello
+ * has to hold one. */
+#define TICKET_MAX 8192
 /* Where a client offers reserved values that mean nothing (RFC 8701). */
 enum {
     GREASE_SUITE,
@@ -89,6 +92,7 @@ struct hs_work {
     const struct group *kex_group;
     uint8_t sent_share[KEX_SHARE_MAX];
     uint32_t ext_sent; /* rows of the extension table in our hello or request */
+    uint32_t ext_got;  /* server: in the client's hello */
     bool ccs_sent, retried, early_data;
     struct buf cookie;              /* client: from HelloRetryRequest */
     struct buf request_context;     /* client: of the CertificateRequest */
@@ -203,7 +207,6 @@ int hs_msg_send(struct hs *h, struct hs_msg *m) MUST_CHECK; /* frees m in any ca
 int ext_write(struct hs *h, struct wr *w, enum ext_where where) MUST_CHECK; /* the whole block */
 /* Reads the whole block from body. */
 int ext_read(struct hs *h, struct rd *body, enum ext_where where) MUST_CHECK;
-bool ext_is_ours(uint16_t id); /* one that the engine itself may send */
 /* Server: how long records may be, of what the client offers. */
 void ext_sizes_agree(struct hs *h);
 int schemes_take(struct hs *h, struct rd list) MUST_CHECK; /* what the peer can verify */

@@ -7,9 +7,6 @@
 
 #define NONCE_SIZE   4 /* of a ticket of ours: they are counted */
 #define CONTEXT_SIZE 16
-/* Longer tickets (large client certificates in them) are not given: a ClientHello has to hold one.
- */
-#define TICKET_MAX 8192
 
 int post13_start(struct hs *h, bool tickets, bool auth)
 {

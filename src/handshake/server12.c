@@ -28,7 +28,7 @@ static struct tls_session *find_session(struct hs *h, const struct client_hello 
     struct tls_session *s = NULL;
 
     *renew = false;
-    if (!h->may_resume) {
+    if (!h->may_resume || !h->set->now) { /* without a clock nothing would ever be too old */
         return NULL;
     }
     if (k->ticket.n && set->tickets) {
@@ -197,6 +197,7 @@ static int full(struct hs *h, const struct client_hello *c)
 {
     struct hs_work *k = h->work;
     struct hs_msg m;
+    bool lasts;
 
     do {
         h->suite = hello_choose_suite(h, c, TLS_1_2, usable);
@@ -215,9 +216,10 @@ static int full(struct hs *h, const struct client_hello *c)
         h->facts |= FACT_STATUS;
     }
     k->session_id_len = 0;
-    if (h->ems && k->offers_tickets && h->set->tickets) { /* else nothing is resumed */
+    lasts = h->ems && h->set->now && h->set->session_life; /* else nothing is resumed */
+    if (lasts && k->offers_tickets && h->set->tickets) {
         h->facts |= FACT_TICKET;
-    } else if (h->ems && h->set->cache) {
+    } else if (lasts && h->set->cache) {
         TRY(rand_bytes(k->session_id, SESSION_ID_MAX));
         k->session_id_len = SESSION_ID_MAX;
     }
