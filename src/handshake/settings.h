@@ -140,7 +140,10 @@ struct ext_psk *psk_new_imported(struct span name, struct span key, enum hash_id
 void psk_free(struct ext_psk *p); /* wipes; NULL is fine */
 int psks_digest(const struct settings *s, uint8_t sum[static SESSION_CONTEXT]) MUST_CHECK;
 bool ext_is_ours(uint16_t id); /* an extension that the engine itself knows */
-/* Fills in what a handshake looks up; the trust and the identities stay as they are from here. */
+/* Checks them and fills in all that is not said; nothing changes any more from here. */
+int settings_seal(struct settings *s, struct error *err) MUST_CHECK;
+/* Its part about certificates: fills in what a handshake looks up; the trust and the identities
+ * stay as they are from here. */
 int settings_prepare(struct settings *s) MUST_CHECK;
 bool scts_wellformed(struct span list);
 #endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC */
+/* What is done once, before the first connection: do the settings make sense, what do they leave
+ * open, and what is a session bound to that is made under them? */
+#include "handshake/local.h"
+
+/* The default suites; versions that no suite belongs to are not spoken. */
+static void fill_suites(struct settings *s)
+{
+    bool has12 = false, has13 = false;
+
+    if (s->nsuites == 0) {
+        for (size_t i = 0; suite_at(i) && s->nsuites < SETTINGS_SUITES; i++) {
+            if (suite_at(i)->by_default) {
+                s->suites[s->nsuites++] = suite_at(i);
+            }
+        }
+    }
+    for (size_t i = 0; i < s->nsuites; i++) {
+        has12 = has12 || s->suites[i]->version == TLS_1_2;
+        has13 = has13 || s->suites[i]->version == TLS_1_3;
+    }
+    if (!has13 && s->max_version == TLS_1_3) {
+        s->max_version = TLS_1_2;
+    }
+    if (!has12 && s->min_version == TLS_1_2) {
+        s->min_version = TLS_1_3;
+    }
+}
+
+struct anchors {
+    uint8_t sum[SESSION_CONTEXT];
+    int rc;
+};
+
+static void add_anchor(void *ctx, const struct cert *c)
+{
+    struct anchors *a = ctx;
+    uint8_t digest[HASH_MAX];
+
+    if (a->rc == 0) {
+        a->rc = hash_once(HASH_SHA256, c->der.p, c->der.n, digest);
+    }
+    for (size_t i = 0; a->rc == 0 && i < SESSION_CONTEXT; i++) { /* a set: in any order */
+        a->sum[i] ^= digest[i];
+    }
+}
+
+/* What a session is bound to: who we are, whom we trust, what we ask of the peer (threat 27). */
+static int make_context(struct settings *s)
+{
+    enum { FIXED = 5, PARTS = FIXED + SETTINGS_IDENTITIES };
+    struct anchors anchors = { { 0 }, 0 };
+    uint8_t keys[SESSION_CONTEXT];
+    /* Who may overrule the verdict counts as well, though not which function it is. */
+    const uint8_t policy[] = { (uint8_t)s->role, (uint8_t)s->verify, (uint8_t)s->client_auth,
+                               s->on_verify != NULL };
+    uint32_t lengths[PARTS] = { 0 }; /* of the parts, so that none runs into the next */
+    struct span part[PARTS] = { { (const uint8_t *)lengths, sizeof lengths },
+                                { policy, sizeof policy },
+                                { anchors.sum, sizeof anchors.sum },
+                                { keys, sizeof keys },
+                                buf_span(&s->alpn) };
+    uint8_t out[HASH_MAX];
+
+    if (s->trust && s->verify != VERIFY_NONE) {
+        trust_each(s->trust, add_anchor, &anchors);
+        TRY(anchors.rc);
+    }
+    for (size_t i = 0; i < s->nidentities; i++) {
+        part[FIXED + i] = s->identities[i]->leaf.der;
+    }
+    for (size_t i = 0; i < PARTS; i++) {
+        lengths[i] = (uint32_t)part[i].n;
+    }
+    TRY(psks_digest(s, keys));
+    TRY(hash_parts(HASH_SHA256, part, FIXED + s->nidentities, out));
+    memcpy(s->context, out, sizeof s->context);
+    return 0;
+}
+
+static void fill_groups(struct settings *s)
+{
+    if (s->ngroups == 0) {
+        for (; s->ngroups < SETTINGS_GROUPS && group_at(s->ngroups); s->ngroups++) {
+            s->groups[s->ngroups] = group_at(s->ngroups);
+        }
+    }
+}
+
+static void fill_schemes(struct settings *s)
+{
+    if (s->nschemes == 0) {
+        for (; s->nschemes < SETTINGS_SCHEMES && scheme_at(s->nschemes); s->nschemes++) {
+            s->schemes[s->nschemes] = scheme_at(s->nschemes);
+        }
+    }
+}
+
+int settings_seal(struct settings *s, struct error *err)
+{
+    bool verifies =
+        (s->role == TLS_CLIENT || s->client_auth != CLIENT_AUTH_NONE) && s->verify != VERIFY_NONE;
+    bool anchors = s->trust && trust_count(s->trust) > 0;
+
+    if (s->role == TLS_SERVER && s->nidentities == 0 && !s->psks) {
+        return FAIL(err, ERR_ARG, "a server needs a certificate and its key");
+    }
+    if (s->psks && s->client_auth == CLIENT_AUTH_REQUIRE) {
+        return FAIL(err, ERR_ARG, "clients with a pre-shared key cannot be asked for certificates");
+    }
+    /* With a callback the application may accept what no anchor vouches for: it is told so. */
+    if (verifies && !anchors && !s->on_verify && !s->psks) {
+        return FAIL(err, ERR_ARG, "no CA certificates are set to verify the peer with");
+    }
+    if (verifies && !s->now && (anchors || !s->psks)) {
+        return FAIL(err, ERR_ARG, "no clock is set to check validity dates with");
+    }
+    if (s->role == TLS_SERVER && s->nidentities == 0) { /* TLS 1.2 has no such keys */
+        s->min_version = TLS_1_3;
+    }
+    fill_suites(s);
+    fill_schemes(s);
+    fill_groups(s);
+    if (s->min_version > s->max_version) {
+        return FAIL(err, ERR_ARG, "no cipher suite belongs to the versions that are allowed");
+    }
+    if (settings_prepare(s) < 0 || make_context(s) < 0) {
+        return FAIL(err, ERR_CRYPTO, "out of memory");
+    }
+    return 0;
+}
