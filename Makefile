@@ -67,12 +67,13 @@ EXAMPLES := $(sort $(wildcard examples/*.c))
 TESTLIB  := $(sort $(wildcard tests/lib/*.c))
 TESTS_C  := $(sort $(wildcard tests/*/test_*.c))
 TESTS_X  := $(sort $(wildcard tests/*/test_*.sh tests/*/test_*.py))
+PEERS_C  := $(sort $(wildcard tests/interop/peer_*.c tests/bogo/shim.c))
 FUZZERS  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 MANPAGES := $(sort $(wildcard src/*.[1357] shim/*.[1357] preload/*.[1357]))
 
 LIB_OBJS     := $(call obj,$(SRC) $(SHIM))
 TEST_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TESTS_C))
-PEER_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/interop/peer_*.c tests/bogo/shim.c))
+PEER_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(PEERS_C))
 FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 EXAMPLE_BINS := $(patsubst examples/%.c,$(BUILD)/examples/%,$(EXAMPLES))
 # A few C programs under valgrind as well: it sees uninitialised reads, which the sanitizers do not.
@@ -313,5 +314,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(patsubst %.o,%.d,$(LIB_OBJS) $(call obj,$(PRELOAD) $(LAUNCHER) $(EXAMPLES) $(TESTLIB) $(TESTS_C))) \
+-include $(patsubst %.o,%.d,$(LIB_OBJS) $(call obj,$(PRELOAD) $(LAUNCHER) $(EXAMPLES) $(TESTLIB) $(TESTS_C) $(PEERS_C))) \
     $(wildcard $(FUZZ_OBJ)/*/*.d $(FUZZ_OBJ)/*/*/*.d)
