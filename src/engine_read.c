@@ -52,33 +52,37 @@ static int take_ccs(struct tls *t, struct span body)
     return rc < 0 ? fail_handshake(t, rc) : TLS_EV_PROGRESS;
 }
 
-static int take_alert(struct tls *t, struct span body, struct tls_in *in)
+static int take_alert(struct tls *t, const struct rec_opened *o, struct tls_in *in)
 {
     char text[80] = "the peer sent the alert ";
+    uint8_t level, desc;
 
-    if (body.n != 2) {
+    if (o->plain.n + o->rest.n != 2) {
         return engine_fail(t, TLS_ALERT(ALERT_DECODE_ERROR), __func__, "malformed alert");
     }
-    if (body.p[1] == ALERT_CLOSE_NOTIFY) {
+    /* The caller's buffer may have held none, one or both of the two bytes. */
+    level = o->plain.n > 0 ? o->plain.p[0] : o->rest.p[0];
+    desc = o->plain.n > 1 ? o->plain.p[1] : o->rest.p[1 - o->plain.n];
+    if (desc == ALERT_CLOSE_NOTIFY) {
         engine_status_add(t, ST_PEER_CLOSED);
         engine_read_end(t);
         return TLS_EV_CLOSED;
     }
-    if (body.p[0] == 1 && hs_knows_warnings(&t->hs)) { /* RFC 5246 section 7.2.2 */
-        if (body.p[1] == ALERT_NO_RENEGOTIATION) {
+    if (level == 1 && hs_knows_warnings(&t->hs)) { /* RFC 5246 section 7.2.2 */
+        if (desc == ALERT_NO_RENEGOTIATION) {
             hs_abandon(&t->hs);
         }
-        in->alert = body.p[1];
+        in->alert = desc;
         TRY(count_idle(t));
         return TLS_EV_WARNING;
     }
-    if (body.p[1] == ALERT_USER_CANCELED) { /* section 6.1: a close_notify follows */
+    if (desc == ALERT_USER_CANCELED) { /* section 6.1: a close_notify follows */
         return count_idle(t);
     }
     if (!atomic_flag_test_and_set(&t->failing)) { /* any other is fatal, whatever its level */
-        strncat(text, alert_name(body.p[1]), sizeof text - strlen(text) - 1);
+        strncat(text, alert_name(desc), sizeof text - strlen(text) - 1);
         error_set(&t->err, ERR_PEER_ALERT, __func__, "%s", text);
-        t->err.alert_received = body.p[1];
+        t->err.alert_received = desc;
         engine_status_add(t, ST_FAILED);
     }
     return ERR_PEER_ALERT;
@@ -250,16 +254,9 @@ static int take_record(struct tls *t, const struct rec_header *head, struct tls_
         case CT_HANDSHAKE:
             rc = take_handshake(t, o.plain, o.rest);
             break;
-        case CT_ALERT: {
-            uint8_t both[2] = { 0 };
-            size_t n = o.plain.n + o.rest.n;
-
-            for (size_t i = 0; i < n && i < 2; i++) {
-                both[i] = i < o.plain.n ? o.plain.p[i] : o.rest.p[i - o.plain.n];
-            }
-            rc = take_alert(t, span_of(both, n), in);
+        case CT_ALERT:
+            rc = take_alert(t, &o, in);
             break;
-        }
         case CT_CHANGE_CIPHER_SPEC:
             /* Inside a sealed record it is no such thing (section 5). */
             rc = head->type == CT_CHANGE_CIPHER_SPEC

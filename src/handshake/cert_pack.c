@@ -5,8 +5,7 @@
 #include "base/pack.h"
 #include "handshake/local.h"
 
-#define ALGORITHM_ZLIB 1
-#define FRAME          (2 + 3 + 3) /* algorithm and two lengths */
+#define FRAME (2 + 3 + 3) /* algorithm and two lengths */
 
 void cert13_pack(struct hs_msg *m)
 {

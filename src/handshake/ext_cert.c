@@ -2,8 +2,6 @@
 /* The extensions about certificates, in either version where it has them. */
 #include "handshake/extensions.h"
 
-#define ALGORITHM_ZLIB 1 /* RFC 8879 section 7.3 */
-
 /* ---- certificate_authorities (RFC 8446 section 4.2.4) ---- */
 int ext_authorities_write(struct hs *h, struct wr *w, enum ext_where where)
 {

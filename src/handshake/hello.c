@@ -333,7 +333,7 @@ int hello_client_extensions(struct hs *h, const struct client_hello *c, struct r
 
     k->share = k->ticket = span_of(NULL, 0);
     k->share_group = NULL;
-    k->got_version = k->got_shares = k->got_groups = k->got_schemes = k->got_renegotiation = false;
+    k->got_shares = k->got_groups = k->got_schemes = k->got_renegotiation = false;
     k->offers_ems = k->offers_etm = k->offers_status = k->offers_tickets = false;
     k->offers_dhe = k->offers_ke = k->offers_modes = k->offers_post_auth = false;
     k->got_sni = k->offers_scts = k->unpacks = false;
@@ -471,7 +471,7 @@ int hello_server_parse(struct hs *h, struct rd *body, enum ext_where where, stru
     }
     h->suite = s->suite;
     h->version = want;
-    k->got_version = k->got_shares = k->got_renegotiation = false;
+    k->got_shares = k->got_renegotiation = false;
     memcpy(k->server_random, s->random.p, RANDOM_SIZE);
     if (!rd_done(body)) {
         TRY(ext_read(h, body, where));

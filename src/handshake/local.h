@@ -37,6 +37,7 @@ enum {
     EXT_SIGNATURE_ALGORITHMS = 13,
     EXT_ALPN = 16,
     EXT_CERTIFICATE_TIMESTAMP = 18,
+    EXT_PADDING = 21,
     EXT_ENCRYPT_THEN_MAC = 22,
     EXT_EXTENDED_MASTER_SECRET = 23,
     EXT_RECORD_SIZE_LIMIT = 28,
@@ -100,7 +101,7 @@ struct hs_work {
     /* what the peer offered */
     uint16_t schemes[MAX_SCHEMES];
     size_t nschemes;
-    bool got_schemes, got_groups, got_shares, got_version, got_renegotiation;
+    bool got_schemes, got_groups, got_shares, got_renegotiation;
     bool offers_ems, offers_etm, offers_status, offers_tickets, speaks_12;
     uint16_t offers_fragment, offers_limit;
     uint8_t grease[GREASE_VALUES];        /* client: which reserved values this handshake offers */
@@ -138,6 +139,7 @@ struct hs_work {
     uint32_t ticket_life;
 };
 
+#define ALGORITHM_ZLIB 1 /* certificate compression (RFC 8879 section 7.3) */
 /* ClientCertificateType (RFC 5246 section 7.4.4); EdDSA too goes by the second (RFC 8422 5.5). */
 enum { TYPE_RSA_SIGN = 1, TYPE_ECDSA_SIGN = 64 };
 #define GROUP_SECP256R1 23 /* secp384r1 and secp521r1 follow */

@@ -17,8 +17,9 @@ static int hello_digest(const struct client_hello *c, uint8_t out[static HASH_MA
     uint16_t id;
 
     for (before = block; rd_u16(&block, &id) && rd_vec(&block, 2, &ext); before = block) {
-        /* padding, pre_shared_key, early_data, cookie, key_share may change */
-        if (id == 21 || id == 41 || id == 42 || id == 44 || id == 51) {
+        /* these may change */
+        if (id == EXT_PADDING || id == EXT_PRE_SHARED_KEY || id == EXT_EARLY_DATA ||
+            id == EXT_COOKIE || id == EXT_KEY_SHARE) {
             continue;
         }
         if (n == sizeof part / sizeof *part) {
