@@ -229,7 +229,8 @@ static int take_record(struct tls *t, const struct rec_header *head, struct tls_
             return engine_fail(t, rc, __func__,
                                rc == TLS_ALERT(ALERT_BAD_RECORD_MAC)
                                    ? "a record is forged or damaged"
-                                   : "a record is not legal here");
+                               : IS_TLS_ALERT(rc) ? "a record is not legal here"
+                                                  : error_name(rc));
         }
         t->skip = 0;
         if (t->hs.recv_limit &&

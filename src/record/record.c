@@ -26,33 +26,72 @@ void rec_half_init(struct rec_half *h)
 
 void rec_half_wipe(struct rec_half *h)
 {
-    aead_free(h->aead);
-    cbc_free(h->cbc);
+    rec_half_park(h);
     wipe(h, sizeof *h);
 }
 
-static int set_aead(struct rec_half *h, const struct rec_keys *k, bool seal)
+/* RFC 5288 section 3: a salt of 4 bytes and 8 of nonce in each record. */
+static bool has_explicit_nonce(const struct rec_keys *k)
 {
-    /* RFC 5288 section 3: a salt of 4 bytes and 8 of nonce in each record. */
-    const bool explicit_nonce =
-        k->protection == &protect_tls12_aead && k->aead != AEAD_CHACHA20_POLY1305;
-
-    h->aead = aead_new(k->aead, k->key, seal);
-    if (!h->aead) {
-        return crypto_why(ERR_CRYPTO);
-    }
-    memcpy(h->iv, k->iv, explicit_nonce ? AEAD_IV - NONCE12 : AEAD_IV);
-    h->head = REC_HEADER + (explicit_nonce ? NONCE12 : 0);
-    h->least = (uint8_t)(h->head + AEAD_TAG + k->protection->hides_type);
-    h->limit = record_limit(k->aead);
-    return 0;
+    return k->protection == &protect_tls12_aead && k->aead != AEAD_CHACHA20_POLY1305;
 }
 
-static int set_cbc(struct rec_half *h, const struct rec_keys *k, bool seal)
+struct rec_sizes rec_key_sizes(const struct rec_keys *k)
 {
-    h->cbc = cbc_new(k->cbc, k->mac, k->etm, k->key, k->mac_key, seal);
-    if (!h->cbc) {
-        return crypto_why(ERR_CRYPTO);
+    if (k->cbc != CBC_NONE) {
+        return (struct rec_sizes){ cbc_key_size(k->cbc), 0, hash_size(k->mac) };
+    }
+    return (struct rec_sizes){ aead_key_size(k->aead),
+                               has_explicit_nonce(k) ? AEAD_IV - NONCE12 : AEAD_IV, 0 };
+}
+
+bool rec_half_keys(const struct rec_half *h, struct rec_keys *k)
+{
+    if (!h->protection || h->protection == &protect_none) {
+        return false;
+    }
+    *k = (struct rec_keys){ .protection = h->protection,
+                            .aead = (enum aead_id)h->aead_id,
+                            .cbc = (enum cbc_id)h->cbc_id,
+                            .mac = (enum hash_id)h->mac,
+                            .etm = h->etm,
+                            .key = h->secret,
+                            .iv = h->iv };
+    k->mac_key = h->secret + rec_key_sizes(k).key;
+    return true;
+}
+
+void rec_half_park(struct rec_half *h)
+{
+    aead_free(h->aead);
+    cbc_free(h->cbc);
+    h->aead = NULL;
+    h->cbc = NULL;
+}
+
+/* The keys are there: so is the cipher. */
+static int wake(struct rec_half *h)
+{
+    struct rec_keys k;
+
+    if (h->aead || h->cbc || !rec_half_keys(h, &k)) {
+        return 0;
+    }
+    if (k.cbc != CBC_NONE) {
+        h->cbc = cbc_new(k.cbc, k.mac, k.etm, k.key, k.mac_key, h->seal);
+    } else {
+        h->aead = aead_new(k.aead, k.key, h->seal);
+    }
+    return h->aead || h->cbc ? 0 : crypto_why(ERR_CRYPTO);
+}
+
+static void measure(struct rec_half *h, const struct rec_keys *k)
+{
+    if (k->cbc == CBC_NONE) {
+        h->head = REC_HEADER + (has_explicit_nonce(k) ? NONCE12 : 0);
+        h->least = (uint8_t)(h->head + AEAD_TAG + k->protection->hides_type);
+        h->limit = record_limit(k->aead);
+        return;
     }
     h->head = REC_HEADER + CBC_BLOCK;
     h->least = (uint8_t)(REC_HEADER + cbc_size(h->cbc, 0));
@@ -61,18 +100,45 @@ static int set_cbc(struct rec_half *h, const struct rec_keys *k, bool seal)
         h->slack++;
     }
     h->limit = record_limit(AEAD_AES_128_GCM);
+}
+
+static int half_make(struct rec_half *h, const struct rec_keys *k, bool seal)
+{
+    struct rec_sizes n = rec_key_sizes(k);
+
+    *h = (struct rec_half){ .protection = k->protection,
+                            .version = 0x0303,
+                            .aead_id = (uint8_t)k->aead,
+                            .cbc_id = (uint8_t)k->cbc,
+                            .mac = (uint8_t)k->mac,
+                            .etm = k->etm,
+                            .seal = seal };
+    if (n.key + n.mac_key > sizeof h->secret || n.key == 0) {
+        return ERR_CRYPTO;
+    }
+    memcpy(h->secret, k->key, n.key);
+    if (n.mac_key) {
+        memcpy(h->secret + n.key, k->mac_key, n.mac_key);
+    }
+    if (n.iv) {
+        memcpy(h->iv, k->iv, n.iv);
+    }
+    TRY(wake(h));
+    measure(h, k);
     return 0;
 }
 
 int rec_half_set(struct rec_half *h, const struct rec_keys *k, bool seal)
 {
-    struct rec_half next = { .protection = k->protection, .version = 0x0303 };
+    struct rec_half next;
+    int rc = half_make(&next, k, seal);
 
-    TRY(k->cbc == CBC_NONE ? set_aead(&next, k, seal) : set_cbc(&next, k, seal));
-    rec_half_wipe(h);
-    *h = next;
+    if (rc == 0) {
+        rec_half_wipe(h);
+        *h = next;
+    }
     wipe(&next, sizeof next);
-    return 0;
+    return rc;
 }
 
 void rec_half_pad(struct rec_half *h, size_t block)
@@ -117,6 +183,7 @@ int rec_open(struct rec_half *h, uint8_t type, struct mspan fragment, struct msp
     if (h->seq == UINT64_MAX) {
         return TLS_ALERT(ALERT_UNEXPECTED_MESSAGE); /* section 5.3: sequence numbers never wrap */
     }
+    TRY(wake(h));
     TRY(h->protection->open(h, type, fragment, out, o));
     h->seq++;
     return 0;
@@ -131,6 +198,7 @@ int rec_seal(struct rec_half *h, uint8_t type, const struct span *in, size_t nin
     if (len > REC_PLAIN_MAX || h->seq == UINT64_MAX) {
         return ERR_LIMIT;
     }
+    TRY(wake(h));
     TRY(h->protection->seal(h, type, in, nin, len, dst));
     h->seq++;
     return (int)rec_size(h, len);

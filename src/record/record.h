@@ -48,11 +48,17 @@ extern const struct protection protect_tls13;      /* RFC 8446 section 5.2 */
 extern const struct protection protect_tls12_aead; /* RFC 5246 6.2.3.3, RFC 5288, RFC 7905 */
 extern const struct protection protect_tls12_cbc;  /* RFC 5246 6.2.3.2, RFC 7366 */
 
+/* The key of a cipher, and of its MAC behind it. */
+#define REC_SECRET_MAX (CBC_KEY_MAX + 48)
+
 struct rec_half {
     const struct protection *protection;
-    struct aead *aead; /* one of the two, or none */
+    struct aead *aead; /* one of the two; neither before the first keys, and while it is parked */
     struct cbc *cbc;
     uint8_t iv[AEAD_IV];
+    uint8_t secret[REC_SECRET_MAX];
+    uint8_t aead_id, cbc_id, mac; /* as in struct rec_keys */
+    bool etm, seal;
     uint64_t seq;     /* of the next record */
     uint64_t limit;   /* records one key may protect; at it the key must be replaced */
     uint16_t version; /* for plaintext records we send: 0x0301 in a first ClientHello */
@@ -73,6 +79,10 @@ struct rec_keys {
     bool etm;         /* with cbc: encrypt-then-MAC (RFC 7366) */
     const uint8_t *key, *iv, *mac_key;
 };
+struct rec_sizes {
+    size_t key, iv, mac_key;
+};
+struct rec_sizes rec_key_sizes(const struct rec_keys *k);
 
 void rec_half_init(struct rec_half *h);
 /* Takes the keys, starts at sequence number 0. The old keys are gone, unless this fails. */
@@ -81,6 +91,10 @@ int rec_half_set(struct rec_half *h, const struct rec_keys *k, bool seal) MUST_C
  * a power of 2 up to REC_PLAIN_MAX (RFC 8446 section 5.4). Content must be short enough for it. */
 void rec_half_pad(struct rec_half *h, size_t block);
 void rec_half_wipe(struct rec_half *h); /* no keys any more, open and seal fail; idempotent */
+/* Gives the cipher's memory back. The next record, either way, makes it anew from the key. */
+void rec_half_park(struct rec_half *h);
+/* What it is keyed with; the pointers lead into h. False: with nothing. */
+bool rec_half_keys(const struct rec_half *h, struct rec_keys *k);
 
 struct rec_header {
     uint8_t type;
