@@ -67,20 +67,28 @@ void engine_set_tx_max(struct tls *t, size_t max)
     }
 }
 
-/* Without KeyUpdate there is no way to change worn keys; the nonce is what must not repeat, and the
- * record layer sees to that. */
-static int keys12(struct tls *t, struct rec_half *half, const struct hs_keys *k)
+struct rec_keys engine_protection12(const struct tls *t)
 {
     const struct suite *s = t->hs.suite;
-    struct rec_keys keys = { .aead = s->aead,
-                             .cbc = s->cbc,
-                             .mac = s->mac,
-                             .etm = t->hs.etm,
-                             .key = k->key,
-                             .iv = k->iv,
-                             .mac_key = k->mac };
 
-    keys.protection = s->cbc == CBC_NONE ? &protect_tls12_aead : &protect_tls12_cbc;
+    return (struct rec_keys){
+        .protection = s->cbc == CBC_NONE ? &protect_tls12_aead : &protect_tls12_cbc,
+        .aead = s->aead,
+        .cbc = s->cbc,
+        .mac = s->mac,
+        .etm = t->hs.etm,
+    };
+}
+
+/* Without KeyUpdate there is no way to change worn keys; the nonce is what must not repeat, and the
+ * record layer sees to that. */
+int engine_keys12(struct tls *t, struct rec_half *half, const struct hs_keys *k)
+{
+    struct rec_keys keys = engine_protection12(t);
+
+    keys.key = k->key;
+    keys.iv = k->iv;
+    keys.mac_key = k->mac;
     TRY(rec_half_set(half, &keys, half == &t->tx));
     half->limit = UINT64_MAX;
     return 0;
@@ -123,7 +131,7 @@ static int host_keys(void *ctx, enum hs_direction d, const struct hs_keys *k)
         t->rx_max = engine_content_max(t, t->hs.recv_limit);
     }
     if (!k->traffic) {
-        return keys12(t, half, k);
+        return engine_keys12(t, half, k);
     }
     memcpy(d == HS_WRITE ? t->tx_secret : t->rx_secret, k->traffic, HASH_MAX);
     return engine_keys(t, half, k->traffic);
@@ -193,6 +201,24 @@ static const struct hs_host host = {
 
 /* ---- life ---- */
 
+struct tls *engine_new(struct config *c)
+{
+    struct tls *t = mem_zalloc(sizeof *t);
+
+    if (t) {
+        t->config = config_ref(c);
+        atomic_flag_clear(&t->failing);
+        error_clear(&t->err);
+        error_clear(&t->scratch);
+        rec_half_init(&t->rx);
+        rec_half_init(&t->tx);
+        t->rx_max = t->tx_max = REC_PLAIN_MAX;
+        t->hs =
+            (struct hs){ .set = config_settings(c), .host = &host, .ctx = t, .err = &t->scratch };
+    }
+    return t;
+}
+
 int tls_new(struct tls **out, struct config *c, const char *name, const char *sni,
             struct tls_session *resume, struct error *err)
 {
@@ -216,18 +242,10 @@ int tls_new(struct tls **out, struct config *c, const char *name, const char *sn
     if (sni && (host_is_ip(sni) || !host_is_valid(sni))) {
         return FAIL(err, ERR_ARG, "the name to send must be a DNS name");
     }
-    t = mem_zalloc(sizeof *t);
+    t = engine_new(c);
     if (!t) {
         return FAIL(err, ERR_MEM, "out of memory");
     }
-    t->config = config_ref(c);
-    atomic_flag_clear(&t->failing);
-    error_clear(&t->err);
-    error_clear(&t->scratch);
-    rec_half_init(&t->rx);
-    rec_half_init(&t->tx);
-    t->rx_max = t->tx_max = REC_PLAIN_MAX;
-    t->hs = (struct hs){ .set = s, .host = &host, .ctx = t, .err = &t->scratch };
     t->hs.session = resume && s->role == TLS_CLIENT ? session_ref(resume) : NULL;
     if (s->role == TLS_CLIENT) {
         t->tx.version = 0x0301; /* section 5.1: for old middleboxes */

@@ -106,6 +106,52 @@ int tls_request_client_auth(struct tls *t, struct config *c) MUST_CHECK;
 /* Gives up with an alert of the caller's choice (user_canceled, internal_error, ...). */
 void tls_abort(struct tls *t, enum alert desc, const char *why);
 
+/* ---- waiting, and going on elsewhere (engine_handoff.c). No thread is in either half. ---- */
+/* Gives back the memory of the ciphers; for a connection that will be idle for a while. The next
+ * record in either direction makes what it needs anew (ERR_CRYPTO or ERR_MEM when it cannot, which
+ * is fatal). */
+void tls_park(struct tls *t);
+#define TLS_HAND_OFF_MAX 0xffffff /* bytes of each thing that waits */
+/* Turns the connection into bytes, behind those in out, which becomes a secret buffer, and frees
+ * it: *t is NULL then. They hold its keys and no proof of where they come from: they travel over
+ * channels that nobody else can read or write (a pipe, a UNIX socket), and whoever copies them
+ * before they arrive, breaks the encryption (threat 40). received: bytes that tls_input() did not
+ * use; plain: plaintext that nobody has read yet: both come back when the connection does.
+ *
+ * What waits to be sent, an unfinished message and a close_notify of one side go along, and
+ * everything that tls_get_info(), tls_export(), tls_channel_binding() and tls_session() tell. What
+ * does not: the right to tls_request_client_auth() (ERR_UNSUPPORTED from then on), and a session
+ * longer than SESSION_SERIAL_MAX.
+ *
+ * ERR_STATE: not connected, or a handshake is under way (renegotiation, post-handshake
+ * authentication); ERR_CLOSED: it failed; ERR_UNSUPPORTED: a client that offered post-handshake
+ * authentication (CONFIG_POST_AUTH), which it could not keep up; ERR_LIMIT, ERR_MEM. An error
+ * leaves all as it was. */
+int tls_hand_off(struct tls **t, struct span received, struct span plain,
+                 struct buf *out) MUST_CHECK;
+/* The other end of it: all bytes of blob make a connection, and are wiped and gone. What was
+ * `received` and `plain` is appended to the buffers; plain becomes a secret one. Of c the
+ * role, the suites and versions, and all that a session is bound to (certificates, trust, names of
+ * protocols, how the peer is verified) must be those of the first config, ERR_MISMATCH otherwise:
+ * a server with several tries one after another. Every field is checked: ERR_PARSE. ERR_MEM,
+ * ERR_ARG: c is not sealed. An error leaves all as it was. */
+int tls_take_over(struct tls **out, struct config *c, struct buf *blob, struct buf *received,
+                  struct buf *plain, struct error *err) MUST_CHECK;
+/* The keys of a connection for somebody else to seal and open with, such as the kernel: it is
+ * freed, *t is NULL. Wipe them. iv: 12 bytes, or the 4 of the salt (AES-GCM in TLS 1.2, whose
+ * explicit nonce is the sequence number). Errors as for tls_hand_off(); ERR_STATE also while
+ * anything waits to be sent or half a message has arrived, or one side has closed; ERR_UNSUPPORTED
+ * also for CBC suites. */
+struct tls_kernel {
+    unsigned version;
+    enum aead_id aead;
+    struct tls_kernel_half {
+        uint8_t key[AEAD_KEY_MAX], iv[AEAD_IV], key_len, iv_len;
+        uint64_t seq; /* of the next record */
+    } rx, tx;
+};
+int tls_kernel_keys(struct tls **t, struct tls_kernel *out) MUST_CHECK;
+
 /* ---- state ---- */
 bool tls_connected(const struct tls *t); /* handshake complete and no fatal error */
 bool tls_can_seal(const struct tls *t);

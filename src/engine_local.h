@@ -62,6 +62,11 @@ int engine_fail(struct tls *t, int code, const char *place, const char *text);
 int engine_flush(struct tls *t) MUST_CHECK;
 /* Records of that type into the out queue. */
 int engine_emit(struct tls *t, uint8_t type, const uint8_t *p, size_t n) MUST_CHECK;
+/* A connection on which nothing was said yet; NULL: no memory. */
+struct tls *engine_new(struct config *c);
+/* TLS 1.2: the keys of a half, and which they are to be (without them). */
+int engine_keys12(struct tls *t, struct rec_half *half, const struct hs_keys *k) MUST_CHECK;
+struct rec_keys engine_protection12(const struct tls *t);
 /* TLS 1.3: key and IV of a half from its traffic secret. */
 int engine_keys(struct tls *t, struct rec_half *half, const uint8_t *traffic) MUST_CHECK;
 /* What was agreed about the length of a record's content (RFC 6066 section 4; RFC 8449, where limit

@@ -105,6 +105,18 @@ MUST_CHECK static inline bool rd_u32(struct rd *r, uint32_t *v)
 {
     return rd_uint(r, 4, v);
 }
+MUST_CHECK static inline bool rd_u64(struct rd *r, uint64_t *v)
+{
+    struct rd t = *r;
+    uint32_t high, low;
+
+    if (!rd_u32(&t, &high) || !rd_u32(&t, &low)) {
+        return false;
+    }
+    *r = t;
+    *v = (uint64_t)high << 32 | low;
+    return true;
+}
 MUST_CHECK static inline bool rd_copy(struct rd *r, void *dst, size_t n)
 {
     struct span s;
@@ -172,6 +184,11 @@ static inline void wr_u24(struct wr *w, uint32_t v)
 static inline void wr_u32(struct wr *w, uint32_t v)
 {
     wr_uint(w, 4, v);
+}
+static inline void wr_u64(struct wr *w, uint64_t v)
+{
+    wr_u32(w, (uint32_t)(v >> 32));
+    wr_u32(w, (uint32_t)v);
 }
 /* Opens a vector with a length prefix of `width` bytes; wr_end() fills the prefix in. */
 static inline size_t wr_begin(struct wr *w, size_t width)

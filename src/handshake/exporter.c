@@ -36,9 +36,17 @@ static int keep(struct hs *h, size_t size)
     return h->exporter || !size ? 0 : FAIL(h->err, ERR_MEM, "out of memory");
 }
 
+size_t exporter_size(const struct hs *h)
+{
+    if (hs_is_13(h)) {
+        return hash_size(h->suite->hash);
+    }
+    return h->ems ? KEPT12 : 0; /* RFC 7627 section 5.4: another connection could export the same */
+}
+
 int exporter13_keep(struct hs *h, const uint8_t *transcript)
 {
-    const size_t n = hash_size(h->suite->hash);
+    const size_t n = exporter_size(h);
     SECRET(master, HASH_MAX);
 
     TRY(schedule13_derive(&h->work->schedule, "exp master", transcript, master));
@@ -52,8 +60,8 @@ int exporter12_keep(struct hs *h)
 {
     const struct hs_work *k = h->work;
 
-    TRY(keep(h, h->ems ? KEPT12 : 0));
-    if (!h->ems) { /* RFC 7627 section 5.4: another connection could export the same */
+    TRY(keep(h, exporter_size(h)));
+    if (!h->exporter) {
         return 0;
     }
     memcpy(h->exporter, k->master, MASTER_SIZE);

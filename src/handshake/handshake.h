@@ -175,6 +175,12 @@ int hs_export(const struct hs *h, const char *label, struct span context, bool h
               uint8_t *out, size_t n) MUST_CHECK;
 int hs_exporter_binding(const struct hs *h, uint8_t *out, size_t *n) MUST_CHECK;
 int hs_end_point(const struct hs *h, uint8_t *out, size_t *n) MUST_CHECK;
+/* What a connection keeps goes into another process (handoff.c). May it, now? ERR_STATE: a
+ * handshake is under way; ERR_UNSUPPORTED: a client that promised post-handshake authentication. */
+int hs_may_hand_off(const struct hs *h) MUST_CHECK;
+void hs_hand_off(const struct hs *h, struct wr *w);
+/* h is new and has its settings. ERR_PARSE, ERR_MEM, or ERR_MISMATCH: made under other settings. */
+int hs_take_over(struct hs *h, struct rd *r) MUST_CHECK;
 /* The peer does not want to renegotiate: back to CONNECTED, on the keys of before. */
 void hs_abandon(struct hs *h);
 /* One whole message with its header. last_in_record: nothing follows it in its record. */

@@ -290,6 +290,7 @@ void keylog_line(struct hs *h, const char *label, const uint8_t *secret, size_t 
 /* transcript: up to the server's Finished. */
 int exporter13_keep(struct hs *h, const uint8_t *transcript) MUST_CHECK;
 int exporter12_keep(struct hs *h) MUST_CHECK; /* once the peer's Finished was right */
+size_t exporter_size(const struct hs *h);     /* of what either keeps; 0: nothing */
 void exporter_free(struct hs *h);
 
 /* ---- keys and shared steps of TLS 1.2 (keys12.c, cert12.c) ---- */

@@ -133,12 +133,6 @@ static bool valid(const struct tls_session *s)
 
 /* ---- write ---- */
 
-static void put_i64(struct wr *w, int64_t v)
-{
-    wr_u32(w, (uint32_t)((uint64_t)v >> 32));
-    wr_u32(w, (uint32_t)((uint64_t)v & UINT32_MAX));
-}
-
 static void put_text(struct wr *w, const char *text)
 {
     wr_vec(w, 1, text, text ? strlen(text) : 0);
@@ -154,9 +148,9 @@ static void put(struct wr *w, const struct tls_session *s)
     wr_vec(w, 1, s->secret, s->secret_len);
     wr_vec(w, 1, s->id, s->id_len);
     wr_bytes(w, s->context, sizeof s->context);
-    put_i64(w, s->made);
+    wr_u64(w, (uint64_t)s->made);
     wr_u32(w, s->lifetime);
-    put_i64(w, s->peer_not_after);
+    wr_u64(w, (uint64_t)s->peer_not_after);
     wr_u32(w, s->age_add);
     wr_u32(w, s->max_early);
     wr_u16(w, s->max_fragment);
@@ -197,12 +191,12 @@ int session_write(const struct tls_session *s, struct buf *out)
 
 MUST_CHECK static bool get_i64(struct rd *r, int64_t *v)
 {
-    uint32_t high, low;
+    uint64_t u;
 
-    if (!rd_u32(r, &high) || !rd_u32(r, &low)) {
+    if (!rd_u64(r, &u)) {
         return false;
     }
-    *v = (int64_t)((uint64_t)high << 32 | low);
+    *v = (int64_t)u;
     return true;
 }
 

@@ -177,6 +177,24 @@ int identity_from_files(struct identity **out, const char *certs, const char *ke
     return rc;
 }
 
+int identity_from_leaf(struct identity **out, struct span der)
+{
+    struct identity *id = mem_zalloc(sizeof *id);
+    int rc = ERR_MEM;
+
+    if (id) {
+        id->refs = 1;
+        id->mem = mem_dup(der.p, der.n);
+        rc = id->mem ? cert_parse(&id->leaf, span_of(id->mem, der.n), NULL) : ERR_MEM;
+    }
+    if (rc < 0) {
+        identity_unref(id);
+        return rc;
+    }
+    *out = id;
+    return 0;
+}
+
 struct identity *identity_ref(struct identity *id)
 {
     (void)__atomic_add_fetch(&id->refs, 1, __ATOMIC_RELAXED);

@@ -134,6 +134,8 @@ int identity_from_bytes(struct identity **out, struct span certs, struct span ke
                         struct error *err) MUST_CHECK;
 int identity_from_files(struct identity **out, const char *certs, const char *key, const char *pass,
                         struct error *err) MUST_CHECK;
+/* One without a key, which says nothing but which certificate it is. ERR_PARSE, ERR_MEM. */
+int identity_from_leaf(struct identity **out, struct span der) MUST_CHECK;
 struct identity *identity_ref(struct identity *id);
 void identity_unref(struct identity *id);
 
