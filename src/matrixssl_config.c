@@ -144,6 +144,24 @@ static int configure_server(struct session *s, struct config *c)
     return rc;
 }
 
+/* As they are, with SHA-256 (RFC 8446 section 4.2.11); a client offers as many as it may of those
+ * loaded last. Not where clients are to show certificates, as none of them would have to. */
+static int add_psks(const struct session *s, struct config *c)
+{
+    int rc = 0;
+
+    if (s->role == TLS_SERVER && s->cert_cb && ASKS_CLIENT == CLIENT_AUTH_REQUIRE) {
+        return 0;
+    }
+    for (const struct psk *p = s->pub.keys->psks; p && rc == 0; p = p->next) {
+        if (p->for13) {
+            rc = config_add_psk(c, span_of(p->id, p->nid), span_of(p->key, p->nkey), HASH_SHA256,
+                                NULL, NULL);
+        }
+    }
+    return rc == ERR_LIMIT ? 0 : rc;
+}
+
 static int configure(struct session *s, struct config *c)
 {
     struct sslKeys *k = s->pub.keys;
@@ -153,6 +171,7 @@ static int configure(struct session *s, struct config *c)
     for (size_t i = 0; i < k->nidentities; i++) {
         TRY(config_add_identity(c, k->identity[i]));
     }
+    TRY(add_psks(s, c));
     TRY(matrixssl_set_suites(c, &s->wish));
     if (s->wish.nalpn) {
         TRY(set_alpn(c, &s->wish));

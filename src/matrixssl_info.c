@@ -158,6 +158,7 @@ int32 matrixSslGetInfo(ssl_t *ssl, sslInfo_t *info)
         .encryptThenMac = i.etm,
         .clientAuth = i.client_auth,
         .serverName = i.sni,
+        .pskIdentity = i.psk,
         .ocspResponse = i.status.n ? i.status.p : NULL,
         .ocspResponseLen = (uint32)i.status.n,
     };

@@ -245,7 +245,7 @@ int32 matrixSslLoadPkcs12(sslKeys_t *k, unsigned char *p12File, unsigned char *i
 }
 #endif
 
-/* ---- for suites that are not compiled yet ---- */
+/* ---- Diffie-Hellman parameters: for suites that are not compiled yet ---- */
 static int load_dh(struct sslKeys *k, struct span params)
 {
     struct buf kept = { 0 };
@@ -291,6 +291,7 @@ int32 matrixSslLoadDhParamsMem(sslKeys_t *k, unsigned char *params, int32 len)
                                    : result(load_dh(k, span_of(params, (size_t)len)), &err);
 }
 
+/* ---- pre-shared keys ---- */
 int32 matrixSslLoadPsk(sslKeys_t *k, unsigned char *key, uint32 keyLen, unsigned char *id,
                        uint32 idLen)
 {
@@ -318,6 +319,10 @@ int32 matrixSslLoadPsk(sslKeys_t *k, unsigned char *key, uint32 keyLen, unsigned
     memcpy(p->id, id, idLen);
     p->nkey = keyLen;
     p->nid = idLen;
+    p->for13 = keyLen >= PSK_KEY_MIN && !memchr(id, 0, idLen);
+    if (!p->for13) {
+        trace(TRACE_INFO, "keys: a pre-shared key of %u bytes is not used by TLS 1.3", keyLen);
+    }
     return PS_SUCCESS;
 }
 

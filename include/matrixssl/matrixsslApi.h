@@ -233,8 +233,15 @@ int32 matrixSslLoadRsaKeysMem(sslKeys_t *keys, unsigned char *cert, int32 certLe
  * no suite that is compiled uses them yet. */
 int32 matrixSslLoadDhParamsMem(sslKeys_t *keys, unsigned char *params, int32 len);
 /* A pre-shared key of 1 to SSL_PSK_MAX_KEY_SIZE bytes under an identity of 1 to
- * SSL_PSK_MAX_ID_SIZE, copied; several may be loaded, one of the same identity is replaced. Kept:
- * no suite that is compiled uses them yet. */
+ * SSL_PSK_MAX_ID_SIZE, copied; several may be loaded, one of the same identity is replaced.
+ *
+ * TLS 1.3 uses those of at least 16 bytes whose identity is a text (without NUL), with suites of
+ * SHA-256 and a key exchange. The key is to be random, 128 bits at least: whoever sees a handshake
+ * can try out passwords (RFC 9257). It is for one client and one server, never for both ways. Who
+ * has the key is authenticated by it, both ends, without certificate or certCb; sslInfo_t has its
+ * identity. A client offers the four loaded last; when the server knows none of them it needs a
+ * certificate, which is verified as ever. A server with keys needs no certificate and then speaks
+ * TLS 1.3 only; one with a certCb asks for certificates and takes no pre-shared key. */
 #define SSL_PSK_MAX_KEY_SIZE 64
 #define SSL_PSK_MAX_ID_SIZE  128
 int32 matrixSslLoadPsk(sslKeys_t *keys, unsigned char *key, uint32 keyLen, unsigned char *id,
@@ -362,6 +369,7 @@ typedef struct { /* strings are static or live as long as the session; "" is: no
     const char *serverName;                     /* as sent, or as received */
     const unsigned char *ocspResponse;          /* client: DER; NULL: none came */
     uint32 ocspResponseLen;
+    const char *pskIdentity; /* of the pre-shared key of both ends; a server's: also resumed */
 } sslInfo_t;
 int32 matrixSslGetInfo(ssl_t *ssl, sslInfo_t *info);
 
