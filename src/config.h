@@ -20,9 +20,10 @@ int config_add_identity(struct config *c, struct identity *id) MUST_CHECK;
 /* A key that both ends were given (TLS 1.3, RFC 8446 section 4.2.11), with a key exchange of its
  * own unless CONFIG_PSK_KE is on. Whoever has it is authenticated by it, client and server, under
  * any verify_mode and without a certificate: tls_info.psk has its name. Where the peer does not
- * know the key the handshake goes on with certificates, under verify_mode: a client without anchors
- * refuses them, as it should, and one under VERIFY_NONE takes any. A server with keys needs no
- * identity; it then speaks TLS 1.3 only. Not together with CLIENT_AUTH_REQUIRE.
+ * know the key the handshake goes on with certificates, under verify_mode: a client without
+ * anchors, or under VERIFY_FULL without a name, refuses them, as it should; one under VERIFY_NONE
+ * takes any. A server with keys needs no identity; it then speaks TLS 1.3 only. Not together with
+ * CLIENT_AUTH_REQUIRE.
  *
  * name: 1..255 bytes, no NUL, sent in clear. key: 16..256 bytes with at least 128 bits of entropy:
  * a password is none (RFC 9257). hash: HASH_SHA256, HASH_SHA384; HASH_NONE: SHA-256.

@@ -230,7 +230,8 @@ int tls_new(struct tls **out, struct config *c, const char *name, const char *sn
     if (!config_sealed(c)) {
         return FAIL(err, ERR_ARG, "the configuration is not sealed");
     }
-    if (s->role == TLS_CLIENT && s->verify == VERIFY_FULL && (!name || !*name)) {
+    name = name && *name ? name : NULL;
+    if (s->role == TLS_CLIENT && s->verify == VERIFY_FULL && !name && !s->psks) {
         return FAIL(err, ERR_ARG, "no server name to verify is set"); /* threat 32 */
     }
     if (name && !host_is_valid(name) && !host_is_ip(name)) {

@@ -27,10 +27,11 @@
 struct tls;
 
 /* host: the name to verify, also sent as SNI when it is a DNS name. sni: NULL, or another name for
- * SNI. Both are copied. A client under VERIFY_FULL without host is ERR_ARG. resume: NULL, or a
- * session of an earlier connection to offer; the engine takes its own reference. One that does not
- * fit (other name, version or suite not configured, too old) is silently not offered. Takes a
- * reference to the (sealed) config. A client's ClientHello is in the out queue already. */
+ * SNI. Both are copied. A client under VERIFY_FULL without host is ERR_ARG, but with keys from
+ * outside (config_add_psk()), where it takes no certificate. resume: NULL, or a session of an
+ * earlier connection to offer; the engine takes its own reference. One that does not fit (other
+ * name, version or suite not configured, too old) is silently not offered. Takes a reference to the
+ * (sealed) config. A client's ClientHello is in the out queue already. */
 int tls_new(struct tls **out, struct config *c, const char *host, const char *sni,
             struct tls_session *resume, struct error *err) MUST_CHECK;
 void tls_free(struct tls *t); /* wipes; NULL is fine */

@@ -12,10 +12,14 @@ static int judge(struct hs *h, const struct cert *chain, size_t n)
         .peer_is_server = s->role == TLS_CLIENT,
         .host = s->role == TLS_CLIENT && s->verify == VERIFY_FULL ? h->name : NULL,
     };
+    bool nameless = s->role == TLS_CLIENT && s->verify == VERIFY_FULL && !h->name;
     enum chain_verdict verdict;
     int rc = 0, word;
 
-    if (s->verify != VERIFY_NONE) {
+    if (nameless) { /* threat 32: it was to be known by its key */
+        rc = FAIL(h->err, TLS_ALERT(ALERT_CERTIFICATE_UNKNOWN),
+                  "the server has no key of ours, and no name to verify its certificate by is set");
+    } else if (s->verify != VERIFY_NONE) {
         q.now = s->now ? s->now() : 0;
         rc = chain_verify(&q, chain, n, &verdict, h->err);
     }

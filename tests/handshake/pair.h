@@ -271,7 +271,7 @@ static inline struct config *pair_config(struct pair *p, enum tls_role role,
 static inline struct tls *pair_end(struct pair *p, enum tls_role role, const struct pair_params *q)
 {
     struct config *c = pair_config(p, role, q);
-    const char *host = q->host ? q->host : PAIR_HOST;
+    const char *host = q->host ? q->host : PAIR_HOST; /* "": none */
     struct tls *t;
 
     assert_int_equal(tls_new(&t, c, role == TLS_SERVER ? NULL : host, NULL, q->resume, NULL), 0);

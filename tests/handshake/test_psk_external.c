@@ -207,6 +207,52 @@ static void test_certificates_instead(void **state)
     connects_once(&q, "");
 }
 
+static int verdict, word;
+
+static int judge(void *ctx, struct tls *t, const struct cert *chain, size_t n, int alert)
+{
+    (void)ctx;
+    (void)t;
+    (void)chain;
+    (void)n;
+    verdict = alert;
+    return word;
+}
+
+/* threat 32: a client that knows no name goes by its key, and takes no certificate of anyone, but
+ * where the application judges it. */
+static void threat_32_without_a_name(void **state)
+{
+    struct pair_params q = plain();
+    struct config *c;
+    struct tls *t;
+
+    (void)state;
+    q.host = "";
+    q.no_trust = false;
+    connects_once(&q, "device-7");
+    q.no_server_id = false;
+    connects_once(&q, "device-7");
+    for (unsigned max = TLS_1_2; max <= TLS_1_3; max++) {
+        q.server_max = max;
+        q.psk[TLS_SERVER][0].name = "device-8";
+        refused(&q, TLS_CLIENT, ALERT_CERTIFICATE_UNKNOWN);
+    }
+    q.on_verify = judge;
+    word = 0;
+    pair_free(pair_connected(&q));
+    assert_int_equal(verdict, ALERT_CERTIFICATE_UNKNOWN);
+    word = ALERT_BAD_CERTIFICATE;
+    refused(&q, TLS_CLIENT, ALERT_BAD_CERTIFICATE);
+    c = config_new(TLS_CLIENT); /* and without a key there is nothing to go by */
+    assert_int_equal(config_set_trust(c, pki.trust), 0);
+    assert_int_equal(config_set_clock(c, pair_clock), 0);
+    assert_int_equal(config_seal(c, NULL), 0);
+    assert_int_equal(tls_new(&t, c, NULL, NULL, NULL, NULL), ERR_ARG);
+    assert_int_equal(tls_new(&t, c, "", NULL, NULL, NULL), ERR_ARG);
+    config_unref(c);
+}
+
 static void test_tls12_has_none(void **state)
 {
     struct pair_params q = plain();
@@ -464,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_wrong_key),
         cmocka_unit_test(threat_34_every_bit_of_the_binder),
         cmocka_unit_test(test_certificates_instead),
+        cmocka_unit_test(threat_32_without_a_name),
         cmocka_unit_test(test_tls12_has_none),
         cmocka_unit_test(test_client_certificate_is_not_asked_for),
         cmocka_unit_test(test_other_key_than_offered),
