@@ -141,7 +141,7 @@ void conn_leave(struct hold *h)
 
 /* ---- errors ---- */
 
-/* RFC 8446 section 6.2: the alerts by which a certificate or a name is refused. */
+/* RFC 8446 section 6.2: the alerts by which a certificate, a name or a key is refused. */
 static bool alert_refuses(unsigned desc)
 {
     switch (desc) {
@@ -155,6 +155,8 @@ static bool alert_refuses(unsigned desc)
     case ALERT_UNRECOGNIZED_NAME:
     case ALERT_BAD_CERTIFICATE_STATUS_RESPONSE:
     case ALERT_CERTIFICATE_REQUIRED:
+    case ALERT_DECRYPT_ERROR: /* a wrong pre-shared key, a wrong signature */
+    case ALERT_UNKNOWN_PSK_IDENTITY:
         return true;
     default:
         return false;

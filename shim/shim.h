@@ -4,7 +4,7 @@
  *
  * A conn is found by fd without a lock. It has two locks (read half, write half); nobody waits in
  * the kernel while holding one. Semantics are POSIX's: -1 and errno, EINTR as the kernel says,
- * partial results. Errno of a failed connection: EACCES certificate or name refused (by either
+ * partial results. Errno of a failed connection: EACCES certificate, name or key refused (by either
  * side), ECONNABORTED alert or protocol error, ETIMEDOUT handshake deadline, ECONNRESET EOF without
  * close_notify, EPROTO local misuse. The sentence is in conn_error().
  *

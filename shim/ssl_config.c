@@ -21,6 +21,77 @@ struct ssl_settings *ssl_settings_new(void)
     return s;
 }
 
+/* What was built is another one's from here on. */
+static void unseal(struct ssl_settings *s)
+{
+    for (int i = 0; i < 2; i++) {
+        config_unref(atomic_exchange(&s->sealed[i], NULL));
+    }
+}
+
+/* ---- pre-shared keys ---- */
+
+static void forget_psks(struct ssl_settings *s)
+{
+    while (s->psks) {
+        struct psk *next = s->psks->next;
+
+        mem_free_secret(s->psks, sizeof *s->psks);
+        s->psks = next;
+    }
+}
+
+static int copy_psks(struct ssl_settings *to, const struct ssl_settings *from)
+{
+    struct psk **end = &to->psks;
+
+    for (const struct psk *p = from->psks; p; p = p->next) {
+        *end = mem_dup(p, sizeof *p);
+        if (!*end) {
+            return ERR_MEM;
+        }
+        end = &(*end)->next;
+        *end = NULL;
+    }
+    return 0;
+}
+
+int ssl_settings_psk(struct ssl_settings *s, const struct ssl_psk *p)
+{
+    struct psk **at = &s->psks, *next = NULL;
+
+    unseal(s);
+    if (!p) {
+        forget_psks(s);
+        return 0;
+    }
+    while (*at && strcmp((*at)->identity, p->identity) != 0) {
+        at = &(*at)->next;
+    }
+    if (*at) {
+        next = (*at)->next;
+        wipe(*at, sizeof **at);
+    } else {
+        *at = mem_zalloc(sizeof **at);
+    }
+    if (!*at) {
+        return ERR_MEM;
+    }
+    **at = (struct psk){ .next = next,
+                         .key_len = p->key_len,
+                         .hash = p->hash == SSL_PSK_SHA384 ? HASH_SHA384 : HASH_SHA256,
+                         .import = p->own };
+    memcpy((*at)->key, p->key, p->key_len);
+    memcpy((*at)->identity, p->identity, strlen(p->identity));
+    if (p->own) {
+        memcpy((*at)->own, p->own, strlen(p->own));
+        memcpy((*at)->peer, p->peer, strlen(p->peer));
+    }
+    return 0;
+}
+
+/* ---- all settings ---- */
+
 struct ssl_settings *ssl_settings_copy(const struct ssl_settings *s)
 {
     struct ssl_settings *copy = ssl_settings_new();
@@ -30,6 +101,10 @@ struct ssl_settings *ssl_settings_copy(const struct ssl_settings *s)
             ssl_settings_put(copy);
             return NULL;
         }
+    }
+    if (copy && copy_psks(copy, s) < 0) {
+        ssl_settings_put(copy);
+        return NULL;
     }
     if (copy) {
         memcpy(copy->number, s->number, sizeof copy->number);
@@ -43,19 +118,13 @@ struct ssl_settings *ssl_settings_ref(struct ssl_settings *s)
     return s;
 }
 
-static void unseal(struct ssl_settings *s)
-{
-    for (int i = 0; i < 2; i++) {
-        config_unref(atomic_exchange(&s->sealed[i], NULL));
-    }
-}
-
 void ssl_settings_put(struct ssl_settings *s)
 {
     if (!s || atomic_fetch_sub(&s->refs, 1) != 1) {
         return;
     }
     unseal(s);
+    forget_psks(s);
     for (int i = 0; i < SET_STRINGS; i++) {
         mem_free_secret(s->string[i], s->string[i] ? strlen(s->string[i]) : 0);
     }
@@ -200,7 +269,25 @@ static int add_verify(struct config *c, const struct ssl_settings *s, struct err
         mode = mode == VERIFY_FULL ? VERIFY_CA : mode; /* clients have no name */
     }
     TRY(config_set_verify(c, mode));
-    return mode == VERIFY_NONE ? 0 : add_trust(c, s->string[SET_CA], err);
+    /* Who is known by a key accepts certificates of those only that were named for it. */
+    return mode == VERIFY_NONE || (s->psks && !s->string[SET_CA])
+               ? 0
+               : add_trust(c, s->string[SET_CA], err);
+}
+
+static int add_psks(struct config *c, const struct ssl_settings *s, struct error *err)
+{
+    int rc = 0;
+
+    for (const struct psk *p = s->psks; p && rc == 0; p = p->next) {
+        rc = config_add_psk(c, span_text(p->identity), span_of(p->key, p->key_len), p->hash,
+                            p->import ? p->own : NULL, p->import ? p->peer : NULL);
+    }
+    return rc == ERR_LIMIT ? FAIL(err, ERR_ARG,
+                                  "SSL_OPT_PSK: a client offers at most %d keys, an imported one "
+                                  "counts twice",
+                                  PSK_OFFERS)
+                           : rc;
 }
 
 static int build(struct config *c, const struct ssl_settings *s, struct error *err)
@@ -214,6 +301,7 @@ static int build(struct config *c, const struct ssl_settings *s, struct error *e
     }
     TRY(add_verify(c, s, err));
     TRY(add_identity(c, s, err));
+    TRY(add_psks(c, s, err));
     TRY(add_alpn(c, s->string[SET_ALPN], err));
     return config_seal(c, err);
 }

@@ -77,6 +77,7 @@ int ssl_info(int fd, struct ssl_info *info)
     copy(info->alpn, sizeof info->alpn, i.alpn);
     copy(info->sni, sizeof info->sni, i.sni);
     copy(info->verified_name, sizeof info->verified_name, i.host);
+    copy(info->psk, sizeof info->psk, i.psk);
     info->resumed = i.resumed;
     info->client_auth = i.client_auth;
     info->bytes_sent = i.sealed_bytes;

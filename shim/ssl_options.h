@@ -11,10 +11,19 @@
  * configuration that was built from it stays right as long as anyone looks at it. */
 enum setting { SET_CA, SET_CERT, SET_KEY, SET_PASS, SET_ALPN, SET_STRINGS };
 enum number { NUM_VERIFY, NUM_MIN, NUM_MAX, NUM_CLIENT_AUTH, NUM_COUNT };
+struct psk {
+    struct psk *next;
+    char identity[PSK_NAME_MAX + 1], own[PSK_NAME_MAX + 1], peer[PSK_NAME_MAX + 1];
+    uint8_t key[PSK_KEY_MAX];
+    size_t key_len;
+    enum hash_id hash;
+    bool import;
+};
 struct ssl_settings {
     _Atomic unsigned refs;
     char *string[SET_STRINGS]; /* NULL: the default */
     int number[NUM_COUNT];
+    struct psk *psks;                   /* in the order of setting */
     _Atomic(struct config *) sealed[2]; /* by role; NULL: not built yet */
 };
 struct ssl_settings *ssl_settings_new(void); /* the defaults; NULL: no memory */
@@ -24,6 +33,8 @@ void ssl_settings_put(struct ssl_settings *s); /* NULL is fine */
 int ssl_settings_string(struct ssl_settings *s, enum setting which,
                         const char *value); /* or ERR_MEM */
 void ssl_settings_number(struct ssl_settings *s, enum number which, int value);
+/* One more, or another key of that identity; its lengths are right. NULL: none any more. */
+int ssl_settings_psk(struct ssl_settings *s, const struct ssl_psk *p); /* or ERR_MEM */
 /* A reference to the configuration for this role, built at the first call. NULL: errno, *err. */
 struct config *ssl_settings_config(struct ssl_settings *s, enum tls_role role, struct error *err);
 

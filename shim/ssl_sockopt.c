@@ -10,7 +10,7 @@
 
 /* One row per option: where it goes and which numbers it may have. */
 static const struct option {
-    enum { STRING, NAME, NUMBER, FACT } kind;
+    enum { STRING, NAME, NUMBER, FACT, PSK } kind;
     const char *name;
     int where;
     int allowed[4];
@@ -56,6 +56,7 @@ static const struct option {
     [SSL_OPT_SUITE] = { .kind = FACT, .name = "SSL_OPT_SUITE" },
     [SSL_OPT_GROUP] = { .kind = FACT, .name = "SSL_OPT_GROUP" },
     [SSL_OPT_PEER_CERT] = { .kind = FACT, .name = "SSL_OPT_PEER_CERT" },
+    [SSL_OPT_PSK] = { .kind = PSK, .name = "SSL_OPT_PSK" },
 };
 
 static const struct option *find(int name)
@@ -142,6 +143,52 @@ static int apply_number(const struct option *opt, struct options *o, int number)
     return 0;
 }
 
+static bool is_name(const char *s)
+{
+    return s && *s && strnlen(s, PSK_NAME_MAX + 1) <= PSK_NAME_MAX;
+}
+
+/* What config_add_psk() would not take, said where it was set; NULL: nothing. */
+static const char *psk_fault(const struct ssl_psk *p)
+{
+    if (!is_name(p->identity)) {
+        return "an identity has 1 to 255 bytes";
+    }
+    if (!p->key || p->key_len < PSK_KEY_MIN || p->key_len > PSK_KEY_MAX) {
+        return "a key has 16 to 256 bytes";
+    }
+    if (p->hash != SSL_PSK_SHA256 && p->hash != SSL_PSK_SHA384) {
+        return "the hash is SSL_PSK_SHA256 or SSL_PSK_SHA384";
+    }
+    if ((p->own || p->peer) && (!is_name(p->own) || !is_name(p->peer))) {
+        return "the names of both ends, of 1 to 255 bytes, or neither";
+    }
+    return p->own && strcmp(p->own, p->peer) == 0 ? "the two ends have the same name" : NULL;
+}
+
+static int apply_psk(const struct option *opt, struct options *o, const void *value, socklen_t len)
+{
+    struct ssl_psk p;
+    const char *fault;
+
+    if (len != 0) {
+        if (len != sizeof p || !value) {
+            return ssl_failed(EINVAL, "%s takes a struct ssl_psk", opt->name);
+        }
+        memcpy(&p, value, sizeof p);
+        fault = psk_fault(&p);
+        if (fault) {
+            return ssl_failed(EINVAL, "%s: %s", opt->name, fault);
+        }
+    }
+    if (own_settings(o)) {
+        return -1;
+    }
+    return ssl_settings_psk(o->set, len ? &p : NULL) < 0
+               ? ssl_failed(ENOMEM, "no memory for options")
+               : 0;
+}
+
 static int apply(const struct option *opt, struct options *o, const void *value, socklen_t len)
 {
     char text[VALUE_MAX] = "";
@@ -149,6 +196,9 @@ static int apply(const struct option *opt, struct options *o, const void *value,
 
     if (opt->kind == NUMBER) {
         return number_of(opt, value, len, &number) ? -1 : apply_number(opt, o, number);
+    }
+    if (opt->kind == PSK) {
+        return apply_psk(opt, o, value, len);
     }
     if (string_of(opt, value, len, text)) {
         return -1;
@@ -277,6 +327,8 @@ static int get_option(const struct option *opt, const struct options *o, void *v
     switch (opt->kind) {
     case NAME:
         return give_string(opt, opt == &options[SSL_OPT_NAME] ? o->name : o->sni, value, len);
+    case PSK:
+        return ssl_failed(EINVAL, "%s cannot be read", opt->name);
     case STRING:
         if (opt->where == SET_PASS) {
             return ssl_failed(EINVAL, "%s cannot be read", opt->name);

@@ -16,7 +16,7 @@
  * was touched never carries plaintext: before its TLS connection is there, reading and writing fail
  * with ENOTCONN.
  *
- * Errno of a TLS connection: EACCES certificate or name refused (by either side), ECONNABORTED
+ * Errno of a TLS connection: EACCES certificate, name or key refused (by either side), ECONNABORTED
  * another alert or a protocol error, ETIMEDOUT the handshake took too long, ECONNRESET end of
  * stream without close_notify (the data may be cut short), EPERM another process owns the
  * connection since a fork, ENOTCONN no connection yet, EINVAL or ENOENT or ENOKEY an option is
@@ -55,11 +55,13 @@ extern "C" {
  * accepted fd has its listener's. Afterwards setting one fails with EISCONN. */
 enum {
     SSL_OPT_NAME = 1,    /* string: the peer's name that its certificate must be for; also sent as
-                            SNI. Client, needed unless SSL_OPT_VERIFY says otherwise */
+                            SNI. Client, needed unless there is SSL_OPT_PSK or SSL_OPT_VERIFY says
+                            otherwise */
     SSL_OPT_SNI,         /* string: another name for SNI than SSL_OPT_NAME */
     SSL_OPT_CA_FILE,     /* string: PEM file or directory of trust anchors, or "system" (default:
-                            SSL_CERT_FILE, SSL_CERT_DIR, else the system's) */
-    SSL_OPT_CERT_FILE,   /* string: own certificate, PEM, leaf first. Servers need one */
+                            SSL_CERT_FILE, SSL_CERT_DIR, else the system's; with SSL_OPT_PSK: none) */
+    SSL_OPT_CERT_FILE,   /* string: own certificate, PEM, leaf first. Servers need one, or
+                            SSL_OPT_PSK */
     SSL_OPT_KEY_FILE,    /* string: its private key, PEM or DER; default: the certificate's file */
     SSL_OPT_KEY_PASS,    /* string: passphrase of the key. Cannot be read back */
     SSL_OPT_ALPN,        /* string: protocols in order of preference, "h2,http/1.1". A server
@@ -73,10 +75,12 @@ enum {
                                   (default), negative: none */
     SSL_OPT_EOF,               /* int: SSL_EOF_... */
     /* for ssl_getsockopt() only, once connected (else ENOTCONN) */
-    SSL_OPT_VERSION,  /* string: "TLSv1.3" */
-    SSL_OPT_SUITE,    /* string: "TLS_AES_128_GCM_SHA256" */
-    SSL_OPT_GROUP,    /* string: "x25519" */
-    SSL_OPT_PEER_CERT /* bytes: the peer's own certificate, DER; length 0: it has none */
+    SSL_OPT_VERSION,   /* string: "TLSv1.3" */
+    SSL_OPT_SUITE,     /* string: "TLS_AES_128_GCM_SHA256" */
+    SSL_OPT_GROUP,     /* string: "x25519" */
+    SSL_OPT_PEER_CERT, /* bytes: the peer's own certificate, DER; length 0: it has none */
+    /* for ssl_setsockopt() only */
+    SSL_OPT_PSK, /* struct ssl_psk: one more pre-shared key; length 0: no more of them */
 };
 
 /* SSL_OPT_VERIFY. The first one is spelled as OpenSSL spells it: both headers may be used. */
@@ -93,6 +97,34 @@ enum {
 #define SSL_EOF_STRICT  0 /* default: -1 ECONNRESET, as the data may be cut short */
 #define SSL_EOF_LENIENT 1 /* 0 like a proper end, for old peers; not inside a record */
 
+/* SSL_OPT_PSK: a key that both ends were given beforehand (TLS 1.3: RFC 8446 section 4.2.11),
+ * copied with all that it points to. One of the same identity is replaced. Whoever has the key is
+ * authenticated by it, client and server, without a certificate, whatever SSL_OPT_VERIFY says;
+ * ssl_info has the identity. A wrong key is EACCES at a server; at its client EACCES too, or
+ * ECONNABORTED where the server has another alert for it than the RFC's (OpenSSL).
+ *
+ * A server that does not know the identity refuses (EACCES), but shows its certificate if it has
+ * SSL_OPT_CERT_FILE. A client accepts that only with both SSL_OPT_CA_FILE and SSL_OPT_NAME, or as
+ * SSL_OPT_VERIFY permits: under SSL_VERIFY_NONE anyone's. A server that has a certificate beside
+ * its keys serves clients without a key; one that has keys alone speaks TLS 1.3 only. Keys do not
+ * go together with SSL_CLIENT_AUTH_REQUIRE (EINVAL). A client offers at most four, an imported one
+ * counts twice (EINVAL).
+ *
+ * The key is to be random, with 128 bits of entropy at least: passwords can be tried out by whoever
+ * sees a handshake (RFC 9257). One key for two ends, never for a group. */
+struct ssl_psk {
+    const char *identity; /* 1 to 255 bytes; travels in clear */
+    const void *key;
+    size_t key_len; /* 16 to 256 bytes */
+    int hash;       /* SSL_PSK_SHA256, SSL_PSK_SHA384: what the key was made for */
+    /* Names of this end and of the other, 1 to 255 bytes: the key is imported (RFC 9258) for who is
+     * client and who is server; both ends must say so. Best where both ends are Sleeve's. Both
+     * NULL: used as it is, as all peers understand it; then one end is always the client. */
+    const char *own, *peer;
+};
+#define SSL_PSK_SHA256 0
+#define SSL_PSK_SHA384 1
+
 /* Roles for ssl_attach() */
 #define SSL_CLIENT 0
 #define SSL_SERVER 1
@@ -105,8 +137,9 @@ int ssl_socket(int domain, int type, int protocol);
 /* bind(2), listen(2): unchanged. */
 int ssl_bind(int fd, const struct sockaddr *addr, socklen_t len);
 int ssl_listen(int fd, int backlog);
-/* connect(2) and the handshake (RFC 8446 section 2). 0: the peer is who SSL_OPT_NAME says.
- * Errors before the network is touched: EACCES no SSL_OPT_NAME though it is to be verified; EINVAL,
+/* connect(2) and the handshake (RFC 8446 section 2). 0: the peer is who SSL_OPT_NAME says, or has
+ * the key.
+ * Errors before the network is touched: EACCES neither SSL_OPT_NAME nor SSL_OPT_PSK; EINVAL,
  * ENOENT, ENOKEY for options. On any later failure the socket is shut down, so that a program which
  * overlooks the result cannot write plaintext.
  * Non-blocking, or SO_SNDTIMEO passed: EINPROGRESS; the next ssl_connect() goes on: 0 done,
@@ -174,6 +207,8 @@ struct ssl_info {
     char alpn[256];          /* protocol agreed on; "" none */
     char sni[256];           /* client: sent; server: received */
     char verified_name[256]; /* the name the peer's certificate was checked for; "" none was */
+    char psk[256];           /* identity of the key that authenticates both; a server's: also when
+                                resumed; "" none */
     int resumed;
     int client_auth;                     /* server: 1 when the client proved a certificate */
     uint64_t bytes_sent, bytes_received; /* plaintext */

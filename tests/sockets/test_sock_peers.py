@@ -18,7 +18,14 @@ BUILD = os.environ.get("BUILD", "build")
 WAIT = 20
 SOL_SSL = 0x5353
 NAME, _, CA, CERT, KEY, _, ALPN, VERIFY, _, _, CLIENT_AUTH, TIMEOUT, _, VERSION = range(1, 15)
+PSK = 18
 CLIENT, SERVER = 0, 1
+
+
+class Key(ctypes.Structure):
+    """struct ssl_psk"""
+    _fields_ = [("identity", ctypes.c_char_p), ("key", ctypes.c_char_p), ("key_len", ctypes.c_size_t),
+                ("hash", ctypes.c_int), ("own", ctypes.c_char_p), ("peer", ctypes.c_char_p)]
 
 
 class Sleeve:
@@ -41,8 +48,11 @@ class Sleeve:
         return rc
 
     def option(self, name, value):
-        data = ctypes.c_int(value) if isinstance(value, int) else ctypes.create_string_buffer(value.encode())
-        self.check(self.lib.ssl_setsockopt(self.fd, SOL_SSL, name, data, ctypes.sizeof(data)))
+        if isinstance(value, Key):
+            data = value
+        else:
+            data = ctypes.c_int(value) if isinstance(value, int) else ctypes.create_string_buffer(value.encode())
+        self.check(self.lib.ssl_setsockopt(self.fd, SOL_SSL, name, ctypes.byref(data), ctypes.sizeof(data)))
 
     def error(self):
         return self.lib.ssl_error(self.fd).decode()
@@ -322,20 +332,26 @@ def openssl_client(path):
                 p.kill()
 
 
-def openssl_server(path):
-    """s_server sends back lines reversed; half-close at the end."""
+def start_s_server(*options):
+    """Listening on a free port, and a socket that is connected to it."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    with subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-tls1_3", "-cert", path("rsa.crt"),
-                           "-key", path("rsa.key"), "-rev", "-naccept", "1"], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as p:
+    p = subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-tls1_3", "-rev", "-naccept", "1", *options],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(200):
         try:
-            for _ in range(200):
-                try:
-                    conn = socket.create_connection(("127.0.0.1", port), timeout=WAIT)
-                    break
-                except ConnectionRefusedError:
-                    threading.Event().wait(0.05)
+            return p, socket.create_connection(("127.0.0.1", port), timeout=WAIT)
+        except ConnectionRefusedError:
+            threading.Event().wait(0.05)
+    p.kill()
+    raise AssertionError("s_server does not listen")
+
+
+def openssl_server(path):
+    """s_server sends back lines reversed; half-close at the end."""
+    p, conn = start_s_server("-cert", path("rsa.crt"), "-key", path("rsa.key"))
+    with p:
+        try:
             s = Sleeve(conn, CLIENT, NAME="server.test", CA=path("ca.crt"))
             for word in (b"abc", b"0123456789" * 100):
                 s.write(word + b"\n")
@@ -344,6 +360,67 @@ def openssl_server(path):
             s.close()
         finally:
             p.kill()
+
+
+SECRET = b"0123456789abcdef"
+
+
+def key(secret=SECRET):
+    return Key(b"device-7", secret, len(secret), 0, None, None)
+
+
+def openssl_client_with_a_key(_):
+    """The right one, a wrong one; nobody has a certificate."""
+    for secret in (SECRET, SECRET[::-1]):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            with subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{listener.getsockname()[1]}", "-tls1_3",
+                                   "-psk", secret.hex(), "-psk_identity", "device-7"], stdin=subprocess.PIPE,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as p:
+                try:
+                    listener.settimeout(WAIT)
+                    conn, _ = listener.accept()
+                    s = Sleeve(conn, SERVER, PSK=key())
+                    p.stdin.write(b"word\n")
+                    p.stdin.flush()
+                    if secret == SECRET:
+                        assert s.read_exactly(5) == b"word\n"
+                    else:
+                        refused(s, "binder")
+                    s.close()
+                    p.stdin.close()
+                    said = p.stderr.read()
+                    assert (p.wait(WAIT) == 0) == (secret == SECRET), said
+                    assert secret == SECRET or b"decrypt error" in said, said
+                finally:
+                    p.kill()
+
+
+def openssl_server_with_a_key(path):
+    """The right one, a wrong one; and a server that has a certificate in its place."""
+    cert = ("-cert", path("ec.crt"), "-key", path("ec.key"))
+    for options, words, err in ((("-nocert", "-psk", SECRET.hex()), None, 0),
+                                (("-nocert", "-psk", SECRET.hex()[::-1]), "illegal_parameter", errno.ECONNABORTED),
+                                (cert, "no name to verify", errno.EACCES)):
+        p, conn = start_s_server("-psk_identity", "device-7", *options)
+        with p:
+            try:
+                s = Sleeve(conn, CLIENT, PSK=key())
+                if words:
+                    refused(s, words, err)
+                else:
+                    s.write(b"word\n")
+                    assert s.read_exactly(5) == b"drow\n"
+                s.close()
+            finally:
+                p.kill()
+
+
+def refused(s, words, err=errno.EACCES):
+    try:
+        s.handshake()
+        assert False, "accepted"
+    except OSError as e:
+        assert e.errno == err and words in str(e), e
 
 
 def main():
@@ -358,7 +435,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         path = certificates(folder)
         for case in (client_to_python, python_to_server, client_certificate, refusals, truncation, openssl_client,
-                     openssl_server):
+                     openssl_server, openssl_client_with_a_key, openssl_server_with_a_key):
             try:
                 case(path)
                 print(f"ok {case.__name__}", flush=True)
