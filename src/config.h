@@ -90,7 +90,8 @@ enum config_flag {
     CONFIG_POST_AUTH,     /* off: the client offers post-handshake authentication */
     CONFIG_GREASE,        /* on: the client's hello has reserved values in it (RFC 8701) */
     CONFIG_SMALL_RECORDS, /* off: records of at most 1400 bytes in all, each of use to the peer as
-                             soon as its segment is there, until 64 KiB were sealed */
+                             soon as its segment is there, until 64 KiB were sealed, and again
+                             when nothing was for more than a second */
     CONFIG_SCTS,          /* off: the client asks for certificate timestamps */
     CONFIG_STRICT_SNI, /* off: a server also speaks to clients that name no host of its certificates
                         */

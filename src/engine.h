@@ -76,12 +76,12 @@ int tls_queue(struct tls *t, const void *sealed, size_t n) MUST_CHECK;
  * *taken: plaintext bytes used; *made: bytes in dst. Parts without a byte make one empty record.
  * The first part may lie at dst + tls_headroom() and is then sealed in place, if all of it goes
  * into one record (tls_fragment()). ERR_STATE before the handshake is complete, ERR_CLOSED after
- * tls_close() or an error. Call tls_output() first: it changes worn keys. */
+ * tls_close() or an error. Call tls_output() first: it changes worn keys and sees pauses. */
 int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
              size_t room, size_t *made) MUST_CHECK;
 size_t tls_headroom(const struct tls *t); /* bytes of a record before its ciphertext */
 /* Most content of the next record: 16384, or as agreed; less for the first of
- * CONFIG_SMALL_RECORDS. */
+ * CONFIG_SMALL_RECORDS, as it was at the last tls_output(). */
 size_t tls_fragment(const struct tls *t);
 /* What sealing adds to len bytes in all, at most: so much, when they are sealed at once out of 16
  * parts or fewer. Less than TLS_OVERHEAD_MAX a record, unless config_set_padding() is in use: then

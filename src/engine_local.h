@@ -44,6 +44,8 @@ struct tls {
     struct buf flight; /* handshake messages not yet in a record */
     uint8_t tx_secret[HASH_MAX];
     uint64_t sealed;
+    uint64_t burst;    /* of it, since the last pause */
+    int64_t sealed_at; /* seconds; kept with small records */
 };
 
 static inline unsigned engine_status(const struct tls *t)

@@ -107,9 +107,24 @@ static void write_notes(struct tls *t)
     }
 }
 
+/* Seconds between two looks at the clock that a second has passed for certain between. */
+#define PAUSE 2
+
+/* After a pause it is the first bytes that count again. Here and not in tls_seal(), which is to do
+ * what tls_fragment() and tls_overhead() have said. Without a clock there are no pauses. */
+static void look_for_pause(struct tls *t)
+{
+    const struct settings *s = t->hs.set;
+
+    if (s->small_records && s->now && t->burst && s->now() - t->sealed_at >= PAUSE) {
+        t->burst = 0;
+    }
+}
+
 struct span tls_output(struct tls *t)
 {
     write_notes(t);
+    look_for_pause(t);
     return buf_span(&t->out);
 }
 
@@ -150,12 +165,12 @@ static size_t parts_view(const struct span *in, size_t nin, size_t skip, size_t 
 #define SMALL_RECORD 1400
 #define SMALL_UNTIL  (64 * 1024)
 
-/* The most content of the next record, when so much was sealed before it. */
-static size_t next_max(const struct tls *t, uint64_t sealed)
+/* The most content of the next record, when so much was sealed since the last pause. */
+static size_t next_max(const struct tls *t, uint64_t burst)
 {
     size_t small;
 
-    if (!t->hs.set->small_records || sealed >= SMALL_UNTIL) {
+    if (!t->hs.set->small_records || burst >= SMALL_UNTIL) {
         return t->tx_max;
     }
     small = rec_fit(&t->tx, SMALL_RECORD); /* 0: a block of padding is larger than that */
@@ -189,7 +204,7 @@ int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, ui
             break;
         }
         want = want < fit ? want : fit;
-        fit = next_max(t, t->sealed);
+        fit = next_max(t, t->burst);
         want = want < fit ? want : fit;
         want = parts_view(in, nin, *taken, want, view, 16, &nview);
         rc = rec_seal(&t->tx, CT_APPLICATION_DATA, view, nview, want, dst + *made);
@@ -199,7 +214,11 @@ int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, ui
         *made += (size_t)rc;
         *taken += want;
         t->sealed += want;
+        t->burst += want;
     } while (*taken < total);
+    if (t->hs.set->small_records && t->hs.set->now) {
+        t->sealed_at = t->hs.set->now();
+    }
     return 0;
 }
 
@@ -215,7 +234,7 @@ size_t tls_overhead(const struct tls *t, size_t len)
     if (!t->tx.protection) {
         return TLS_OVERHEAD_MAX;
     }
-    while (max = next_max(t, t->sealed + (len - rest)), max < t->tx_max && rest > max) {
+    while (max = next_max(t, t->burst + (len - rest)), max < t->tx_max && rest > max) {
         size += rec_size(&t->tx, max);
         rest -= max;
     }
@@ -228,7 +247,7 @@ size_t tls_overhead(const struct tls *t, size_t len)
 
 size_t tls_fragment(const struct tls *t)
 {
-    return next_max(t, t->sealed);
+    return next_max(t, t->burst);
 }
 
 int tls_close(struct tls *t)

@@ -170,6 +170,57 @@ static void test_small_records(void **state)
     }
 }
 
+/* Seals so much, of which the first record may hold `first`. */
+static void burst(struct pair *p, size_t first, size_t n)
+{
+    size_t overhead;
+
+    (void)end_take(&p->c, wire);
+    assert_int_equal(tls_fragment(p->c.t), first);
+    overhead = tls_overhead(p->c.t, n);
+    assert_int_equal(overhead, 22 * ((n + first - 1) / first));
+    assert_int_equal(end_seal(&p->c, data, n, wire), n + overhead);
+}
+
+/* They start anew when more than a second has passed for certain, by a clock of whole seconds. */
+static void test_small_records_after_a_pause(void **state)
+{
+    struct pair_params q = { .small_records = true };
+    const size_t small = 1400 - 22;
+    struct pair *p = pair_connected(&q);
+
+    (void)state;
+    burst(p, small, 32768);
+    burst(p, small, 32768);
+    burst(p, 16384, 16384);
+    pair_later += 1; /* perhaps a moment */
+    burst(p, 16384, 16384);
+    pair_later += 1; /* from the last one, not from the first */
+    burst(p, 16384, 16384);
+    pair_later -= 100; /* a clock that was set back */
+    burst(p, 16384, 16384);
+    pair_later += 2;
+    assert_int_equal(tls_fragment(p->c.t), 16384); /* what was said holds until tls_output() */
+    assert_int_equal(end_seal(&p->c, data, 16384, wire), 16384 + 22);
+    pair_later += 2;
+    burst(p, small, 16384);
+    burst(p, small, 49152);
+    burst(p, 16384, 16384);
+    pair_later += 100; /* a KeyUpdate is no data */
+    assert_int_equal(tls_key_update(p->c.t, false), 0);
+    burst(p, small, 100);
+    pair_free(p);
+    q.no_trust = true; /* nor a clock: at the beginning only */
+    q.verify_none = true;
+    p = pair_connected(&q);
+    burst(p, small, 32768);
+    burst(p, small, 32768);
+    pair_later += 100;
+    burst(p, 16384, 16384);
+    pair_free(p);
+    pair_later = 0;
+}
+
 static void test_small_records_off(void **state)
 {
     struct pair *p = pair_connected(NULL);
@@ -191,8 +242,11 @@ static int make(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_padding),           cmocka_unit_test(test_padding_room),
-        cmocka_unit_test(test_padding_elsewhere), cmocka_unit_test(test_small_records),
+        cmocka_unit_test(test_padding),
+        cmocka_unit_test(test_padding_room),
+        cmocka_unit_test(test_padding_elsewhere),
+        cmocka_unit_test(test_small_records),
+        cmocka_unit_test(test_small_records_after_a_pause),
         cmocka_unit_test(test_small_records_off),
     };
 
