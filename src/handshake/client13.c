@@ -10,6 +10,11 @@ static int hello_read(struct hs *h, struct rd *body, enum ext_where where)
     struct server_hello s;
 
     TRY(hello_server_parse(h, body, where, &s));
+    if (!k->got_version) { /* section 4.1.4: a second one says the same as the first */
+        return FAIL(h->err,
+                    TLS_ALERT(k->retried ? ALERT_ILLEGAL_PARAMETER : ALERT_MISSING_EXTENSION),
+                    "the server's hello lacks supported_versions");
+    }
     if (!span_eq(span_of(s.session.p, s.session.n), span_of(k->session_id, k->session_id_len))) {
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "the session id is not ours");
     }

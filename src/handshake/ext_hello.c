@@ -271,6 +271,7 @@ int ext_versions_read(struct hs *h, struct rd *body, enum ext_where where)
         if (!rd_u16(body, &v)) {
             return ext_bad(h, "supported_versions");
         }
+        k->got_version = true;
         return v == TLS_1_3 ? 0
                             : FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                                    "the server chose version 0x%04x", v);

@@ -5,6 +5,7 @@
 
 #define FALLBACK_SCSV      0x5600 /* RFC 7507 */
 #define RENEGOTIATION_SCSV 0x00ff /* RFC 5746 section 3.3 */
+#define SSL_3_0            0x0300
 
 /* SHA-256 of "HelloRetryRequest" (RFC 8446 section 4.1.3). */
 const uint8_t hello_retry_random[RANDOM_SIZE] = {
@@ -171,7 +172,8 @@ unsigned hello_kind(const struct hs *h, struct span message)
         if (body.n >= 2 + RANDOM_SIZE && memcmp(body.p + 2, hello_retry_random, RANDOM_SIZE) == 0) {
             return HS_HELLO_RETRY_REQUEST;
         }
-        return server_chose_13(body) ? HS_SERVER_HELLO_13 : type;
+        /* Behind HelloRetryRequest there is nothing else to come (section 4.1.4). */
+        return h->state == C_WAIT_SH2 || server_chose_13(body) ? HS_SERVER_HELLO_13 : type;
     }
     return type == HS_CLIENT_HELLO && client_lists_13(body) ? HS_CLIENT_HELLO_13 : type;
 }
@@ -265,6 +267,9 @@ int hello_client_parse(struct hs *h, struct rd *body, struct client_hello *c)
         !rd_vec(body, 2, &c->suites) || c->suites.n == 0 || c->suites.n % 2 ||
         !rd_vec(body, 1, &c->compression) || c->compression.n == 0) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ClientHello");
+    }
+    if (c->version == SSL_3_0) { /* appendix D.5: whatever its extensions say */
+        return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the client's hello is of SSL 3");
     }
     c->extensions = *body;
     inner = *body;
@@ -422,17 +427,24 @@ int hello_server_send(struct hs *h, enum ext_where where)
     return hs_msg_send(h, &m);
 }
 
-static int check_version(struct hs *h, const struct server_hello *s, enum ext_where where)
+static int check_version(struct hs *h, const struct server_hello *s, enum ext_where where,
+                         struct rd hello)
 {
     size_t tail = sizeof downgrade - 1;
     const uint8_t *end;
 
-    if (where != IN_SH12) { /* the extension has said it */
-        return s->version == TLS_1_2 ? 0
-                                     : FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
-                                            "ServerHello version 0x%04x", s->version);
+    if (s->version == SSL_3_0) { /* appendix D.5 */
+        return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the server's hello is of SSL 3");
     }
-    if (s->version != TLS_1_2 || !hello_offers(h, TLS_1_2)) {
+    if (where == IN_HRR && s->version != TLS_1_2) { /* section 4.1.4 */
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "HelloRetryRequest version 0x%04x",
+                    s->version);
+    }
+    if (where != IN_SH12) { /* section 4.2.1: the extension says it, and nothing else */
+        return 0;
+    }
+    if (s->version != TLS_1_2 || !hello_offers(h, TLS_1_2) ||
+        (h->renegotiating && server_chose_13(hello))) { /* section 4.1.3 */
         return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the server does not speak TLS %s",
                     hello_offers(h, TLS_1_2) ? "1.2" : "1.3");
     }
@@ -448,6 +460,7 @@ int hello_server_parse(struct hs *h, struct rd *body, enum ext_where where, stru
 {
     struct hs_work *k = h->work;
     uint16_t id, want = where == IN_SH12 ? TLS_1_2 : TLS_1_3;
+    const struct rd whole = *body;
     uint8_t compression;
 
     if (!rd_u16(body, &s->version) || !rd_bytes(body, RANDOM_SIZE, &s->random) ||
@@ -455,7 +468,7 @@ int hello_server_parse(struct hs *h, struct rd *body, enum ext_where where, stru
         !rd_u8(body, &compression)) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ServerHello");
     }
-    TRY(check_version(h, s, where));
+    TRY(check_version(h, s, where, whole));
     s->suite = NULL;
     for (size_t i = 0; i < h->set->nsuites; i++) {
         if (h->set->suites[i]->id == id && h->set->suites[i]->version == want) {
@@ -471,7 +484,7 @@ int hello_server_parse(struct hs *h, struct rd *body, enum ext_where where, stru
     }
     h->suite = s->suite;
     h->version = want;
-    k->got_shares = k->got_renegotiation = false;
+    k->got_shares = k->got_renegotiation = k->got_version = false;
     memcpy(k->server_random, s->random.p, RANDOM_SIZE);
     if (!rd_done(body)) {
         TRY(ext_read(h, body, where));

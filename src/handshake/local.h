@@ -101,7 +101,7 @@ struct hs_work {
     /* what the peer offered */
     uint16_t schemes[MAX_SCHEMES];
     size_t nschemes;
-    bool got_schemes, got_groups, got_shares, got_renegotiation;
+    bool got_schemes, got_groups, got_shares, got_renegotiation, got_version;
     bool offers_ems, offers_etm, offers_status, offers_tickets, speaks_12;
     uint16_t offers_fragment, offers_limit;
     uint8_t grease[GREASE_VALUES];        /* client: which reserved values this handshake offers */

@@ -408,24 +408,31 @@ static void threat_34_other_suite_after_retry(void **state)
     pair_free(p);
 }
 
-/* A server of TLS 1.2 behind a HelloRetryRequest is none. */
+/* A server of TLS 1.2 behind a HelloRetryRequest is none (section 4.1.4: the version changes). */
 static void threat_34_older_after_retry(void **state)
 {
-    struct pair *p = pair_new(&retrying), *q;
+    struct pair *p;
     static uint8_t older[WIRE_MAX];
-    size_t n = 0;
 
     (void)state;
-    pair_free(p);
-    q = pair_new(&(struct pair_params){ .server_max = TLS_1_2 });
-    n = server_flight(q, false);
-    memcpy(older, wire, n);
-    pair_free(q);
-    p = pair_new(&retrying);
-    (void)second_hello(p);
-    end_give(&p->c, older, n);
-    assert_refused(&p->c, ALERT_UNEXPECTED_MESSAGE);
-    pair_free(p);
+    for (unsigned alone = 0; alone < 2; alone++) {
+        size_t n;
+
+        p = pair_new(&(struct pair_params){ .server_max = TLS_1_2 });
+        n = server_flight(p, false);
+        memcpy(older, wire, n);
+        pair_free(p);
+        p = pair_new(&retrying);
+        (void)second_hello(p);
+        if (alone) {
+            give_clear(&p->c, CT_HANDSHAKE, older + REC_HEADER, message_size(older + REC_HEADER));
+            assert_refused(&p->c, ALERT_ILLEGAL_PARAMETER);
+        } else { /* more in the record of a ServerHello: none of TLS 1.3 does that */
+            end_give(&p->c, older, n);
+            assert_refused(&p->c, ALERT_UNEXPECTED_MESSAGE);
+        }
+        pair_free(p);
+    }
 }
 
 int main(void)
