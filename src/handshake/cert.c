@@ -54,6 +54,7 @@ static int entry_extension(struct hs *h, uint16_t id, struct rd *body, bool leaf
 {
     struct span rest;
 
+    TRY(ext_check_place(h, id, IN_CT));
     if (id == EXT_STATUS_REQUEST && h->set->ask_status) {
         return status_take(h, body, leaf);
     }

@@ -142,18 +142,25 @@ bool ext_is_ours(uint16_t id)
     return row_find(id, &at) != NULL;
 }
 
+int ext_check_place(struct hs *h, uint16_t id, enum ext_where where)
+{
+    size_t at;
+    const struct ext_row *row = row_find(id, &at);
+
+    return !row || (row->where & where) ? 0
+                                        : FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                                               "extension %u does not belong here", id);
+}
+
 /* May this extension stand here at all (section 4.2)? 1 read it, 0 ignore it. */
 static int ext_admit(struct hs *h, uint16_t id, const struct ext_row *row, size_t at,
                      enum ext_where where)
 {
     bool request = where & (IN_CH | IN_CR | IN_NST);
 
-    if (row && !(row->where & where)) {
-        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "extension %u does not belong here",
-                    id);
-    }
+    TRY(ext_check_place(h, id, where));
     if (request) {
-        return row && (row->where & where) && row->read;
+        return row && row->read;
     }
     if (!row && (where & (IN_EE | IN_SH12)) && is_custom(h, id)) {
         return 0;

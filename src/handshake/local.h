@@ -209,6 +209,8 @@ int hs_msg_send(struct hs *h, struct hs_msg *m) MUST_CHECK; /* frees m in any ca
 int ext_write(struct hs *h, struct wr *w, enum ext_where where) MUST_CHECK; /* the whole block */
 /* Reads the whole block from body. */
 int ext_read(struct hs *h, struct rd *body, enum ext_where where) MUST_CHECK;
+/* One that we know, where it has no place, is an illegal_parameter (section 4.2). */
+int ext_check_place(struct hs *h, uint16_t id, enum ext_where where) MUST_CHECK;
 /* Server: how long records may be, of what the client offers. */
 void ext_sizes_agree(struct hs *h);
 int schemes_take(struct hs *h, struct rd list) MUST_CHECK; /* what the peer can verify */

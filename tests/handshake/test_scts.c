@@ -264,10 +264,13 @@ static void test_entries(void **state)
     assert_int_equal(told(false, true, sct, none, NULL), TLS_ALERT(ALERT_UNSUPPORTED_EXTENSION));
     assert_int_equal(told(true, false, ocsp, none, NULL), TLS_ALERT(ALERT_UNSUPPORTED_EXTENSION));
     assert_int_equal(told(false, true, none, sct, NULL), TLS_ALERT(ALERT_UNSUPPORTED_EXTENSION));
+    assert_int_equal(told(true, true, LIST("\xfa\xfa\0\0"), none, NULL),
+                     TLS_ALERT(ALERT_UNSUPPORTED_EXTENSION));
+    /* server_name has no place here (section 4.2) */
     assert_int_equal(told(false, false, LIST("\0\0\0\0"), none, NULL),
-                     TLS_ALERT(ALERT_UNSUPPORTED_EXTENSION));
-    assert_int_equal(told(true, true, LIST("\0\0\0\0"), none, NULL),
-                     TLS_ALERT(ALERT_UNSUPPORTED_EXTENSION));
+                     TLS_ALERT(ALERT_ILLEGAL_PARAMETER));
+    assert_int_equal(told(true, true, none, LIST("\0\0\0\0"), NULL),
+                     TLS_ALERT(ALERT_ILLEGAL_PARAMETER));
     /* twice */
     assert_int_equal(told(true, true, joined(sct, sct, d), none, NULL),
                      TLS_ALERT(ALERT_ILLEGAL_PARAMETER));
