@@ -57,8 +57,10 @@ int client13_on_hello(struct hs *h, struct rd *body)
     int rc;
 
     TRY(hello_read(h, body, IN_SH));
-    if (!k->got_shares && !(k->psk_chosen && h->set->psk_ke)) {
-        return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION), "ServerHello without key_share");
+    if (!k->got_shares && !(k->psk_chosen && h->set->psk_ke)) { /* sections 4.2.11, 9.2 */
+        return FAIL(h->err,
+                    TLS_ALERT(k->psk_chosen ? ALERT_ILLEGAL_PARAMETER : ALERT_MISSING_EXTENSION),
+                    "ServerHello without key_share");
     }
     TRY(psk13_answered(h));
     if (!k->retried) {

@@ -403,7 +403,7 @@ static void test_server_without_share(void **state)
         wire[8] = (uint8_t)(wire[8] - 40);
         wire[80] = (uint8_t)(wire[80] - 40);
         end_give(&p->c, wire, (size_t)(end - wire) - 40);
-        assert_refused(&p->c, ALERT_MISSING_EXTENSION);
+        assert_refused(&p->c, with_key ? ALERT_ILLEGAL_PARAMETER : ALERT_MISSING_EXTENSION);
         pair_free(p);
     }
 }
