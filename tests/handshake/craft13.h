@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: ISC */
+/* Messages of TLS 1.3 changed on their way: extensions put in, taken out and replaced in any of
+ * them, and a server's flight given to its client one message after another. */
+#ifndef TESTS_HANDSHAKE_CRAFT13_H
+#define TESTS_HANDSHAKE_CRAFT13_H
+#include "tests/handshake/pair.h"
+
+/* ---- one message with a block of extensions ---- */
+struct craft {
+    uint8_t m[90000];
+    size_t n;    /* of the message */
+    size_t ext;  /* where the length of the block stands; its end is that of the message */
+    size_t list; /* Certificate: where the length of its list stands; else 0 */
+};
+
+static inline void put16(uint8_t *p, size_t v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+}
+
+static inline size_t get16(const uint8_t *p)
+{
+    return (size_t)p[0] << 8 | p[1];
+}
+
+static inline void craft_lengths(struct craft *c)
+{
+    if (c->list) {
+        c->m[c->list] = 0;
+        put16(c->m + c->list + 1, c->n - c->list - 3);
+    }
+    put16(c->m + c->ext, c->n - c->ext - 2);
+    c->m[1] = (uint8_t)((c->n - HS_HEADER) >> 16);
+    put16(c->m + 2, c->n - HS_HEADER);
+}
+
+/* The message that stands there. A Certificate has one certificate. */
+static inline void craft_of(struct craft *c, const uint8_t *m)
+{
+    size_t at = HS_HEADER;
+
+    c->n = message_size(m);
+    assert_true(c->n <= sizeof c->m / 2);
+    memcpy(c->m, m, c->n);
+    c->list = 0;
+    switch (m[0]) {
+    case HS_CLIENT_HELLO:
+        at += 2 + RANDOM_SIZE;
+        at += 1 + (size_t)m[at];
+        at += 2 + get16(m + at);
+        at += 1 + (size_t)m[at];
+        break;
+    case HS_SERVER_HELLO:
+        at += 2 + RANDOM_SIZE;
+        at += 1 + (size_t)m[at] + 3;
+        break;
+    case HS_CERTIFICATE:
+        at += 1 + (size_t)m[at];
+        c->list = at;
+        at += 3;
+        at += 3 + get16(m + at + 1);
+        break;
+    case HS_CERTIFICATE_REQUEST:
+        at += 1 + (size_t)m[at];
+        break;
+    case HS_NEW_SESSION_TICKET:
+        at += 8;
+        at += 1 + (size_t)m[at];
+        at += 2 + get16(m + at);
+        break;
+    default:
+        assert_int_equal(m[0], HS_ENCRYPTED_EXTENSIONS);
+    }
+    c->ext = at;
+    if (at == c->n) { /* a hello without */
+        put16(c->m + at, 0);
+        c->n += 2;
+    }
+    assert_int_equal(at + 2 + get16(c->m + at), c->n);
+}
+
+/* Where an extension begins; 0: it is not there. */
+static inline size_t craft_find(const struct craft *c, unsigned id)
+{
+    for (size_t at = c->ext + 2; at < c->n; at += 4 + get16(c->m + at + 2)) {
+        if (get16(c->m + at) == id) {
+            return at;
+        }
+    }
+    return 0;
+}
+
+/* Its body. */
+static inline struct span craft_body(const struct craft *c, unsigned id)
+{
+    size_t at = craft_find(c, id);
+
+    assert_true(at);
+    return span_of(c->m + at + 4, get16(c->m + at + 2));
+}
+
+static inline void craft_cut(struct craft *c, unsigned id)
+{
+    size_t at = craft_find(c, id), n;
+
+    assert_true(at);
+    n = 4 + get16(c->m + at + 2);
+    memmove(c->m + at, c->m + at + n, c->n - at - n);
+    c->n -= n;
+    craft_lengths(c);
+}
+
+static inline void craft_insert(struct craft *c, size_t at, unsigned id, const void *body, size_t n)
+{
+    assert_true(c->n + 4 + n <= sizeof c->m);
+    memmove(c->m + at + 4 + n, c->m + at, c->n - at);
+    put16(c->m + at, id);
+    put16(c->m + at + 2, n);
+    if (n) {
+        memcpy(c->m + at + 4, body, n);
+    }
+    c->n += 4 + n;
+    craft_lengths(c);
+}
+
+/* Behind all the others but pre_shared_key. */
+static inline void craft_add(struct craft *c, unsigned id, const void *body, size_t n)
+{
+    size_t psk = c->m[0] == HS_CLIENT_HELLO ? craft_find(c, EXT_PRE_SHARED_KEY) : 0;
+
+    craft_insert(c, psk ? psk : c->n, id, body, n);
+}
+
+/* In the same place. */
+static inline void craft_set(struct craft *c, unsigned id, const void *body, size_t n)
+{
+    size_t at = craft_find(c, id);
+
+    assert_true(at);
+    craft_cut(c, id);
+    craft_insert(c, at, id, body, n);
+}
+
+/* What is in clear of what one end has to say: its first message. */
+static inline void craft_take(struct end *from, struct craft *c)
+{
+    static uint8_t wire[WIRE_MAX], messages[WIRE_MAX];
+    size_t clear, n = flight_open(NULL, wire, end_take(from, wire), messages, &clear);
+
+    assert_true(n > 0 && message_size(messages) <= n);
+    craft_of(c, messages);
+}
+
+/* In as many records as it takes. */
+static inline void craft_give(struct end *to, const struct craft *c)
+{
+    for (size_t at = 0, n; at < c->n && to->rc == 0; at += n) {
+        n = c->n - at < 16384 ? c->n - at : 16384;
+        give_clear(to, CT_HANDSHAKE, c->m + at, n);
+    }
+}
+
+/* A HelloRetryRequest like the hello of some server to this client: the session id is its own. */
+static inline void craft_retry(struct craft *c, const struct end *client, unsigned suite)
+{
+    const struct hs_work *k = client->t->hs.work;
+    struct wr w = wr_of(c->m, sizeof c->m);
+
+    wr_u32(&w, (uint32_t)HS_SERVER_HELLO << 24);
+    wr_u16(&w, TLS_1_2);
+    wr_bytes(&w, hello_retry_random, RANDOM_SIZE);
+    wr_vec(&w, 1, k->session_id, k->session_id_len);
+    wr_u16(&w, suite);
+    wr_u8(&w, 0);
+    c->list = 0;
+    c->ext = w.len;
+    c->n = w.len + 2;
+    craft_lengths(c);
+    craft_add(c, EXT_SUPPORTED_VERSIONS, "\3\4", 2);
+}
+
+/* ---- a server's flight ---- */
+struct flight {
+    struct pair *p;
+    struct hand seal;
+    uint8_t m[WIRE_MAX];
+    size_t n, at;
+};
+
+/* The server has answered; its client has read nothing yet. */
+static inline void flight_begin(struct flight *f, const struct pair_params *q)
+{
+    static uint8_t wire[WIRE_MAX];
+    struct hand open;
+    size_t n, clear;
+
+    f->p = pair_new(q);
+    end_give(&f->p->s, wire, end_take(&f->p->c, wire));
+    assert_int_equal(f->p->s.rc, 0);
+    n = end_take(&f->p->s, wire);
+    open = hand_new(f->p, SECRET_SH, false);
+    f->n = flight_open(&open, wire, n, f->m, &clear);
+    f->at = 0;
+    f->seal = hand_new(f->p, SECRET_SH, true);
+    hand_free(&open);
+}
+
+static inline void flight_give(struct flight *f, const uint8_t *m, size_t n)
+{
+    if (f->at == 0) {
+        give_clear(&f->p->c, CT_HANDSHAKE, m, n);
+    } else {
+        hand_give(&f->seal, &f->p->c, CT_HANDSHAKE, m, n);
+    }
+    f->at += message_size(f->m + f->at);
+}
+
+/* As they are, up to the first of that type, which is returned. */
+static inline const uint8_t *flight_until(struct flight *f, unsigned type)
+{
+    while (f->m[f->at] != type) {
+        const uint8_t *m = f->m + f->at;
+
+        flight_give(f, m, message_size(m));
+        assert_int_equal(f->p->c.rc, 0);
+        assert_true(f->at < f->n);
+    }
+    return f->m + f->at;
+}
+
+static inline void flight_free(struct flight *f)
+{
+    hand_free(&f->seal);
+    pair_free(f->p);
+}
+#endif
