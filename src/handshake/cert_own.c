@@ -16,7 +16,7 @@ static void chain_learn(struct chain_facts *f, const struct identity *id)
             continue; /* it is sent all the same: what the peer cannot read it may not need */
         }
         f->issuer[f->nissuers++] = c.issuer;
-        if (c.sig_known && !c.self_issued) {
+        if (!c.self_issued) { /* of a kind that we do not know: nobody verifies it, either */
             f->sig[f->nsigs].kind = c.sig_kind;
             f->sig[f->nsigs++].hash = c.sig_hash;
         }
@@ -124,7 +124,7 @@ int cert_weigh(struct hs *h)
                                      : (uint8_t)NAME_NONE;
         k->least_fit = k->fit[i] > k->least_fit ? k->fit[i] : k->least_fit;
         k->liking[i] =
-            (uint8_t)(2 * is_named(k, &set->chains[i]) + is_verifiable(k, &set->chains[i]));
+            (uint8_t)(2 * is_verifiable(k, &set->chains[i]) + is_named(k, &set->chains[i]));
     }
     k->name_used = k->name_used || k->least_fit > NAME_NONE;
     if (server && set->strict_sni && k->least_fit == NAME_NONE) { /* threat 24 */
