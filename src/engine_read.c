@@ -57,6 +57,9 @@ static int take_alert(struct tls *t, const struct rec_opened *o, struct tls_in *
     char text[80] = "the peer sent the alert ";
     uint8_t level, desc;
 
+    if (o->plain.n + o->rest.n == 0) { /* section 5.4 */
+        return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__, "empty alert record");
+    }
     if (o->plain.n + o->rest.n != 2) {
         return engine_fail(t, TLS_ALERT(ALERT_DECODE_ERROR), __func__, "malformed alert");
     }
