@@ -158,9 +158,11 @@ int rec_header_parse(const struct rec_half *h, const uint8_t p[static REC_HEADER
     if (out->type < CT_CHANGE_CIPHER_SPEC || out->type > CT_APPLICATION_DATA) {
         return TLS_ALERT(ALERT_UNEXPECTED_MESSAGE); /* garbage, SSLv2, plain HTTP (threat 17) */
     }
-    /* The minor version is to be ignored (section 5.1), except that TLS 1.2 authenticates what it
-     * must be; another major one is no TLS at all. */
-    if (p[1] != 3 || (h->protection->version && out->version != h->protection->version)) {
+    /* TLS 1.3 ignores the version (section 5.1), TLS 1.2 authenticates what it must be. Before one
+     * is agreed on the minor version is ignored; another major one is no TLS at all (RFC 5246
+     * appendix E.1). */
+    if (!h->protection->hides_type &&
+        (p[1] != 3 || (h->protection->version && out->version != h->protection->version))) {
         return TLS_ALERT(ALERT_PROTOCOL_VERSION);
     }
     /* Before a byte of it is buffered (threat 7). A record that TLS 1.3 cannot have
