@@ -33,7 +33,7 @@ struct tls {
     struct buf message; /* an unfinished handshake message */
     bool spoke;         /* a message of ours waits in flight */
     uint8_t rx_secret[HASH_MAX];
-    unsigned idle, ccs;
+    unsigned idle; /* records in a row that carried nothing for the caller */
     size_t rx_max; /* longest content of a record, as agreed */
     size_t skip;   /* early data still to be skipped */
     uint64_t opened;

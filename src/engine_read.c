@@ -35,17 +35,18 @@ static int count_idle(struct tls *t)
 
 static int take_ccs(struct tls *t, struct span body)
 {
+    bool dropped = hs_drops_ccs(&t->hs);
     int rc;
 
     /* One byte 01, never inside a message (threats 1, 9). In TLS 1.3 it means nothing and is
-     * dropped, twice at most and not after the peer's Finished (RFC 8446 section 5). */
+     * dropped, but not after the peer's Finished (RFC 8446 section 5). */
     if (body.n != 1 || body.p[0] != 1 || buf_len(&t->message) ||
-        (hs_is_13(&t->hs) && ((engine_status(t) & ST_CONNECTED) || ++t->ccs > 2))) {
+        (dropped && (engine_status(t) & ST_CONNECTED))) {
         return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                            "unexpected change_cipher_spec");
     }
-    if (hs_is_13(&t->hs)) {
-        return TLS_EV_PROGRESS;
+    if (dropped) {
+        return count_idle(t);
     }
     error_clear(&t->scratch);
     rc = hs_change_cipher(&t->hs);

@@ -194,6 +194,7 @@ bool hs_started(const struct hs *h);             /* the first flight was sent or
 bool hs_data_legal(const struct hs *h);          /* application data may arrive now */
 bool hs_is_13(const struct hs *h);               /* TLS 1.3 was negotiated */
 bool hs_knows_warnings(const struct hs *h);      /* alerts of the warning level mean something */
+bool hs_drops_ccs(const struct hs *h);           /* change_cipher_spec means nothing */
 const char *hs_version_name(const struct hs *h); /* "" until negotiated */
 bool hs_allows(const struct hs *h);              /* the peer may start a renegotiation */
 void hs_forget(struct hs *h); /* the session: neither resumed nor in the cache any more */

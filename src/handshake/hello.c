@@ -47,6 +47,14 @@ bool hs_knows_warnings(const struct hs *h)
     return h->version ? h->version != TLS_1_3 : hello_offers(h, TLS_1_2);
 }
 
+/* From the first ClientHello on (RFC 8446 section 5): a client has said it, and does not know the
+ * version yet. */
+bool hs_drops_ccs(const struct hs *h)
+{
+    return h->version ? h->version == TLS_1_3
+                      : h->set->role == TLS_CLIENT && hello_offers(h, TLS_1_3);
+}
+
 const char *hs_version_name(const struct hs *h)
 {
     switch (h->version) {

@@ -91,10 +91,17 @@ static void threat_01_change_cipher_spec(void **state)
     give_clear(&p->s, CT_CHANGE_CIPHER_SPEC, "\x01", 1); /* before ClientHello */
     assert_refused(&p->s, ALERT_UNEXPECTED_MESSAGE);
     pair_free(p);
-    p = pair_new(NULL);
-    give_clear(&p->c, CT_CHANGE_CIPHER_SPEC, "\x01", 1); /* before ServerHello */
-    assert_refused(&p->c, ALERT_UNEXPECTED_MESSAGE);
-    pair_free(p);
+    for (unsigned max = TLS_1_2; max <= TLS_1_3; max++) { /* before ServerHello */
+        p = pair_new(&(struct pair_params){ .client_max = max });
+        give_clear(&p->c, CT_CHANGE_CIPHER_SPEC, "\x01", 1);
+        if (max == TLS_1_2) {
+            assert_refused(&p->c, ALERT_UNEXPECTED_MESSAGE);
+        } else {
+            pair_run(p, WIRE_MAX);
+            assert_int_equal(p->c.done, 1);
+        }
+        pair_free(p);
+    }
     for (int server = 0; server < 2; server++) {
         for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
             p = with_hellos(server);
@@ -103,7 +110,7 @@ static void threat_01_change_cipher_spec(void **state)
             pair_free(p);
         }
         p = with_hellos(server);
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 33; i++) { /* threat 30 */
             assert_int_equal(server ? p->s.rc : p->c.rc, 0);
             give_clear(server ? &p->s : &p->c, CT_CHANGE_CIPHER_SPEC, "\x01", 1);
         }
