@@ -84,18 +84,23 @@ static void test_alpn(void **state)
     }
 }
 
-/* threat 24 */
-static void test_alpn_without_overlap(void **state)
+static void threat_24_alpn_without_overlap(void **state)
 {
-    struct pair_params q = { .client_alpn = { "h2" }, .server_alpn = { "redis" } };
-    struct pair *p = pair_new(&q);
+    static const char *const others[] = { "redis", "h", "h22", "H2", "h2c" };
 
     (void)state;
-    pair_run(p, WIRE_MAX);
-    assert_refused(&p->s, ALERT_NO_APPLICATION_PROTOCOL);
-    assert_int_equal(p->c.rc, ERR_PEER_ALERT);
-    assert_int_equal(tls_error(p->c.t)->alert_received, ALERT_NO_APPLICATION_PROTOCOL);
-    pair_free(p);
+    for (size_t i = 0; i < 2 * sizeof others / sizeof *others; i++) {
+        struct pair_params q = { .client_alpn = { "h2" }, .server_alpn = { others[i / 2] } };
+        struct pair *p;
+
+        q.server_max = i & 1 ? TLS_1_2 : TLS_1_3;
+        p = pair_new(&q);
+        pair_run(p, WIRE_MAX);
+        assert_refused(&p->s, ALERT_NO_APPLICATION_PROTOCOL);
+        assert_int_equal(p->c.rc, ERR_PEER_ALERT);
+        assert_int_equal(tls_error(p->c.t)->alert_received, ALERT_NO_APPLICATION_PROTOCOL);
+        pair_free(p);
+    }
 }
 
 static void test_client_auth(void **state)
@@ -244,7 +249,7 @@ static void test_byte_by_byte(void **state)
 }
 
 /* threat 10: every handshake message in records of one byte. */
-static void test_records_of_one_byte(void **state)
+static void threat_10_records_of_one_byte(void **state)
 {
     struct pair *p = pair_new(NULL);
     struct hand open, seal;
@@ -507,14 +512,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matrix),
         cmocka_unit_test(test_alpn),
-        cmocka_unit_test(test_alpn_without_overlap),
+        cmocka_unit_test(threat_24_alpn_without_overlap),
         cmocka_unit_test(test_client_auth),
         cmocka_unit_test(test_hello_retry),
         cmocka_unit_test(test_no_common_group),
         cmocka_unit_test(test_certificate_refused),
         cmocka_unit_test(test_flights_cut_at_every_byte),
         cmocka_unit_test(test_byte_by_byte),
-        cmocka_unit_test(test_records_of_one_byte),
+        cmocka_unit_test(threat_10_records_of_one_byte),
         cmocka_unit_test(test_coalesced),
         cmocka_unit_test(test_data_sizes),
         cmocka_unit_test(test_seal_room),

@@ -14,17 +14,18 @@ static void threat_07_record_limits(void **state)
                  { 0, 16385, false }, { 1, 16383, true },  { 16623, 0, false } };
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t k = 0; k < 2 * sizeof rows / sizeof *rows; k++) {
+        size_t i = k / 2;
         struct pair *p = pair_connected(NULL);
-        struct hand h = hand_new(p, SECRET_CA, true);
+        struct hand h = hand_new(p, k & 1 ? SECRET_SA : SECRET_CA, true);
+        struct end *to = k & 1 ? &p->c : &p->s;
 
-        end_give(&p->s, wire,
-                 hand_seal(&h, CT_APPLICATION_DATA, data, rows[i].n, rows[i].pad, wire));
+        end_give(to, wire, hand_seal(&h, CT_APPLICATION_DATA, data, rows[i].n, rows[i].pad, wire));
         if (rows[i].good) {
-            assert_int_equal(p->s.rc, 0);
-            assert_int_equal(p->s.ngot, rows[i].n);
+            assert_int_equal(to->rc, 0);
+            assert_int_equal(to->ngot, rows[i].n);
         } else {
-            assert_refused(&p->s, ALERT_RECORD_OVERFLOW);
+            assert_refused(to, ALERT_RECORD_OVERFLOW);
         }
         hand_free(&h);
         pair_free(p);
@@ -35,18 +36,20 @@ static void threat_07_record_limits(void **state)
 static void threat_07_header_limits(void **state)
 {
     (void)state;
-    for (int keys = 0; keys < 2; keys++) {
-        size_t max = keys ? REC_SEALED_MAX : REC_PLAIN_MAX;
+    for (int i = 0; i < 6; i++) { /* no keys, those of TLS 1.3, of TLS 1.2; each side */
+        struct pair_params q = { .server_max = i / 2 == 2 ? TLS_1_2 : TLS_1_3 };
+        size_t max = (const size_t[]){ REC_PLAIN_MAX, REC_SEALED_MAX, REC_SEALED12_MAX }[i / 2];
 
         for (size_t len = max - 1; len <= max + 1; len++) {
-            struct pair *p = keys ? pair_connected(NULL) : pair_new(NULL);
-            uint8_t head[] = { keys ? 23 : 22, 3, 3, (uint8_t)(len >> 8), (uint8_t)len };
+            struct pair *p = i / 2 ? pair_connected(&q) : pair_new(NULL);
+            struct end *to = i & 1 ? &p->c : &p->s;
+            uint8_t head[] = { i / 2 ? 23 : 22, 3, 3, (uint8_t)(len >> 8), (uint8_t)len };
 
-            end_give(&p->s, head, sizeof head);
+            end_give(to, head, sizeof head);
             if (len <= max) {
-                assert_int_equal(p->s.rc, 0);
+                assert_int_equal(to->rc, 0);
             } else {
-                assert_refused(&p->s, ALERT_RECORD_OVERFLOW);
+                assert_refused(to, ALERT_RECORD_OVERFLOW);
             }
             pair_free(p);
         }

@@ -190,8 +190,7 @@ static void bad_lengths(void **state)
     }
 }
 
-/* threat 19 */
-static void bad_points(void **state)
+static void threat_19_bad_points(void **state)
 {
     (void)state;
     for (size_t i = 0; group_at(i); i++) {
@@ -236,8 +235,7 @@ static void bad_points(void **state)
     }
 }
 
-/* threat 19 */
-static void low_order_points(void **state)
+static void threat_19_low_order_points(void **state)
 {
     static const char *const x25519[] = {
         "0000000000000000000000000000000000000000000000000000000000000000",
@@ -361,8 +359,8 @@ int main(void)
         cmocka_unit_test(agrees_with_libcrypto),
         cmocka_unit_test(finite_field_pads),
         cmocka_unit_test(bad_lengths),
-        cmocka_unit_test(bad_points),
-        cmocka_unit_test(low_order_points),
+        cmocka_unit_test(threat_19_bad_points),
+        cmocka_unit_test(threat_19_low_order_points),
         cmocka_unit_test(threat_18_range),
     };
 

@@ -128,8 +128,8 @@ static bool fits(enum sig_kind kind, enum hash_id hash, enum key_type type)
                                  : type >= KEY_ED25519 && !hash;
 }
 
-/* threat 4: a signature by each scheme, shown to each key under each name. */
-static void scheme_key_matrix(void **state)
+/* A signature by each scheme, shown to each key under each name. */
+static void threat_04_scheme_key_matrix(void **state)
 {
     const struct span msg[] = { span_text("what "), span_text("was"), span_text(" signed") };
 
@@ -179,8 +179,7 @@ static void scheme_key_matrix(void **state)
     }
 }
 
-/* threat 5 */
-static void changes_refused(void **state)
+static void threat_05_changes_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; scheme_at(i); i++) {
@@ -327,8 +326,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(eddsa_answers),
         cmocka_unit_test(ecdsa_encodings),
-        cmocka_unit_test(scheme_key_matrix),
-        cmocka_unit_test(changes_refused),
+        cmocka_unit_test(threat_04_scheme_key_matrix),
+        cmocka_unit_test(threat_05_changes_refused),
         cmocka_unit_test(other_key),
         cmocka_unit_test(pss_salt),
         cmocka_unit_test(room),

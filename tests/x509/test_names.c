@@ -185,6 +185,20 @@ static const struct {
     ROW("192.0.2.1", "192.0.2.1.", false),
     ROW("01.02.03.04", "1.2.3.4", false),
     ROW("1.2.3.4.in-addr.arpa", "1.2.3.4.in-addr.arpa", true),
+    ROW("1.2.3.4", "1.2.3.4.", false),
+    ROW("0.0.0.0", "0.0.0.0", false),
+    ROW("0177.0.0.1", "0177.0.0.1", false),
+    ROW("127.0.0.0x1", "127.0.0.0x1", false),
+    ROW("0x.0x", "0x.0x", false),
+    ROW("::ffff:192.0.2.1", "::ffff:192.0.2.1", false),
+    /* a zero byte wherever a name is right without what stands behind it */
+    ROW("b.a.test\0", "b.a.test.", false),
+    ROW("*.a.test\0.evil.test", "b.a.test", false),
+    ROW("*.a\0.test", "b.a", false),
+    ROW("a.test.\0", "a.test.", false),
+    ROW("a.te\0st", "a.test", false),
+    ROW("\0", "", false),
+    ROW("\0\0\0\0\0\0", "a.test", false),
 };
 
 static const struct {
@@ -222,6 +236,20 @@ static const struct {
     ROW("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", "2001:DB8::1", true),
     ROW("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", "2001:db8::1:1", false),
     ROW("a.test", "a.test", false),
+    ROW("\xc0\x00\x02\x01", "", false),
+    ROW("\xc0\x00\x02\x01", "192.0.2", false),
+    ROW("\xc0\x00\x02\x01", "192.0.2.1.1", false),
+    ROW("\xc0\x00\x02\x01", "192.0.2.257", false),
+    ROW("\xc0\x00\x02\x01", "0300.0.2.1", false),
+    ROW("\xc0\x00\x02\x01", "192.0.2.1\n", false),
+    ROW("\xc0\x00\x02\x01", "*", false),
+    ROW("\x7f\x00\x00\x01", "localhost", false),
+    ROW("\x7f\x00\x00\x01", "::1", false),
+    ROW("\xc0\x00\x02\x01\0\0\0\0\0\0\0\0\0\0\0\0", "192.0.2.1", false),
+    ROW("\0\0\0\0\0\0\0\0\0\0\0\0\xc0\x00\x02\x01", "192.0.2.1", false),
+    ROW("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "::", false),
+    ROW("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "::", true),
+    ROW("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "::", false),
 };
 
 /* A certificate that has nothing but one alternative name of that kind. */
@@ -263,7 +291,7 @@ static void threat_32_dns_names(void **state)
         }
     }
     assert_int_equal(wrong, 0);
-    print_message("%zu names\n", sizeof dns_rows / sizeof *dns_rows);
+    assert_true(sizeof dns_rows / sizeof *dns_rows + sizeof ip_rows / sizeof *ip_rows >= 200);
 }
 
 static void threat_32_addresses(void **state)
