@@ -507,6 +507,60 @@ static void test_key_update_crossing(void **state)
     pair_free(p);
 }
 
+/* ---- threat 25: the last numbers of a key ---- */
+
+/* At the limit of the AEAD the keys change by themselves, and nobody notices. */
+static void threat_25_worn_keys(void **state)
+{
+    (void)state;
+    for (size_t s = 0; suite_at(s)->version == TLS_1_3; s++) {
+        for (int i = 0; i < 4; i++) {
+            struct pair_params q = { .suite = suite_at(s)->id };
+            struct pair *p = pair_connected(&q);
+            struct end *from = i & 1 ? &p->s : &p->c, *to = i & 1 ? &p->c : &p->s;
+            uint64_t left = i & 2 ? 0 : 1;
+
+            (void)end_take(&p->c, wire);
+            (void)end_take(&p->s, wire);
+            from->t->tx.seq = to->t->rx.seq = from->t->tx.limit - left;
+            if (left) {
+                end_talk(from, to, "last", 4);
+                assert_int_equal(from->t->tx.seq, from->t->tx.limit);
+            }
+            end_talk(from, to, "next", 4); /* behind a KeyUpdate */
+            assert_int_equal(from->t->tx.seq, 1);
+            assert_int_equal(to->t->rx.seq, 1);
+            talk_both_ways(p);
+            pair_free(p);
+        }
+    }
+}
+
+/* TLS 1.2 has no such means: it ends before a number comes again. */
+static void threat_25_wrap(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct pair_params q = { .server_max = i & 2 ? TLS_1_2 : TLS_1_3 };
+        struct pair *p = pair_connected(&q);
+        struct span part = span_of("x", 1);
+        size_t taken, made;
+
+        (void)end_take(&p->c, wire);
+        p->c.t->tx.seq = p->s.t->rx.seq = UINT64_MAX;
+        if (i & 1) {
+            assert_int_equal(tls_seal(p->c.t, &part, 1, &taken, wire, sizeof wire, &made),
+                             ERR_LIMIT);
+        } else { /* nor does a KeyUpdate or an alert get out */
+            (void)!tls_close(p->c.t);
+        }
+        assert_int_equal(tls_output(p->c.t).n, 0);
+        assert_true(tls_seal(p->c.t, &part, 1, &taken, wire, sizeof wire, &made) < 0);
+        assert_int_equal(made, 0);
+        pair_free(p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -530,6 +584,8 @@ int main(void)
         cmocka_unit_test(test_abort),
         cmocka_unit_test(test_key_update),
         cmocka_unit_test(test_key_update_crossing),
+        cmocka_unit_test(threat_25_worn_keys),
+        cmocka_unit_test(threat_25_wrap),
     };
 
     return cmocka_run_group_tests(tests, pki_make, pki_free);
