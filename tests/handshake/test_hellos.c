@@ -375,6 +375,92 @@ static void threat_34_extensions(void **state)
     }
 }
 
+/* A hello's extensions: the start of the list, behind its length. */
+static size_t list_at(const uint8_t *hello)
+{
+    size_t at = AT_SESSION + 1u + hello[AT_SESSION];
+
+    at += 2u + ((size_t)hello[at] << 8 | hello[at + 1]);
+    return at + 1u + hello[at] + 2;
+}
+
+/* Each extension taken out, put in twice, or in another place than before. */
+static void threat_34_whole_extensions(void **state)
+{
+    enum { OUT, TWICE, SWAPPED, WAYS };
+    static uint8_t ext[2048];
+    bool more = true;
+
+    (void)state;
+    for (unsigned k = 0; more; k++) {
+        for (unsigned way = OUT; way < WAYS; way++) {
+            struct pair *p = pair_new(&retrying);
+            size_t n = second_hello(p), list = list_at(wire), at = list, len, next = 0;
+            unsigned other;
+
+            for (unsigned before = 0; before < k; before++) {
+                at += 4 + ((size_t)wire[at + 2] << 8 | wire[at + 3]);
+            }
+            len = 4 + ((size_t)wire[at + 2] << 8 | wire[at + 3]);
+            more = at + len < n;
+            if (more) {
+                next = 4 + ((size_t)wire[at + len + 2] << 8 | wire[at + len + 3]);
+            }
+            memcpy(ext, wire + at, len);
+            other = more ? (unsigned)wire[at + len] << 8 | wire[at + len + 1] : 0;
+            if (way == TWICE) {
+                memmove(wire + at + len, wire + at, n - at);
+                len = 0 - len;
+            } else if (way == OUT) {
+                memmove(wire + at, wire + at + len, n - at - len);
+            } else {
+                memmove(wire + at, wire + at + len, next);
+                memcpy(wire + at + next, ext, len);
+                len = 0;
+            }
+            less16(wire + list - 2, len);
+            less16(wire + 3, len);
+            less16(wire + 7, len);
+            end_give(&p->s, wire, n - len);
+            /* There is none to change places with; or it is the one that is another anyway. */
+            if (way == SWAPPED &&
+                (!more || (ext[0] == 0 && ext[1] == EXT_KEY_SHARE) || other == EXT_KEY_SHARE)) {
+                assert_int_equal(p->s.rc, 0);
+            } else {
+                if (!IS_TLS_ALERT(p->s.rc)) {
+                    fail_msg("extension %u, way %u: %d", k, way, p->s.rc);
+                }
+                assert_int_equal(p->s.done, 0);
+            }
+            pair_free(p);
+        }
+        assert_true(k < 50);
+    }
+}
+
+/* What section 4.1.2 allows: padding that comes, with any length. (And it makes another transcript:
+ * our client knows nothing of it.) */
+static void threat_34_padding_may_come(void **state)
+{
+    (void)state;
+    for (uint8_t size = 0; size < 100; size += 33) {
+        struct pair *p = pair_new(&retrying);
+        size_t n = second_hello(p), list = list_at(wire);
+
+        memmove(wire + list + 4 + size, wire + list, n - list);
+        memset(wire + list, 0, 4u + size);
+        wire[list + 1] = 21;
+        wire[list + 3] = size;
+        less16(wire + list - 2, (size_t)0 - 4 - size);
+        less16(wire + 3, (size_t)0 - 4 - size);
+        less16(wire + 7, (size_t)0 - 4 - size);
+        end_give(&p->s, wire, n + 4 + size);
+        assert_int_equal(p->s.rc, 0);
+        assert_true(p->s.t->hs.state != S_WAIT_CH2);
+        pair_free(p);
+    }
+}
+
 static void threat_34_second_retry(void **state)
 {
     struct pair *p = pair_new(&retrying);
@@ -449,6 +535,8 @@ int main(void)
         cmocka_unit_test(test_signalling_suite),
         cmocka_unit_test(threat_34_every_byte),
         cmocka_unit_test(threat_34_extensions),
+        cmocka_unit_test(threat_34_whole_extensions),
+        cmocka_unit_test(threat_34_padding_may_come),
         cmocka_unit_test(threat_34_second_retry),
         cmocka_unit_test(threat_34_other_suite_after_retry),
         cmocka_unit_test(threat_34_older_after_retry),

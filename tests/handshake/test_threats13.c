@@ -6,6 +6,27 @@
 static uint8_t copy[WIRE_MAX];
 static const enum key_type key_types[] = { KEY_EC_P256, KEY_EC_P384, KEY_RSA, KEY_ED25519 };
 
+/* ---- threat 3: nobody is connected who has not proved all, however it got there ---- */
+static void threat_03_proof_mask(void **state)
+{
+    static const unsigned proofs[] = { PROVES_CHAIN, PROVES_POSSESSION };
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct pair_params q = { .auth = CLIENT_AUTH_REQUIRE, .client_id = true };
+        struct stage13 s = stage13_new(i & 1 ? TLS_SERVER : TLS_CLIENT, &q);
+        size_t n;
+        const uint8_t *m = stage13_until(&s, HS_FINISHED, &n);
+
+        assert_int_equal(s.e->t->hs.proves, PROVES_CHAIN | PROVES_POSSESSION);
+        s.e->t->hs.proves &= ~proofs[i / 2];
+        stage13_record(&s, CT_HANDSHAKE, m, n);
+        assert_refused(s.e, ALERT_INTERNAL_ERROR);
+        assert_int_equal(s.e->done, 0);
+        stage13_free(&s);
+    }
+}
+
 /* ---- threat 4: scheme x key ---- */
 
 /* A CertificateVerify for what e has read so far: by that key and scheme, under that number. */
@@ -213,9 +234,9 @@ static void threat_19_shares(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threat_04_server_signs), cmocka_unit_test(threat_04_client_signs),
-        cmocka_unit_test(threat_04_not_offered),  cmocka_unit_test(threat_04_other_content),
-        cmocka_unit_test(threat_19_shares),
+        cmocka_unit_test(threat_03_proof_mask),    cmocka_unit_test(threat_04_server_signs),
+        cmocka_unit_test(threat_04_client_signs),  cmocka_unit_test(threat_04_not_offered),
+        cmocka_unit_test(threat_04_other_content), cmocka_unit_test(threat_19_shares),
     };
 
     return cmocka_run_group_tests(tests, pki_make, pki_free);

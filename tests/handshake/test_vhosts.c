@@ -394,6 +394,48 @@ static void threat_27_two_names(void **state)
     ticket_keys_unref(keys);
 }
 
+/* A config that is built anew: with the same in it sessions go on, with other anchors they do not,
+ * on whichever side. */
+static void threat_28_reload(void **state)
+{
+    struct ticket_keys *keys = ticket_keys_new(SESSION_LIFE_MAX * INT64_C(1000));
+    struct trust *const after[] = { both, pki.trust, second.trust };
+
+    (void)state;
+    for (unsigned i = 0; i < 2 * 2 * 3; i++) {
+        bool of_client = i & 1;
+        struct tls_session *left = NULL;
+
+        for (unsigned reloaded = 0; reloaded < 2; reloaded++) {
+            struct config *c = config_of(TLS_CLIENT), *s = config_of(TLS_SERVER);
+            struct tls_info info;
+            struct pair *p;
+
+            assert_int_equal(config_set_versions(c, TLS_1_2, versions[i / 2 % 2]), 0);
+            own(c, (struct identity *[]){ pki.client, NULL });
+            own(s, (struct identity *[]){ one, NULL });
+            assert_int_equal(config_set_client_auth(s, CLIENT_AUTH_REQUIRE), 0);
+            assert_int_equal(config_set_sessions(s, NULL, keys, 3600), 0);
+            if (reloaded) {
+                assert_int_equal(config_set_trust(of_client ? c : s, after[i / 4]), 0);
+            }
+            p = join_with(sealed(c), sealed(s), HOST_ONE, left);
+            session_unref(left);
+            left = tls_session(p->c.t);
+            tls_get_info(p->s.t, &info);
+            assert_int_equal(info.resumed, reloaded && i / 4 == 0);
+            if (reloaded && i / 4 == 2 && !of_client) { /* the client's authority is gone */
+                assert_refused(&p->s, ALERT_UNKNOWN_CA);
+            } else {
+                assert_true(tls_connected(p->s.t) && info.client_auth);
+            }
+            part(p);
+        }
+        session_unref(left);
+    }
+    ticket_keys_unref(keys);
+}
+
 /* ---- memory runs out ---- */
 static size_t calls, fail_at;
 static bool for_good;
@@ -494,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(threat_27_all_pairs),
         cmocka_unit_test(threat_27_two_names),
+        cmocka_unit_test(threat_28_reload),
         cmocka_unit_test(threat_37_no_memory),
     };
 
