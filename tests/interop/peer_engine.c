@@ -20,6 +20,8 @@
  *     --life SECONDS                      server: of sessions (3600)
  *     --count N                           server: so many connections (1)
  *     --update                            KeyUpdate behind each piece of data
+ *     --answer TEXT                       server: to each piece of data, in place of an echo
+ *     --once                              server: close_notify behind the first answer
  *     --keylog FILE
  *     --export LABEL                      40 bytes of key material, without a context
  *     --context TEXT                      with this one
@@ -30,7 +32,8 @@
  *     --own NAME  --peer NAME             ... imported, bound to these two
  *
  * On standard error, a line for each handshake that is complete:
- *     done version=TLSv1.3 suite=NAME group=NAME resumed=0 client_auth=0 alpn=NAME scts=0 psk=NAME
+ *     done version=TLSv1.3 suite=NAME group=NAME scheme=NAME resumed=0 client_auth=0 alpn=NAME
+ *         scts=0 psk=NAME (one line)
  * with --export "export HEX", "tls-exporter HEX" and "tls-server-end-point HEX" (or the error),
  * and for what went wrong: error TEXT. Exit 0 when both sides said close_notify, else 1. Sessions
  * and ticket keys of a server live as long as it does. It gives up after 60 seconds. */
@@ -52,11 +55,11 @@
 #define PATH_SIZE   4096
 
 static struct options {
-    bool server, strict_sni, pack, no_tickets, no_grease, post_auth, update, psk_ke;
+    bool server, strict_sni, pack, no_tickets, no_grease, post_auth, update, psk_ke, once;
     enum client_auth auth;
     uint16_t port;
     const char *ca, *cert, *key, *scts, *name, *resume, *sess_out, *keylog, *label, *context, *psk,
-        *own, *peer;
+        *own, *peer, *answer;
     unsigned min, max, life, count, limit, padding;
     uint16_t suites[LIST_MAX], groups[LIST_MAX];
     const char *alpn[LIST_MAX];
@@ -103,6 +106,7 @@ static bool take_flag(const char *a)
                   { "--no-grease", &o.no_grease },
                   { "--post-auth", &o.post_auth },
                   { "--psk-ke", &o.psk_ke },
+                  { "--once", &o.once },
                   { "--update", &o.update } };
 
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
@@ -127,7 +131,7 @@ static void take_value(const char *a, char *v)
                   { "--keylog", &o.keylog }, { "--export", &o.label },
                   { "--scts", &o.scts },     { "--context", &o.context },
                   { "--psk", &o.psk },       { "--own", &o.own },
-                  { "--peer", &o.peer } };
+                  { "--peer", &o.peer },     { "--answer", &o.answer } };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(a, texts[i].name) == 0) {
@@ -373,9 +377,12 @@ static void report(const struct tls *t)
     struct tls_info i;
 
     tls_get_info(t, &i);
-    fprintf(stderr,
-            "done version=%s suite=%s group=%s resumed=%d client_auth=%d alpn=%s scts=%zu psk=%s\n",
-            i.version_name, i.suite, i.group, i.resumed, i.client_auth, i.alpn, i.scts.n, i.psk);
+    fprintf(
+        stderr,
+        "done version=%s suite=%s group=%s scheme=%s resumed=%d client_auth=%d alpn=%s scts=%zu "
+        "psk=%s\n",
+        i.version_name, i.suite, i.group, i.scheme, i.resumed, i.client_auth, i.alpn, i.scts.n,
+        i.psk);
     if (o.label) {
         report_exports(t);
     }
@@ -437,7 +444,10 @@ static void heard(struct link *l, const uint8_t *p, size_t n)
         l->asked = true;
         must(tls_request_client_auth(l->t, NULL), "request", tls_error(l->t));
     }
-    say(l, p, n);
+    say(l, o.answer ? (const uint8_t *)o.answer : p, o.answer ? strlen(o.answer) : n);
+    if (o.once) {
+        must(tls_close(l->t), "close", NULL);
+    }
 }
 
 static void take(struct link *l)

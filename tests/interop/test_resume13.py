@@ -1,38 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
-"""TLS 1.3 resumption in both roles against OpenSSL and GnuTLS, and authentication behind the handshake. Our side is
-peer_engine: the native engine over TCP."""
-import os
+"""TLS 1.3 resumption in both roles against OpenSSL and GnuTLS. Our side is peer_engine: the native engine over TCP."""
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from peers import BUILD, certificate, finish, has, of, piped, talk, text  # noqa: E402
-from wrap import free_port, main, need, skip_without, stop, until, wait_port  # noqa: E402
+from engine import done, our_client, ours, say, theirs
+from peers import finish, has, of, piped, talk, text
+from wrap import main, need, skip_without, stop
 
 skip_without("openssl", "gnutls-cli", "gnutls-serv")
-PEER = os.path.join(BUILD, "tests", "interop", "peer_engine")
 SUITES = {"TLS_AES_128_GCM_SHA256": "1301", "TLS_AES_256_GCM_SHA384": "1302", "TLS_CHACHA20_POLY1305_SHA256": "1303"}
-if not os.path.exists(PEER):
-    print(f"{PEER} is not built")
-    sys.exit(77)
-
-
-def ours(room, *options, count=1):
-    """Our server; its port and process."""
-    port, keys = free_port(), of(room, "server")
-    p = piped(room, [PEER, "server", str(port), "--cert", keys["cert"], "--key", keys["key"], "--ca", room.path("ca.pem"),
-                     "--count", str(count), *options])
-    wait_port(port, p)
-    return port, p
-
-
-def our_client(room, port, *options):
-    return piped(room, [PEER, "client", str(port), "--ca", room.path("ca.pem"), *options])
-
-
-def done(p):
-    """What our side said about its handshakes, in order."""
-    return [dict(f.split("=", 1) for f in line.split()[1:]) for line in finish(p).splitlines() if line.startswith("done ")]
 
 
 def s_client(room, port, *more):
@@ -41,23 +17,8 @@ def s_client(room, port, *more):
 
 
 def s_server(room, *more):
-    port = free_port()
-    p = piped(room, ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-tls1_3", "-cert", room.path("server.pem"),
-                     "-key", room.path("server.key"), *more])
-    wait_port(port, p)
-    return port, p
-
-
-def say(p, line=b"a line of text\n", back=None):
-    """One line there, and the answer."""
-    p.stdin.write(line)
-    p.stdin.flush()
-    got, want = b"", line if back is None else back
-    while want not in got:
-        more = os.read(p.stdout.fileno(), 4096)
-        need(more, f"{p.args[0]} said only {got[-1000:]!r}")
-        got += more
-    return got.decode(errors="replace")
+    return theirs(room, "openssl", "s_server", "-accept", "127.0.0.1:PORT", "-tls1_3", "-cert", room.path("server.pem"),
+                  "-key", room.path("server.key"), *more)
 
 
 # ---- we are the server ----
@@ -147,10 +108,9 @@ def with_openssl_server_without_tickets(room):
 
 
 def with_gnutls_server(room):
-    keys, port = of(room, "server"), free_port()
-    p = piped(room, ["gnutls-serv", "-q", "--echo", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3", "--x509certfile",
-                     keys["cert"], "--x509keyfile", keys["key"], "-p", str(port)])
-    wait_port(port, p)
+    keys = of(room, "server")
+    port, p = theirs(room, "gnutls-serv", "-q", "--echo", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3", "--x509certfile",
+                     keys["cert"], "--x509keyfile", keys["key"], "-p", "PORT")
     for i in range(3):
         more = ("--resume", room.path("s")) if i else ()
         q = our_client(room, port, "--sess-out", room.path("s"), *more)
@@ -169,73 +129,6 @@ def with_ourselves(room):
     need([d["resumed"] for d in done(p)] == ["0", "1", "1"], "the server sees it otherwise")
 
 
-# ---- authentication behind the handshake ----
-
-def openssl_is_asked(room):
-    for keys, want in ((("-cert", room.path("server.pem"), "-key", room.path("server.key")), "1"), ((), "0")):
-        port, p = ours(room, "--post-auth")
-        q = s_client(room, port, "-enable_pha", *keys)
-        say(q)
-        say(q, b"and another\n")
-        say(q, b"one more\n")
-        finish(q)
-        got = done(p)
-        need([d["client_auth"] for d in got] == ["0", want], got)
-    port, p = ours(room, "--post-auth")
-    q = s_client(room, port)  # does not offer it
-    q.stdin.write(b"x\n")
-    q.stdin.flush()
-    has(finish(p, "bad"), "request")
-    stop(q)
-
-
-def openssl_is_asked_by_another_ca(room):
-    certificate(room, "stranger", "p256", ca="other")
-    port, p = ours(room, "--post-auth")
-    q = s_client(room, port, "-enable_pha", "-cert", room.path("stranger.pem"), "-key", room.path("stranger.key"))
-    say(q)
-    has(finish(q, None), "alert unknown ca")
-    has(finish(p, "bad"), "error")
-
-
-def gnutls_is_asked(room):
-    keys, (port, p) = of(room, "server"), ours(room, "--post-auth")
-    q = piped(room, ["gnutls-cli", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3", "--x509cafile", room.path("ca.pem"),
-                     "--x509certfile", keys["cert"], "--x509keyfile", keys["key"], "--verify-hostname", "localhost",
-                     "--post-handshake-auth", "-p", str(port), "127.0.0.1"])
-    say(q)
-    say(q, b"and another\n")
-    say(q, b"one more\n")
-    finish(q)
-    got = done(p)
-    need([d["client_auth"] for d in got] == ["0", "1"], got)
-
-
-def openssl_asks(room):
-    """Its command "c". What it has received of us is in its report."""
-    for keys in (("--cert", room.path("server.pem"), "--key", room.path("server.key")), ()):
-        port, p = s_server(room, "-CAfile", room.path("ca.pem"), "-verify", "2", "-naccept", "1")
-        q = our_client(room, port, "--post-auth", *keys)
-        say_to = b"before\n"
-        q.stdin.write(say_to)
-        q.stdin.flush()
-        report = b""
-        while b"before\n" not in report:
-            report += os.read(p.stdout.fileno(), 4096)
-        p.stdin.write(b"c\n")
-        p.stdin.flush()
-        q.stdin.write(b"behind it\n")
-        q.stdin.flush()
-        while b"behind it\n" not in report:
-            more = os.read(p.stdout.fileno(), 4096)
-            need(more, report)
-            report += more
-        need(len(done(q)) == 1, "a client has one handshake")
-        report = report.decode(errors="replace") + finish(p, None)
-        need(("CN = server" in report) == bool(keys), report)
-
-
 if __name__ == "__main__":
     sys.exit(main(openssl_resumes, openssl_changes_the_hash, openssl_client_certificate, gnutls_resumes,
-                  with_openssl_server, with_openssl_server_without_tickets, with_gnutls_server, with_ourselves,
-                  openssl_is_asked, openssl_is_asked_by_another_ca, gnutls_is_asked, openssl_asks))
+                  with_openssl_server, with_openssl_server_without_tickets, with_gnutls_server, with_ourselves))
