@@ -15,9 +15,9 @@ if not os.path.exists(PEER):
     sys.exit(77)
 
 
-def ours(room, *options, cert="server", count=1):
+def ours(room, *options, keys=None, count=1):
     """Our server, for so many connections; its port and process."""
-    port, keys = free_port(), of(room, cert)
+    port, keys = free_port(), keys or of(room, "server")
     p = piped(room, [PEER, "server", str(port), "--cert", keys["cert"], "--key", keys["key"], "--ca", room.path("ca.pem"),
                      "--count", str(count), *options])
     wait_port(port, p)

@@ -14,7 +14,8 @@ from wrap import BUILD, WAIT, free_port, need, payload, stop, system_python, unt
 SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
 GROUPS = ("x25519", "secp256r1", "secp384r1")
 KEYS = {"p256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "p384": ["ec", "-pkeyopt", "ec_paramgen_curve:P-384"],
-        "rsa": ["rsa:2048"], "ed25519": ["ed25519"]}
+        "p521": ["ec", "-pkeyopt", "ec_paramgen_curve:P-521"], "rsa": ["rsa:2048"], "rsa-pss": ["rsa-pss"],
+        "ed25519": ["ed25519"], "ed448": ["ed448"]}
 ECHO = """
 import socket, sys, threading
 def echo(s):
