@@ -10,6 +10,7 @@ static int judge(struct hs *h, const struct cert *chain, size_t n)
     struct chain_query q = {
         .trust = s->trust,
         .peer_is_server = s->role == TLS_CLIENT,
+        .enciphers = s->role == TLS_CLIENT && h->suite->kx == KX_RSA,
         .host = s->role == TLS_CLIENT && s->verify == VERIFY_FULL ? h->name : NULL,
     };
     bool nameless = s->role == TLS_CLIENT && s->verify == VERIFY_FULL && !h->name;

@@ -73,7 +73,13 @@ static bool usage_fits(const struct build *b, const struct cert *c)
     return !c->has_eku || c->eku & (need | EKU_ANY);
 }
 
-/* What a leaf must be, whoever signed it; RFC 8446 section 4.4.2.2. */
+/* RFC 8446 section 4.4.2.2; with RSA key exchange RFC 5246 section 7.4.2. */
+static bool key_fits(const struct build *b, const struct cert *c)
+{
+    return !c->has_ku || c->ku & (b->q->enciphers ? KU_KEY_ENCIPHERMENT : KU_DIGITAL_SIGNATURE);
+}
+
+/* What a leaf must be, whoever signed it. */
 static enum chain_verdict check_leaf(const struct build *b, const struct cert *c, bool is_anchor)
 {
     if (c->critical_unknown) {
@@ -83,7 +89,7 @@ static enum chain_verdict check_leaf(const struct build *b, const struct cert *c
         return CHAIN_WEAK;
     }
     if (c->key_type == KEY_NONE || (c->version != 3 && !is_anchor) || !usage_fits(b, c) ||
-        (c->has_ku && !(c->ku & KU_DIGITAL_SIGNATURE))) {
+        !key_fits(b, c)) {
         return CHAIN_BAD_USAGE;
     }
     return CHAIN_OK;
@@ -291,7 +297,8 @@ static const char *usage_fault(const struct build *b, const struct cert *c)
         return b->q->peer_is_server ? "is not for TLS servers (extended key usage)"
                                     : "is not for TLS clients (extended key usage)";
     }
-    return "may not sign (key usage lacks digitalSignature)";
+    return b->q->enciphers ? "may not serve RSA key exchange (key usage lacks keyEncipherment)"
+                           : "may not sign (key usage lacks digitalSignature)";
 }
 
 static int say(const struct build *b, struct error *err)

@@ -112,6 +112,7 @@ struct chain_query {
     struct trust *trust;
     int64_t now;         /* seconds since 1970 */
     bool peer_is_server; /* which extended key usage */
+    bool enciphers;      /* RSA key exchange: the leaf's key is encrypted to, otherwise it signs */
     const char *host;    /* NULL: names are not checked */
 };
 /* Validates leaf (certs[0]) with the others in any order as candidates. 0, or TLS_ALERT(..) as RFC

@@ -309,6 +309,78 @@ static void threat_19_groups(void **state)
     }
 }
 
+/* ---- what the server's certificate is good for (RFC 5246 section 7.4.2) ---- */
+
+/* The Certificate of the RSA server with that key usage, signed by the CA again. */
+static size_t certificate_with_usage(uint8_t unused, uint8_t bits, uint8_t *out)
+{
+    const struct cert *leaf = &pki.server[ID_RSA]->leaf;
+    static const uint8_t usage[] = { 3, 2, 5, 0xa0 };
+    static const uint8_t algorithm[] = {
+        0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2
+    }; /* ecdsa, SHA-256 */
+    uint8_t tbs[1024], sig[SIG_MAX], *at;
+    struct span part = { tbs, leaf->tbs.n };
+    size_t n = SIG_MAX, mark[4];
+    struct wr w = wr_of(out, 2048);
+
+    assert_true(leaf->tbs.n <= sizeof tbs);
+    memcpy(tbs, leaf->tbs.p, leaf->tbs.n);
+    at = memmem(tbs, leaf->tbs.n, usage, sizeof usage);
+    assert_non_null(at);
+    at[2] = unused;
+    at[3] = bits;
+    assert_int_equal(privkey_sign(pki.ca_key, scheme_by_id(0x0403), &part, 1, sig, &n), 0);
+    wr_u8(&w, HS_CERTIFICATE);
+    for (size_t i = 0; i < 3; i++) { /* of the message, of the list, of this one */
+        mark[i] = wr_begin(&w, 3);
+    }
+    wr_u16(&w, 0x3082);
+    mark[3] = wr_begin(&w, 2);
+    wr_bytes(&w, tbs, part.n);
+    wr_bytes(&w, algorithm, sizeof algorithm);
+    wr_u8(&w, 3);
+    wr_u8(&w, (uint8_t)(n + 1));
+    wr_u8(&w, 0);
+    wr_bytes(&w, sig, n);
+    wr_end(&w, 2, mark[3]);
+    for (size_t i = 3; i-- > 0;) {
+        wr_end(&w, 3, mark[i]);
+    }
+    assert_true(wr_ok(&w));
+    return w.len;
+}
+
+static void test_key_usage(void **state)
+{
+    static const struct {
+        uint8_t unused, bits;
+        bool signs, opens;
+    } rows[] = {
+        { 5, 0xa0, true, true },   /* digitalSignature, keyEncipherment */
+        { 7, 0x80, true, false },  /* the one */
+        { 5, 0x20, false, true },  /* the other */
+        { 3, 0x08, false, false }, /* keyAgreement */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
+        struct pair_params q = { .suite = i % 2 ? SUITE_RSA_KX : SUITE_RSA_GCM, .id = ID_RSA };
+        struct stage12 g = stage12_at(C12_WAIT_CERT, &q);
+        uint8_t m[2048];
+        size_t n;
+
+        (void)stage12_next(&g, &n);
+        stage12_give(&g, m, certificate_with_usage(rows[i / 2].unused, rows[i / 2].bits, m));
+        if (i % 2 ? rows[i / 2].opens : rows[i / 2].signs) {
+            assert_int_equal(g.e->rc, 0);
+        } else {
+            assert_refused(g.e, ALERT_UNSUPPORTED_CERTIFICATE);
+        }
+        stage12_free(&g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +393,7 @@ int main(void)
         cmocka_unit_test(threat_12_rsa_key_exchange),
         cmocka_unit_test(threat_19_shares),
         cmocka_unit_test(threat_19_groups),
+        cmocka_unit_test(test_key_usage),
     };
 
     return cmocka_run_group_tests(tests, pki_make, pki_free);

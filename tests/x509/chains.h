@@ -22,6 +22,7 @@ struct chain_case {
     const char *host;       /* NULL: a.test; "": none */
     int64_t later;          /* seconds behind NOW */
     bool client;            /* the peer is one */
+    bool enciphers;         /* RSA key exchange */
     const char *openssl;    /* why `openssl verify` judges otherwise; NULL: it agrees */
 };
 
@@ -328,6 +329,15 @@ static const struct chain_case chain_cases[] = {
       BAD(BAD_USAGE, UNSUPPORTED_CERTIFICATE),
       { LEAF("root", 0, .ku = KU_KEY_ENCIPHERMENT), ROOT() },
       .openssl = "key encipherment will do for it (RSA key exchange)" },
+    { "leaf may be encrypted to only, which RSA key exchange does",
+      GOOD,
+      { LEAF("root", 0, .ku = KU_KEY_ENCIPHERMENT), ROOT() },
+      .enciphers = true },
+    { "leaf may not be encrypted to",
+      BAD(BAD_USAGE, UNSUPPORTED_CERTIFICATE),
+      { LEAF("root", 0, .ku = KU_DIGITAL_SIGNATURE | KU_KEY_AGREEMENT), ROOT() },
+      .enciphers = true,
+      .openssl = "a signature will do for it" },
     { "leaf may sign certificates only",
       BAD(BAD_USAGE, UNSUPPORTED_CERTIFICATE),
       { LEAF("root", 0, .ku = KU_CRL_SIGN), ROOT() } },

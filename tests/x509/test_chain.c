@@ -31,9 +31,11 @@ static bool run_case(const struct chain_case *k)
     error_clear(&err);
     world_make(&w, k);
     t = trust_of(w.trusted, w.ntrusted);
-    q = (struct chain_query){
-        .trust = t, .now = NOW + k->later, .peer_is_server = !k->client, .host = case_host(k)
-    };
+    q = (struct chain_query){ .trust = t,
+                              .now = NOW + k->later,
+                              .peer_is_server = !k->client,
+                              .enciphers = k->enciphers,
+                              .host = case_host(k) };
     rc = chain_verify(&q, w.sent, w.nsent, &verdict, &err);
     right = rc == want && verdict == k->verdict && err.code == rc && (rc == 0) == !err.text[0];
     if (!right) {
@@ -83,6 +85,8 @@ static void sentences(void **state)
           "the certificate CN=leaf is signed with MD5 or SHA-1: issue a new one" },
         { "leaf may not sign",
           "the certificate CN=leaf may not sign (key usage lacks digitalSignature)" },
+        { "leaf may not be encrypted to",
+          "the certificate CN=leaf may not serve RSA key exchange (key usage lacks keyEncipherment)" },
         { "not permitted", "the certificate CN=leaf has a name that CN=i may not speak for" },
     };
     size_t found = 0;
@@ -105,6 +109,7 @@ static void sentences(void **state)
             assert_true(chain_verify(&(struct chain_query){ .trust = t,
                                                             .now = NOW,
                                                             .peer_is_server = true,
+                                                            .enciphers = k->enciphers,
                                                             .host = case_host(k) },
                                      w.sent, w.nsent, &v, &err) < 0);
             assert_string_equal(err.text, rows[i].sentence);
