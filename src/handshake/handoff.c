@@ -14,9 +14,9 @@ enum {
     FLAG_NAMED = 4,
     FLAG_FINISHED_LAST = 8,
     FLAG_SECURE = 16,
-    FLAG_POST = 32,
+    FLAG_RESUMES = 32,
     FLAG_TICKETS = 64,
-    FLAG_RESUMES = 128,
+    FLAGS = 127,
 };
 
 int hs_may_hand_off(const struct hs *h)
@@ -36,12 +36,17 @@ static void put_text(struct wr *w, const char *text)
     wr_vec(w, 1, text, text ? strlen(text) : 0);
 }
 
+/* Tickets that are still to come. Those that a server gives, it has given. */
+static bool takes_tickets(const struct hs *h)
+{
+    return h->set->role == TLS_CLIENT && h->post && h->post->tickets;
+}
+
 static unsigned flags_of(const struct hs *h)
 {
     return (h->ems ? FLAG_EMS : 0) | (h->etm ? FLAG_ETM : 0) | (h->named ? FLAG_NAMED : 0) |
            (h->finished_last ? FLAG_FINISHED_LAST : 0) | (h->secure ? FLAG_SECURE : 0) |
-           (h->post ? FLAG_POST : 0) | (h->post && h->post->tickets ? FLAG_TICKETS : 0) |
-           (h->may_resume ? FLAG_RESUMES : 0);
+           (h->may_resume ? FLAG_RESUMES : 0) | (takes_tickets(h) ? FLAG_TICKETS : 0);
 }
 
 /* One too large to be written is not resumed, which is all that is lost. */
@@ -79,11 +84,8 @@ void hs_hand_off(const struct hs *h, struct wr *w)
     if (!hs_is_13(h)) {
         wr_bytes(w, h->verify, sizeof h->verify);
     }
-    if (h->post) {
+    if (takes_tickets(h)) {
         wr_bytes(w, h->post->resumption, hash_size(h->suite->hash));
-        wr_u32(w, h->post->count);
-        wr_u64(w, (uint64_t)h->post->made);
-        wr_u32(w, h->post->lifetime);
     }
     put_session(w, h->session);
 }
@@ -150,6 +152,19 @@ static bool fragment_is_legal(unsigned n)
     return n == 0 || n == 512 || n == 1024 || n == 2048 || n == 4096; /* RFC 6066 section 4 */
 }
 
+/* What one version alone has, the other has not. */
+static bool agreed_is_legal(const struct hs *h, unsigned flags)
+{
+    const bool tickets = flags & FLAG_TICKETS;
+
+    if (hs_is_13(h) ? h->ems || h->etm : tickets) {
+        return false;
+    }
+    return (flags & ~(unsigned)FLAGS) == 0 && (!tickets || h->set->role == TLS_CLIENT) &&
+           fragment_is_legal(h->max_fragment) && limit_is_legal(h->send_limit) &&
+           limit_is_legal(h->recv_limit);
+}
+
 static int get_agreed(struct hs *h, struct rd *r, uint8_t *flags)
 {
     uint16_t suite, group, scheme;
@@ -178,13 +193,10 @@ static int get_agreed(struct hs *h, struct rd *r, uint8_t *flags)
     h->peer_not_after = (int64_t)until;
     h->allow = allow == ALLOW_NO ? ALLOW_NO : allow == ALLOW_YES ? ALLOW_YES : ALLOW_UNSAID;
     h->state = connected_state(h);
-    return (group && !h->group) || (scheme && !h->scheme) || (facts & ~FACTS_KEPT) ||
-                   allow != h->allow || !fragment_is_legal(h->max_fragment) ||
-                   !limit_is_legal(h->send_limit) || !limit_is_legal(h->recv_limit) ||
-                   (hs_is_13(h) && (h->ems || h->etm || h->max_fragment)) ||
-                   (!hs_is_13(h) && (*flags & (FLAG_POST | FLAG_TICKETS)))
-               ? ERR_PARSE
-               : 0;
+    return (!group || h->group) && (!scheme || h->scheme) && allow == h->allow &&
+                   (facts & ~FACTS_KEPT) == 0 && agreed_is_legal(h, *flags)
+               ? 0
+               : ERR_PARSE;
 }
 
 static int get_names(struct hs *h, struct rd *r)
@@ -201,7 +213,7 @@ static int get_names(struct hs *h, struct rd *r)
     if (h->name ? !client || (!host_is_valid(h->name) && !host_is_ip(h->name)) : h->named) {
         return ERR_PARSE;
     }
-    return client && h->sni && !host_is_valid(h->sni) ? ERR_PARSE : 0;
+    return client && h->sni && (!host_is_valid(h->sni) || host_is_ip(h->sni)) ? ERR_PARSE : 0;
 }
 
 /* Ours that went out: the one of that name that we still have, or a memory of it. */
@@ -255,26 +267,14 @@ static int get_exporter(struct hs *h, struct rd *r)
     return hs_is_13(h) || rd_copy(r, h->verify, sizeof h->verify) ? 0 : ERR_PARSE;
 }
 
-static int get_post(struct hs *h, struct rd *r, uint8_t flags)
+static int get_tickets(struct hs *h, struct rd *r)
 {
-    struct post13 *p;
-    uint64_t made;
-
-    if (!(flags & FLAG_POST)) {
-        return flags & FLAG_TICKETS ? ERR_PARSE : 0;
-    }
-    p = h->post = mem_zalloc(sizeof *p);
-    if (!p) {
+    h->post = mem_zalloc(sizeof *h->post);
+    if (!h->post) {
         return ERR_MEM;
     }
-    if (!rd_copy(r, p->resumption, hash_size(h->suite->hash)) || !rd_u32(r, &p->count) ||
-        !rd_u64(r, &made) || made > INT64_MAX || !rd_u32(r, &p->lifetime) ||
-        p->lifetime > SESSION_LIFE_MAX) {
-        return ERR_PARSE;
-    }
-    p->tickets = flags & FLAG_TICKETS;
-    p->made = (int64_t)made;
-    return 0;
+    h->post->tickets = true;
+    return rd_copy(r, h->post->resumption, hash_size(h->suite->hash)) ? 0 : ERR_PARSE;
 }
 
 static int get_session(struct hs *h, struct rd *r)
@@ -296,6 +296,6 @@ int hs_take_over(struct hs *h, struct rd *r)
     TRY(get_names(h, r));
     TRY(get_certificates(h, r));
     TRY(get_exporter(h, r));
-    TRY(get_post(h, r, flags));
+    TRY(flags & FLAG_TICKETS ? get_tickets(h, r) : 0);
     return get_session(h, r);
 }

@@ -130,7 +130,7 @@ struct hs {
     const struct suite *suite;
     const struct group *group;
     const struct scheme *scheme; /* of the peer's CertificateVerify, else of ours */
-    uint16_t max_fragment; /* TLS 1.2: bytes of a record either way; 0: no limit but the usual */
+    uint16_t max_fragment;       /* bytes of a record either way; 0: no limit but the usual */
     /* record_size_limit: the peer's, and ours when it holds; 0: none. TLS 1.3 counts the type. */
     uint16_t send_limit, recv_limit;
     bool ems, etm;

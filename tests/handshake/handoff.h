@@ -134,6 +134,34 @@ static inline void end_move(struct end *e)
     end_move_to(e, NULL);
 }
 
+static inline struct buf hand_off(struct end *e)
+{
+    struct buf b = { 0 };
+
+    assert_int_equal(tls_hand_off(&e->t, span_text("received"), span_text("plain"), &b), 0);
+    return b;
+}
+
+static inline int take_over(struct tls **t, struct config *c, struct buf *b)
+{
+    struct buf received = { 0 }, plain = { 0 };
+    struct error err = { 0 };
+    int rc = tls_take_over(t, c, b, &received, &plain, &err);
+
+    if (rc < 0) {
+        assert_null(*t);
+        assert_int_equal(err.code, rc);
+        assert_true(strlen(err.text) > 10);
+        assert_int_equal(buf_len(&received) + buf_len(&plain), 0);
+    } else {
+        assert_non_null(*t);
+        assert_null(b->mem);
+    }
+    buf_free(&received);
+    buf_free(&plain);
+    return rc;
+}
+
 static inline void talk(struct pair *p)
 {
     static uint8_t bytes[40000];

@@ -351,6 +351,7 @@ static void test_agreed(void **state)
         { .suite = SUITE_RSA_KX, .id = ID_RSA },
         { .suite = 0x1301, .psk = { { psk }, { psk } } },
         { .suite = 0x1303, .small_records = true },
+        { .suite = 0x1301, .max_fragment = 1024 },
         { .id = ID_ED25519, .client_groups = { 23 } },
     };
 

@@ -398,6 +398,9 @@ static void test_bare_keys_closed(void **state)
     struct tls_kernel k;
 
     (void)state;
+    assert_int_equal(buf_append(&p->s.t->message, "\x18", 1), 0); /* the first byte of a message */
+    assert_int_equal(tls_kernel_keys(&p->s.t, &k), ERR_STATE);
+    buf_free(&p->s.t->message);
     assert_int_equal(tls_close(p->c.t), 0);
     end_give(&p->s, wire, end_take(&p->c, wire));
     assert_int_equal(tls_kernel_keys(&p->c.t, &k), ERR_STATE);

@@ -30,13 +30,15 @@
  *     --psk NAME:TEXT[:384]               a key from outside, used as it is; 384: with SHA-384
  *     --psk-ke                            ... also without a key exchange
  *     --own NAME  --peer NAME             ... imported, bound to these two
+ *     --move N                            goes on in another process behind each N bytes it heard
  *
  * On standard error, a line for each handshake that is complete:
  *     done version=TLSv1.3 suite=NAME group=NAME scheme=NAME resumed=0 client_auth=0 alpn=NAME
  *         scts=0 psk=NAME (one line)
  * with --export "export HEX", "tls-exporter HEX" and "tls-server-end-point HEX" (or the error),
- * and for what went wrong: error TEXT. Exit 0 when both sides said close_notify, else 1. Sessions
- * and ticket keys of a server live as long as it does. It gives up after 60 seconds. */
+ * again in each process that took it over, and for what went wrong: error TEXT. Exit 0 when both
+ * sides said close_notify, else 1. Sessions and ticket keys of a server live as long as it does. It
+ * gives up after 60 seconds. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +51,8 @@
 
 #include "base/buf.h"
 #include "engine.h"
+#include "tests/interop/peer_files.h"
+#include "tests/interop/peer_move.h"
 
 #define LIST_MAX    16
 #define PENDING_MAX (256 * 1024)
@@ -59,25 +63,12 @@ static struct options {
     enum client_auth auth;
     uint16_t port;
     const char *ca, *cert, *key, *scts, *name, *resume, *sess_out, *keylog, *label, *context, *psk,
-        *own, *peer, *answer;
-    unsigned min, max, life, count, limit, padding;
+        *own, *peer, *answer, *adopt;
+    unsigned min, max, life, count, limit, padding, move;
     uint16_t suites[LIST_MAX], groups[LIST_MAX];
     const char *alpn[LIST_MAX];
     size_t nsuites, ngroups, nalpn;
 } o = { .name = "localhost", .min = TLS_1_2, .max = TLS_1_3, .life = 3600, .count = 1 };
-
-_Noreturn static void die(const char *what, const char *why)
-{
-    fprintf(stderr, "error %s: %s\n", what, why);
-    exit(1);
-}
-
-static void must(int rc, const char *what, const struct error *err)
-{
-    if (rc < 0) {
-        die(what, err && err->code ? err->text : error_name(rc));
-    }
-}
 
 /* ---- options ---- */
 static size_t numbers(char *list, int base, uint16_t out[LIST_MAX])
@@ -125,13 +116,13 @@ static void take_value(const char *a, char *v)
 {
     const struct {
         const char *name, **to;
-    } texts[] = { { "--ca", &o.ca },         { "--cert", &o.cert },
-                  { "--key", &o.key },       { "--name", &o.name },
-                  { "--resume", &o.resume }, { "--sess-out", &o.sess_out },
-                  { "--keylog", &o.keylog }, { "--export", &o.label },
-                  { "--scts", &o.scts },     { "--context", &o.context },
-                  { "--psk", &o.psk },       { "--own", &o.own },
-                  { "--peer", &o.peer },     { "--answer", &o.answer } };
+    } texts[] = {
+        { "--ca", &o.ca },           { "--cert", &o.cert },     { "--key", &o.key },
+        { "--name", &o.name },       { "--resume", &o.resume }, { "--sess-out", &o.sess_out },
+        { "--keylog", &o.keylog },   { "--export", &o.label },  { "--scts", &o.scts },
+        { "--context", &o.context }, { "--psk", &o.psk },       { "--own", &o.own },
+        { "--peer", &o.peer },       { "--answer", &o.answer }, { "--adopt", &o.adopt }
+    };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(a, texts[i].name) == 0) {
@@ -153,6 +144,8 @@ static void take_value(const char *a, char *v)
         o.limit = (unsigned)strtoul(v, NULL, 10);
     } else if (strcmp(a, "--padding") == 0) {
         o.padding = (unsigned)strtoul(v, NULL, 10);
+    } else if (strcmp(a, "--move") == 0) {
+        o.move = (unsigned)strtoul(v, NULL, 10);
     } else if (strcmp(a, "--groups") == 0) {
         o.ngroups = numbers(v, 10, o.groups);
     } else if (strcmp(a, "--alpn") == 0) {
@@ -305,72 +298,14 @@ static struct config *configure(void)
     return c;
 }
 
-/* ---- sessions in files ---- */
-static struct tls_session *session_read(void)
-{
-    static uint8_t bytes[SESSION_SERIAL_MAX];
-    struct tls_session *s = NULL;
-    FILE *f = o.resume ? fopen(o.resume, "rb") : NULL;
-
-    if (f) {
-        must(session_parse(&s, span_of(bytes, fread(bytes, 1, sizeof bytes, f))), o.resume, NULL);
-        fclose(f);
-    } else if (o.resume) {
-        die(o.resume, strerror(errno));
-    }
-    return s;
-}
-
-static void session_leave(const struct tls *t)
-{
-    struct tls_session *s = o.sess_out ? tls_session(t) : NULL;
-    struct buf b = { 0 };
-    FILE *f;
-
-    if (!s) {
-        return;
-    }
-    must(session_write(s, &b), "session", NULL);
-    f = fopen(o.sess_out, "wb");
-    if (!f || fwrite(buf_data(&b), 1, buf_len(&b), f) != buf_len(&b) || fclose(f) != 0) {
-        die(o.sess_out, "cannot be written");
-    }
-    buf_free(&b);
-    session_unref(s);
-}
-
 /* ---- a connection ---- */
 struct link {
     struct tls *t;
     int fd;
     uint8_t in[4 * TLS_RECORD_MAX];
-    size_t nin;
+    size_t nin, nheard;
     bool asked, ended, over; /* ended: our input is; over: nothing more will come */
 };
-
-static void report_bytes(const char *what, int rc, const uint8_t *p, size_t n)
-{
-    fprintf(stderr, "%s ", what);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        fprintf(stderr, "%02x", p[i]);
-    }
-    fprintf(stderr, "%s\n", rc == 0 ? "" : error_name(rc));
-}
-
-static void report_exports(const struct tls *t)
-{
-    static const char *const names[] = { "tls-exporter", "tls-server-end-point" };
-    uint8_t out[64];
-
-    report_bytes("export", tls_export(t, o.label, span_text(o.context), o.context, out, 40), out,
-                 40);
-    for (int i = 0; i < 2; i++) {
-        size_t n = sizeof out;
-        int rc = tls_channel_binding(t, i ? TLS_BINDING_END_POINT : TLS_BINDING_EXPORTER, out, &n);
-
-        report_bytes(names[i], rc, out, n);
-    }
-}
 
 static void report(const struct tls *t)
 {
@@ -384,7 +319,7 @@ static void report(const struct tls *t)
         i.version_name, i.suite, i.group, i.scheme, i.resumed, i.client_auth, i.alpn, i.scts.n,
         i.psk);
     if (o.label) {
-        report_exports(t);
+        report_exports(t, o.label, o.context);
     }
 }
 
@@ -428,6 +363,7 @@ static void say(struct link *l, const uint8_t *p, size_t n)
 
 static void heard(struct link *l, const uint8_t *p, size_t n)
 {
+    l->nheard += n;
     if (!o.server) {
         while (n) {
             ssize_t w = write(STDOUT_FILENO, p, n);
@@ -507,20 +443,36 @@ static void listen_to_input(struct link *l)
     }
 }
 
+static void begin(struct link *l, struct config *c)
+{
+    struct tls_session *s = session_read(o.resume);
+    struct error err = { 0 };
+
+    must(tls_new(&l->t, c, o.server ? NULL : o.name, NULL, s, &err), "connection", &err);
+    session_unref(s);
+}
+
+static void adopt(struct link *l, struct config *c)
+{
+    l->fd = move_adopt(o.adopt, c, &l->t, l->in, &l->nin);
+    if (l->fd < 0) {
+        exit(1);
+    }
+    report(l->t);
+    take(l);
+}
+
 /* 0 when both sides said close_notify. */
 static int serve(struct config *c, int fd)
 {
     static struct link l;
-    struct tls_session *s = session_read();
-    struct error err = { 0 };
     int rc;
 
     l = (struct link){ .fd = fd, .ended = o.server };
-    must(tls_new(&l.t, c, o.server ? NULL : o.name, NULL, s, &err), "connection", &err);
-    session_unref(s);
+    (o.adopt ? adopt : begin)(&l, c);
     while (!l.over) {
         size_t pending;
-        struct pollfd p[2] = { { .fd = fd }, { .fd = STDIN_FILENO, .events = POLLIN } };
+        struct pollfd p[2] = { { .fd = l.fd }, { .fd = STDIN_FILENO, .events = POLLIN } };
 
         push(&l);
         pending = tls_output(l.t).n;
@@ -538,12 +490,18 @@ static int serve(struct config *c, int fd)
         if (p[1].revents && !l.over) {
             listen_to_input(&l);
         }
+        if (o.move && l.nheard >= o.move && !l.over) {
+            rc = move_away(&l.t, l.fd, l.in, l.nin);
+            if (rc >= 0) {
+                return rc;
+            }
+        }
     }
     push(&l);
     rc = tls_peer_closed(l.t) ? 0 : 1;
-    session_leave(l.t);
+    session_leave(l.t, o.sess_out);
     tls_free(l.t);
-    close(fd);
+    close(l.fd);
     return rc;
 }
 
@@ -555,10 +513,13 @@ int main(int argc, char **argv)
 
     alarm(60);
     must(crypto_init(), "crypto", NULL);
+    move_remember(argc, argv);
     options_take(argc, argv);
     a.sin_port = htons(o.port);
     c = configure();
-    if (!o.server) {
+    if (o.adopt) {
+        bad = serve(c, -1);
+    } else if (!o.server) {
         if (connect(fd, (struct sockaddr *)&a, sizeof a) < 0) {
             die("connect", strerror(errno));
         }
