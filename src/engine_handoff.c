@@ -66,6 +66,8 @@ static void put(const struct tls *t, struct wr *w)
     wr_u8(w, t->idle);
     wr_u64(w, t->sealed);
     wr_u64(w, t->opened);
+    wr_u64(w, t->burst);
+    wr_u64(w, (uint64_t)t->sealed_at);
     put_half(t, w, &t->rx, t->rx_secret);
     put_half(t, w, &t->tx, t->tx_secret);
     put_buf(w, &t->message);
@@ -148,13 +150,16 @@ static int get_state(struct tls *t, struct rd *r)
 {
     struct rd message, out;
     uint8_t closed, idle;
+    uint64_t at;
     uint16_t notes;
 
     if (!rd_u8(r, &closed) || (closed & ~CLOSED) || !rd_u16(r, &notes) || (notes & ~NOTES) ||
         ((notes & NOTE_KEY_UPDATE) && !hs_is_13(&t->hs)) || !rd_u8(r, &idle) ||
-        !rd_u64(r, &t->sealed) || !rd_u64(r, &t->opened)) {
+        !rd_u64(r, &t->sealed) || !rd_u64(r, &t->opened) || !rd_u64(r, &t->burst) ||
+        !rd_u64(r, &at) || at > INT64_MAX) {
         return ERR_PARSE;
     }
+    t->sealed_at = (int64_t)at;
     engine_status_add(t, ST_CONNECTED | closed);
     atomic_store(&t->notes, notes);
     t->idle = idle;

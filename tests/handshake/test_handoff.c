@@ -350,6 +350,7 @@ static void test_agreed(void **state)
         { .suite = SUITE_GCM, .no_ems = { true, true } },
         { .suite = SUITE_RSA_KX, .id = ID_RSA },
         { .suite = 0x1301, .psk = { { psk }, { psk } } },
+        { .suite = 0x1301, .psk = { { psk }, { psk } }, .host = "" },
         { .suite = 0x1303, .small_records = true },
         { .suite = 0x1301, .max_fragment = 1024 },
         { .id = ID_ED25519, .client_groups = { 23 } },
@@ -364,6 +365,7 @@ static void test_agreed(void **state)
         end_move(&p->c);
         end_move(&p->s);
         talk(p);
+        assert_true(tls_output(p->c.t).n == 0 && !all[i].small_records == !p->c.t->sealed_at);
         end_move_to(&p->c, c); /* another config that says the same */
         end_move_to(&p->s, s);
         talk(p);
