@@ -53,6 +53,7 @@ void config_unref(struct config *c)
     trust_unref(c->s.trust);
     session_cache_unref(c->s.cache);
     ticket_keys_unref(c->s.tickets);
+    replay_store_unref(c->s.replay);
     buf_free(&c->s.alpn);
     buf_free(&c->s.extensions);
     buf_free(&c->s.authorities);
@@ -312,6 +313,25 @@ int config_set_sessions(struct config *c, struct session_cache *cache, struct ti
     return 0;
 }
 
+int config_set_early_data(struct config *c, uint32_t max_bytes, struct replay_store *store,
+                          replay_fn *fn, void *ctx)
+{
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    if (c->s.role != TLS_SERVER || (max_bytes && !store == !fn) ||
+        (store && replay_store_window(store) < EARLY_WINDOW_MS)) { /* threat 33 */
+        return ERR_ARG;
+    }
+    store = store ? replay_store_ref(store) : NULL;
+    replay_store_unref(c->s.replay);
+    c->s.replay = store;
+    c->s.max_early = max_bytes;
+    c->s.on_replay = fn;
+    c->s.on_replay_ctx = ctx;
+    return 0;
+}
+
 int config_set_renegotiation(struct config *c, enum renegotiation mode, bool require_secure)
 {
     if (c->sealed) {
@@ -471,6 +491,9 @@ int config_set_flag(struct config *c, enum config_flag flag, bool on)
         return 0;
     case CONFIG_CERT_COMPRESSION:
         c->s.compress_certs = on;
+        return 0;
+    case CONFIG_EARLY_DATA:
+        c->s.early_data = on;
         return 0;
     }
     return ERR_ARG;

@@ -55,6 +55,21 @@ int config_set_keylog(struct config *c, void (*fn)(void *ctx, const char *line),
  * seconds, at most SESSION_LIFE_MAX. */
 int config_set_sessions(struct config *c, struct session_cache *cache, struct ticket_keys *tickets,
                         uint32_t life) MUST_CHECK;
+/* Server: takes early data (0-RTT, RFC 8446 section 2.3), up to max_bytes of content for each
+ * connection, from clients that resume a TLS 1.3 session with a ticket of ours that was given under
+ * this setting; off by default. Early data can be replayed by anyone who saw it (section 8), and is
+ * not forward secret: take it only for requests that may come twice.
+ *
+ * One of the two must know what was here before, or this is ERR_ARG: store (its reference is taken;
+ * its window must be EARLY_WINDOW_MS at least), which knows one process and rejects all early data
+ * in its first window; or fn, for several processes or machines with the same ticket keys. Of each
+ * ClientHello one is asked once, after its binder, its session's suite and ALPN name, and the age
+ * of its ticket (EARLY_AGE_MS, section 8.3) were found right. max_bytes 0 turns it off. Needs
+ * config_set_sessions() with ticket keys and a clock. What is rejected is skipped: 16 KiB, or
+ * max_bytes or what the ticket allows where that is more, an eighth of it, and 2048 for what
+ * records add; a client that sends more fails. */
+int config_set_early_data(struct config *c, uint32_t max_bytes, struct replay_store *store,
+                          replay_fn *fn, void *ctx) MUST_CHECK;
 int config_set_renegotiation(struct config *c, enum renegotiation mode,
                              bool require_secure) MUST_CHECK;
 /* Client: more extensions for its hello, encoded as there (id, length, body ...). ERR_ARG:
@@ -99,6 +114,8 @@ enum config_flag {
                       but who ever gets the key can read what was said. A server does so with
                       clients that can do no better, a client with servers that choose it. */
     CONFIG_CERT_COMPRESSION, /* off: certificates are compressed both ways; costs CPU */
+    CONFIG_EARLY_DATA, /* off: the client asks to send early data (0-RTT) where its session allows
+                          it; nothing is sent so but by tls_seal_early() */
 };
 int config_set_flag(struct config *c, enum config_flag flag, bool on) MUST_CHECK;
 int config_set_verify_callback(struct config *c, verify_fn *fn, void *ctx) MUST_CHECK;

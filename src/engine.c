@@ -6,9 +6,6 @@
 #include "base/secret.h"
 #include "handshake/schedule13.h"
 
-/* Bytes of rejected early data we skip (RFC 8446 section 4.2.10). */
-#define EARLY_SKIP_MAX (16384 + 2048)
-
 int engine_fail(struct tls *t, int code, const char *place, const char *text)
 {
     if (!atomic_flag_test_and_set(&t->failing)) {
@@ -30,9 +27,8 @@ int engine_fail(struct tls *t, int code, const char *place, const char *text)
     return code;
 }
 
-int engine_keys(struct tls *t, struct rec_half *half, const uint8_t *traffic)
+int engine_keys(struct tls *t, struct rec_half *half, const struct suite *s, const uint8_t *traffic)
 {
-    const struct suite *s = t->hs.suite;
     SECRET(key, AEAD_KEY_MAX);
     SECRET(iv, AEAD_IV);
     struct rec_keys keys = { &protect_tls13, .aead = s->aead, .key = key, .iv = iv };
@@ -100,9 +96,10 @@ static int host_send(void *ctx, struct span message)
 {
     struct tls *t = ctx;
 
-    const unsigned both = ST_CONNECTED | ST_CLOSED;
+    const unsigned status = engine_status(t);
 
-    if ((engine_status(t) & both) == both) { /* we have said our last; the peer has not */
+    if ((status & ST_CLOSED) &&
+        (status & (ST_CONNECTED | ST_HALF))) { /* we have said our last; the peer has not */
         return 0;
     }
     t->spoke = true;
@@ -116,6 +113,7 @@ static int host_ccs(void *ctx)
     struct tls *t = ctx;
 
     TRY(engine_flush(t));
+    t->tx.version = 0x0303; /* not a first ClientHello any more */
     return engine_emit(t, CT_CHANGE_CIPHER_SPEC, &one, 1);
 }
 
@@ -130,11 +128,17 @@ static int host_keys(void *ctx, enum hs_direction d, const struct hs_keys *k)
     } else {
         t->rx_max = engine_content_max(t, t->hs.recv_limit);
     }
+    if (!k) { /* what follows rejected early data */
+        rec_half_wipe(half);
+        rec_half_init(half);
+        wipe(t->tx_secret, sizeof t->tx_secret);
+        return 0;
+    }
     if (!k->traffic) {
         return engine_keys12(t, half, k);
     }
     memcpy(d == HS_WRITE ? t->tx_secret : t->rx_secret, k->traffic, HASH_MAX);
-    return engine_keys(t, half, k->traffic);
+    return engine_keys(t, half, k->suite, k->traffic);
 }
 
 static int host_warn(void *ctx, enum alert desc)
@@ -152,18 +156,18 @@ static int host_key_update(void *ctx, bool answer_wanted)
     struct tls *t = ctx;
 
     TRY(schedule13_next(t->hs.suite->hash, t->rx_secret));
-    TRY(engine_keys(t, &t->rx, t->rx_secret));
+    TRY(engine_keys(t, &t->rx, t->hs.suite, t->rx_secret));
     if (answer_wanted) {
         atomic_fetch_or(&t->notes, NOTE_KEY_UPDATE);
     }
     return 0;
 }
 
-static int host_early_data(void *ctx)
+static int host_skip_early(void *ctx, size_t max)
 {
     struct tls *t = ctx;
 
-    t->skip = EARLY_SKIP_MAX;
+    t->skip = max;
     return 0;
 }
 
@@ -194,7 +198,7 @@ static const struct hs_host host = {
     .set_keys = host_keys,
     .warn = host_warn,
     .key_update = host_key_update,
-    .early_data = host_early_data,
+    .skip_early = host_skip_early,
     .traffic = host_traffic,
     .use_config = host_use_config,
 };
@@ -366,8 +370,8 @@ bool tls_connected(const struct tls *t)
 
 bool tls_can_seal(const struct tls *t)
 {
-    return (engine_status(t) & (ST_CONNECTED | ST_FAILED | ST_CLOSED)) == ST_CONNECTED &&
-           !t->hs.write_blocked;
+    return (engine_status(t) & (ST_CONNECTED | ST_HALF)) &&
+           !(engine_status(t) & (ST_FAILED | ST_CLOSED)) && !t->hs.write_blocked;
 }
 
 bool tls_peer_closed(const struct tls *t)
@@ -399,10 +403,12 @@ void tls_get_info(const struct tls *t, struct tls_info *i)
         .group_id = h->group ? h->group->id : 0,
         .scheme = h->scheme ? h->scheme->name : "",
         .scheme_id = h->scheme ? h->scheme->id : 0,
-        .alpn = h->alpn ? h->alpn : "",
+        .alpn = hs_alpn(h) ? hs_alpn(h) : "",
         .sni = h->sni ? h->sni : "",
         .host = h->name && h->named ? h->name : "",
         .psk = h->psk ? h->psk : "",
+        .early = h->early,
+        .early_why = h->early_why,
         .resumed = h->facts & FACT_RESUMED,
         .finished_last = h->finished_last,
         .ems = h->ems,

@@ -30,8 +30,9 @@ struct tls;
  * SNI. Both are copied. A client under VERIFY_FULL without host is ERR_ARG, but with keys from
  * outside (config_add_psk()), where it takes no certificate. resume: NULL, or a session of an
  * earlier connection to offer; the engine takes its own reference. One that does not fit (other
- * name, version or suite not configured, too old) is silently not offered. Takes a reference to the
- * (sealed) config. A client's ClientHello is in the out queue already. */
+ * name, version or suite not configured, too old) is silently not offered, nor is one of TLS 1.3
+ * that was offered before (RFC 8446 appendix C.4). Takes a reference to the (sealed) config. A
+ * client's ClientHello is in the out queue already. */
 int tls_new(struct tls **out, struct config *c, const char *host, const char *sni,
             struct tls_session *resume, struct error *err) MUST_CHECK;
 void tls_free(struct tls *t); /* wipes; NULL is fine */
@@ -45,6 +46,10 @@ enum tls_event {
     TLS_EV_DATA,     /* application data (never empty) */
     TLS_EV_CLOSED,   /* close_notify: nothing will follow; our own sending goes on */
     TLS_EV_WARNING,  /* TLS 1.2: a warning alert; `alert` has it */
+    /* Server, config_set_early_data(): application data (never empty) that came before DONE and may
+     * be a replay of what the client said to somebody else (RFC 8446 section 8): use it only for
+     * what may happen twice. All of it comes before DONE, all else as DATA behind it. */
+    TLS_EV_EARLY_DATA,
 };
 struct tls_in {
     uint8_t *data; /* received bytes; overwritten */
@@ -55,7 +60,8 @@ struct tls_in {
     size_t used; /* bytes of data consumed: 0 or one whole record */
     size_t
         need; /* TLS_EV_MORE: bytes that must be there before it can go on (5, then the record) */
-    const uint8_t *plain; /* TLS_EV_DATA: == out when out was given, else within data */
+    const uint8_t
+        *plain; /* TLS_EV_DATA, TLS_EV_EARLY_DATA: == out when out was given, else within data */
     size_t nplain;
     const uint8_t *rest; /* what `room` did not hold, within data: the caller keeps it for later */
     size_t nrest;
@@ -75,10 +81,24 @@ int tls_queue(struct tls *t, const void *sealed, size_t n) MUST_CHECK;
 /* Seals from the parts into dst as many whole records as fit (each of at most tls_fragment()).
  * *taken: plaintext bytes used; *made: bytes in dst. Parts without a byte make one empty record.
  * The first part may lie at dst + tls_headroom() and is then sealed in place, if all of it goes
- * into one record (tls_fragment()). ERR_STATE before the handshake is complete, ERR_CLOSED after
- * tls_close() or an error. Call tls_output() first: it changes worn keys and sees pauses. */
+ * into one record (tls_fragment()). ERR_STATE before the handshake is complete, but on a server
+ * that accepted early data: it may answer at once, as tls_can_seal() says, a client that has shown
+ * nothing yet but that it knows the session. ERR_CLOSED after tls_close() or an error. Call
+ * tls_output() first: it changes worn keys and sees pauses. */
 int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
              size_t room, size_t *made) MUST_CHECK;
+/* Client, CONFIG_EARLY_DATA: how many bytes of early data may still be sealed now. From tls_new(),
+ * if the session allows any, to the server's answer or the session's limit; 0 before and behind,
+ * and where none is offered. info.alpn has the protocol that they speak, the session's. */
+size_t tls_early_room(const struct tls *t);
+/* tls_seal() for early data, which has a call of its own since what is sent so can be replayed by
+ * anyone, and is not forward secret. At most tls_early_room() bytes are taken; ERR_STATE: that is
+ * 0. It goes out behind the ClientHello (tls_output()), and what was sealed must be sent or in
+ * tls_queue() before the next tls_input(). What became of it is tls_info.early, by TLS_EV_DONE at
+ * the latest: after TLS_EARLY_REJECTED nothing of it was delivered, and the caller says it again
+ * with tls_seal(), if it still wants to. */
+int tls_seal_early(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
+                   size_t room, size_t *made) MUST_CHECK;
 size_t tls_headroom(const struct tls *t); /* bytes of a record before its ciphertext */
 /* Most content of the next record: 16384, or as agreed; less for the first of
  * CONFIG_SMALL_RECORDS, as it was at the last tls_output(). */
@@ -154,8 +174,8 @@ struct tls_kernel {
 int tls_kernel_keys(struct tls **t, struct tls_kernel *out) MUST_CHECK;
 
 /* ---- state ---- */
-bool tls_connected(const struct tls *t); /* handshake complete and no fatal error */
-bool tls_can_seal(const struct tls *t);
+bool tls_connected(const struct tls *t);            /* handshake complete and no fatal error */
+bool tls_can_seal(const struct tls *t);             /* tls_seal() may be called */
 bool tls_peer_closed(const struct tls *t);          /* close_notify arrived */
 const struct error *tls_error(const struct tls *t); /* ->code 0: none */
 enum tls_role tls_role(const struct tls *t);
@@ -164,12 +184,14 @@ struct tls_info {
     unsigned version;                                  /* 0 until negotiated */
     const char *version_name, *suite, *group, *scheme; /* "" until known */
     uint16_t suite_id, group_id, scheme_id;
-    const char *alpn; /* "": none; NUL-terminated */
+    const char *alpn; /* "": none; NUL-terminated. While early data is offered: its protocol */
     const char *sni;  /* client: sent; server: received; "" none */
     const char *host; /* name that was verified; "" none */
     /* Name of the external key that authenticates both ends; server: also when resumed. "": none */
     const char *psk;
-    bool resumed, client_auth; /* client_auth: the peer client proved a certificate */
+    enum tls_early early;
+    enum tls_early_why early_why; /* server: why it was rejected */
+    bool resumed, client_auth;    /* client_auth: the peer client proved a certificate */
     bool finished_last;        /* our Finished was the last message: it may still wait to be sent */
     bool ems, etm;             /* TLS 1.2: extended master secret, encrypt-then-MAC */
     bool secure_renegotiation; /* the peer knows RFC 5746 (always in TLS 1.3) */

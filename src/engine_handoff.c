@@ -5,7 +5,7 @@
 #include "base/secret.h"
 #include "engine_local.h"
 
-#define FORMAT 0x4801 /* of the bytes: another number whenever a field changes */
+#define FORMAT 0x4802 /* of the bytes: another number whenever a field changes */
 #define CLOSED (ST_PEER_CLOSED | ST_CLOSED)
 #define NOTES  (NOTE_KEY_UPDATE | NOTE_REFUSE)
 
@@ -112,7 +112,7 @@ static int get_half(struct tls *t, struct rd *r, struct rec_half *half, uint8_t 
         if (!rd_copy(r, traffic, hash_size(t->hs.suite->hash))) {
             return ERR_PARSE;
         }
-        TRY(engine_keys(t, half, traffic));
+        TRY(engine_keys(t, half, t->hs.suite, traffic));
     } else {
         const struct rec_keys k = engine_protection12(t);
         const struct rec_sizes n = rec_key_sizes(&k);

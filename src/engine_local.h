@@ -16,6 +16,7 @@ enum {
     ST_FAILED = 2,      /* a fatal error: ours or the peer's */
     ST_PEER_CLOSED = 4, /* close_notify arrived */
     ST_CLOSED = 8,      /* we sent close_notify */
+    ST_HALF = 16,       /* server: data may answer accepted early data already */
 };
 enum {
     NOTE_ALERT = 0x100,      /* low byte: the fatal alert we owe */
@@ -70,7 +71,8 @@ struct tls *engine_new(struct config *c);
 int engine_keys12(struct tls *t, struct rec_half *half, const struct hs_keys *k) MUST_CHECK;
 struct rec_keys engine_protection12(const struct tls *t);
 /* TLS 1.3: key and IV of a half from its traffic secret. */
-int engine_keys(struct tls *t, struct rec_half *half, const uint8_t *traffic) MUST_CHECK;
+int engine_keys(struct tls *t, struct rec_half *half, const struct suite *s,
+                const uint8_t *traffic) MUST_CHECK;
 /* What was agreed about the length of a record's content (RFC 6066 section 4; RFC 8449, where limit
  * is hs.send_limit or hs.recv_limit). */
 size_t engine_content_max(const struct tls *t, uint16_t limit);

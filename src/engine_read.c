@@ -97,7 +97,9 @@ static int take_alert(struct tls *t, const struct rec_opened *o, struct tls_in *
  * it is. What comes under the keys of before a renegotiation was made without it. */
 static void take_limits(struct tls *t)
 {
-    if (!t->hs.renegotiating && (!t->hs.recv_limit || t->rx.protection->hides_type)) {
+    if (hs_early_legal(&t->hs)) { /* made before anything was agreed */
+        t->rx_max = REC_PLAIN_MAX;
+    } else if (!t->hs.renegotiating && (!t->hs.recv_limit || t->rx.protection->hides_type)) {
         t->rx_max = engine_content_max(t, t->hs.recv_limit);
     }
 }
@@ -144,6 +146,9 @@ static int run_messages(struct tls *t)
             return engine_fail(t, rc, __func__, "the handshake flight could not be sealed");
         }
     }
+    if (hs_half_open(&t->hs)) {
+        engine_status_add(t, ST_HALF);
+    }
     if (!was && hs_connected(&t->hs)) {
         if (engine_status(t) & ST_CONNECTED) { /* one more without data between (threat 30) */
             TRY(count_idle(t));
@@ -171,20 +176,28 @@ static int take_handshake(struct tls *t, struct span body, struct span rest)
 
 static int take_data(struct tls *t, struct tls_in *in, const struct rec_opened *o)
 {
-    if (!hs_data_legal(&t->hs)) {
+    size_t n = o->plain.n + o->rest.n;
+    bool early = hs_early_legal(&t->hs);
+
+    if (!early && !hs_data_legal(&t->hs)) {
         return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                            "application data before the handshake is complete");
     }
-    if (o->plain.n + o->rest.n == 0) {
+    if (n == 0) {
         return count_idle(t);
     }
+    if (early && n > t->hs.early_left) { /* RFC 8446 section 4.2.10 */
+        return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
+                           "more early data than the session allows");
+    }
+    t->hs.early_left -= early ? (uint32_t)n : 0;
     t->idle = 0;
-    t->opened += o->plain.n + o->rest.n;
+    t->opened += n;
     in->plain = o->plain.p;
     in->nplain = o->plain.n;
     in->rest = o->rest.p;
     in->nrest = o->rest.n;
-    return TLS_EV_DATA;
+    return early ? TLS_EV_EARLY_DATA : TLS_EV_DATA;
 }
 
 /* May this record come without protection although we have keys? A change_cipher_spec, and on a
@@ -223,6 +236,9 @@ static int take_record(struct tls *t, const struct rec_header *head, struct tls_
         skip_early(t, head->len)) {
         return TLS_EV_PROGRESS;
     }
+    if (t->rx.protection == &protect_none && head->type == CT_HANDSHAKE) {
+        t->skip = 0; /* a second ClientHello: no more of it will come */
+    }
     if (!plain_is_legal(t, head->type)) {
         /* A client that was refused its early data may still be sending it: keep the record. */
         rc = rec_open(&t->rx, head->type, fragment, out, &o);
@@ -255,7 +271,11 @@ static int take_record(struct tls *t, const struct rec_header *head, struct tls_
     } else {
         switch (o.type) {
         case CT_APPLICATION_DATA:
-            return take_data(t, in, &o);
+            rc = take_data(t, in, &o);
+            if (rc >= 0) {
+                return rc;
+            }
+            break;
         case CT_HANDSHAKE:
             rc = take_handshake(t, o.plain, o.rest);
             break;

@@ -62,7 +62,7 @@ static int update_keys(struct tls *t, bool ask)
         rc = schedule13_next(t->hs.suite->hash, t->tx_secret);
     }
     if (rc == 0) {
-        rc = engine_keys(t, &t->tx, t->tx_secret);
+        rc = engine_keys(t, &t->tx, t->hs.suite, t->tx_secret);
     }
     if (rc < 0) { /* the peer may have been told: nothing more under the old ones */
         engine_fail(t, rc, __func__, "the sending keys could not be changed");
@@ -177,24 +177,16 @@ static size_t next_max(const struct tls *t, uint64_t burst)
     return small && small < t->tx_max ? small : t->tx_max;
 }
 
-int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
-             size_t room, size_t *made)
+/* At most `most` bytes of the parts. */
+static int seal(struct tls *t, const struct span *in, size_t nin, size_t most, size_t *taken,
+                uint8_t *dst, size_t room, size_t *made)
 {
     size_t total = 0;
 
-    *taken = *made = 0;
-    if (!(engine_status(t) & ST_CONNECTED)) {
-        return engine_status(t) & ST_FAILED ? ERR_CLOSED : ERR_STATE;
-    }
-    if (engine_status(t) & (ST_FAILED | ST_CLOSED)) {
-        return ERR_CLOSED;
-    }
-    if (t->hs.write_blocked) {
-        return ERR_STATE;
-    }
     for (size_t i = 0; i < nin; i++) {
         total += in[i].n;
     }
+    total = total < most ? total : most;
     do {
         struct span view[16];
         size_t nview, want = total - *taken, fit = rec_fit(&t->tx, room - *made);
@@ -220,6 +212,43 @@ int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, ui
         t->sealed_at = t->hs.set->now();
     }
     return 0;
+}
+
+int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
+             size_t room, size_t *made)
+{
+    *taken = *made = 0;
+    if (!(engine_status(t) & (ST_CONNECTED | ST_HALF))) {
+        return engine_status(t) & ST_FAILED ? ERR_CLOSED : ERR_STATE;
+    }
+    if (engine_status(t) & (ST_FAILED | ST_CLOSED)) {
+        return ERR_CLOSED;
+    }
+    if (t->hs.write_blocked) {
+        return ERR_STATE;
+    }
+    return seal(t, in, nin, SIZE_MAX, taken, dst, room, made);
+}
+
+size_t tls_early_room(const struct tls *t)
+{
+    bool open = t->hs.set->role == TLS_CLIENT && !(engine_status(t) & (ST_FAILED | ST_CLOSED));
+
+    return open ? t->hs.early_left : 0;
+}
+
+int tls_seal_early(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
+                   size_t room, size_t *made)
+{
+    int rc;
+
+    *taken = *made = 0;
+    if (tls_early_room(t) == 0) {
+        return engine_status(t) & (ST_FAILED | ST_CLOSED) ? ERR_CLOSED : ERR_STATE;
+    }
+    rc = seal(t, in, nin, tls_early_room(t), taken, dst, room, made);
+    t->hs.early_left -= (uint32_t)*taken;
+    return rc;
 }
 
 size_t tls_headroom(const struct tls *t)
@@ -270,7 +299,7 @@ int tls_key_update(struct tls *t, bool ask_peer)
     if (t->hs.version && !hs_is_13(&t->hs)) {
         return ERR_UNSUPPORTED;
     }
-    if (!tls_can_seal(t)) {
+    if (!tls_can_seal(t) || !(engine_status(t) & ST_CONNECTED)) {
         return engine_status(t) & ST_CONNECTED ? ERR_CLOSED : ERR_STATE;
     }
     write_notes(t);

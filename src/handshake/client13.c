@@ -28,6 +28,7 @@ int client13_on_retry(struct hs *h, struct rd *body)
     struct hs_work *k = h->work;
     const struct group *g = NULL;
 
+    TRY(early13_refused(h));
     TRY(hello_read(h, body, IN_HRR));
     if (!k->got_shares && buf_len(&k->cookie) == 0) {
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
@@ -63,6 +64,9 @@ int client13_on_hello(struct hs *h, struct rd *body)
                     "ServerHello without key_share");
     }
     TRY(psk13_answered(h));
+    if (!(h->facts & FACT_RESUMED)) {
+        TRY(early13_refused(h));
+    }
     if (!k->retried) {
         TRY(transcript_choose(&k->transcript, h->suite->hash, false));
     }
@@ -75,12 +79,13 @@ int client13_on_hello(struct hs *h, struct rd *body)
     TRY(keys13_handshake(h, span_of(shared, h->group ? h->group->secret_size : 0)));
     TRY(keys13_set(h, HS_READ, k->server_traffic));
     TRY(keys13_compat_ccs(h));
-    return keys13_set(h, HS_WRITE, k->client_traffic);
+    return h->early == TLS_EARLY_OFFERED ? 0 : keys13_set(h, HS_WRITE, k->client_traffic);
 }
 
 int client13_on_extensions(struct hs *h, struct rd *body)
 {
-    return ext_read(h, body, IN_EE);
+    TRY(ext_read(h, body, IN_EE));
+    return early13_answered(h);
 }
 
 int request13_read(struct hs *h, struct rd *body)
@@ -119,6 +124,7 @@ int client13_on_finished(struct hs *h, struct rd *body)
 
     TRY(finished13_check(h, body, k->server_traffic));
     TRY(keys13_application(h, client, server));
+    TRY(early13_end(h));
     if (h->facts & FACT_CLIENT_AUTH) {
         TRY(cert13_send(h));
     }

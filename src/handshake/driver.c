@@ -49,6 +49,22 @@ bool hs_data_legal(const struct hs *h)
            (h->renegotiating && h->state != C12_WAIT_FINISHED && h->state != S12_WAIT_FINISHED);
 }
 
+bool hs_early_legal(const struct hs *h)
+{
+    return h->state == S_WAIT_EOED;
+}
+
+bool hs_half_open(const struct hs *h)
+{
+    return (h->state == S_WAIT_EOED || h->state == S_WAIT_FINISHED) &&
+           h->early == TLS_EARLY_ACCEPTED;
+}
+
+const char *hs_alpn(const struct hs *h)
+{
+    return h->early == TLS_EARLY_OFFERED && h->work ? h->work->psk->alpn : h->alpn;
+}
+
 int64_t hs_now(const struct hs *h)
 {
     return h->set->now ? h->set->now() * 1000 : 0;
@@ -204,7 +220,11 @@ int hs_client_begin(struct hs *h)
         h->session = NULL;
     }
     if (h->session && hello_is_session13(h->session)) { /* used once (RFC 8446 appendix C.4) */
-        h->work->psk = h->session;
+        if (atomic_exchange(&h->session->spent, true)) {
+            session_unref(h->session);
+        } else {
+            h->work->psk = h->session;
+        }
         h->session = NULL;
     }
     TRY(rand_bytes(h->work->client_random, RANDOM_SIZE));
@@ -213,7 +233,8 @@ int hs_client_begin(struct hs *h)
     h->write_blocked = h->renegotiating; /* no peer expects data between our hello and Finished */
     /* Whether TLS 1.2 will ask for our signature over all of it is not known yet. */
     h->work->transcript.keep = hello_offers(h, TLS_1_2) && h->set->nidentities > 0;
-    return hello_client_send(h);
+    TRY(hello_client_send(h));
+    return early13_begin(h);
 }
 
 int hs_start(struct hs *h, const char *name, const char *sni)

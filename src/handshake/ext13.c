@@ -133,24 +133,6 @@ int ext_share_read(struct hs *h, struct rd *body, enum ext_where where)
     return 0;
 }
 
-/* ---- early_data ---- */
-int ext_early_read(struct hs *h, struct rd *body, enum ext_where where)
-{
-    uint32_t max;
-
-    if (where == IN_NST) { /* section 4.6.1 */
-        if (!rd_u32(body, &max)) {
-            return ext_bad(h, "early_data");
-        }
-        if (h->post) {
-            h->post->max_early = max;
-        }
-        return 0;
-    }
-    h->work->early_data = where == IN_CH;
-    return 0;
-}
-
 /* ---- post_handshake_auth ---- */
 int ext_post_auth_write(struct hs *h, struct wr *w, enum ext_where where)
 {

@@ -26,7 +26,7 @@ static const struct ext_row rows[] = {
     { EXT_SUPPORTED_VERSIONS, IN_CH | IN_SH | IN_HRR, ext_versions_write, ext_versions_read },
     { EXT_COOKIE, IN_CH | IN_HRR, ext_cookie_write, ext_cookie_read },
     { EXT_KEY_SHARE, IN_CH | IN_SH | IN_HRR, ext_share_write, ext_share_read },
-    { EXT_EARLY_DATA, IN_CH | IN_EE | IN_NST, NULL, ext_early_read },
+    { EXT_EARLY_DATA, IN_CH | IN_EE | IN_NST, ext_early_write, ext_early_read },
     { EXT_CERTIFICATE_AUTHORITIES, IN_CH | IN_CR, ext_authorities_write, ext_authorities_read },
     { EXT_OID_FILTERS, IN_CR, NULL, NULL }, /* section 4.2.5: what we do not know is ignored */
     { EXT_CERTIFICATE_TIMESTAMP, IN_CH | IN_CR | IN_CT | IN_SH12, ext_scts_write, ext_scts_read },

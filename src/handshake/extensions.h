@@ -58,5 +58,7 @@ int ext_modes_write(struct hs *h, struct wr *w, enum ext_where where);
 int ext_modes_read(struct hs *h, struct rd *body, enum ext_where where);
 int ext_psk_write(struct hs *h, struct wr *w, enum ext_where where);
 int ext_psk_read(struct hs *h, struct rd *body, enum ext_where where);
+/* early13.c */
+int ext_early_write(struct hs *h, struct wr *w, enum ext_where where);
 int ext_early_read(struct hs *h, struct rd *body, enum ext_where where);
 #endif

@@ -71,6 +71,8 @@ void hs_hand_off(const struct hs *h, struct wr *w)
     wr_u8(w, flags_of(h));
     wr_u8(w, h->facts & FACTS_KEPT);
     wr_u8(w, h->allow);
+    wr_u8(w, h->early);
+    wr_u8(w, h->early_why);
     wr_u64(w, (uint64_t)h->peer_not_after);
     put_text(w, h->alpn);
     put_text(w, h->sni);
@@ -168,12 +170,13 @@ static bool agreed_is_legal(const struct hs *h, unsigned flags)
 static int get_agreed(struct hs *h, struct rd *r, uint8_t *flags)
 {
     uint16_t suite, group, scheme;
-    uint8_t facts, allow;
+    uint8_t facts, allow, early, why;
     uint64_t until;
 
     if (!rd_u16(r, &suite) || !rd_u16(r, &group) || !rd_u16(r, &scheme) ||
         !rd_u16(r, &h->max_fragment) || !rd_u16(r, &h->send_limit) || !rd_u16(r, &h->recv_limit) ||
-        !rd_u8(r, flags) || !rd_u8(r, &facts) || !rd_u8(r, &allow) || !rd_u64(r, &until)) {
+        !rd_u8(r, flags) || !rd_u8(r, &facts) || !rd_u8(r, &allow) || !rd_u8(r, &early) ||
+        !rd_u8(r, &why) || !rd_u64(r, &until)) {
         return ERR_PARSE;
     }
     h->suite = find_suite(h->set, suite);
@@ -192,9 +195,13 @@ static int get_agreed(struct hs *h, struct rd *r, uint8_t *flags)
     h->facts = facts;
     h->peer_not_after = (int64_t)until;
     h->allow = allow == ALLOW_NO ? ALLOW_NO : allow == ALLOW_YES ? ALLOW_YES : ALLOW_UNSAID;
+    h->early = early;
+    h->early_why = why;
     h->state = connected_state(h);
     return (!group || h->group) && (!scheme || h->scheme) && allow == h->allow &&
-                   (facts & ~FACTS_KEPT) == 0 && agreed_is_legal(h, *flags)
+                   (facts & ~FACTS_KEPT) == 0 && early <= TLS_EARLY_ACCEPTED &&
+                   early != TLS_EARLY_OFFERED && why <= TLS_EARLY_REPLAY &&
+                   agreed_is_legal(h, *flags)
                ? 0
                : ERR_PARSE;
 }

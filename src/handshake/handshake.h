@@ -55,6 +55,7 @@ enum hs_state {
     C12_CONNECTED,
     S_WAIT_CH,
     S_WAIT_CH2,
+    S_WAIT_EOED, /* early data is accepted */
     S_WAIT_CERT,
     S_WAIT_CV,
     S_WAIT_FINISHED,
@@ -91,13 +92,14 @@ enum {
     FACT_STATUS = 32,     /* TLS 1.2: a CertificateStatus may come */
     FACT_RSA_KX = 64,     /* TLS 1.2: only the server's key can open the premaster secret */
     FACT_PSK = 128,       /* an external pre-shared key is in use */
+    FACT_EARLY = 256,     /* server: the client's early data is accepted */
 };
 
 enum hs_direction { HS_READ, HS_WRITE };
 
-/* Keys of one direction for hs.suite: a traffic secret in TLS 1.3, else the parts of the key block.
- */
+/* Keys of one direction: a traffic secret in TLS 1.3, else the parts of the key block. */
 struct hs_keys {
+    const struct suite *suite;
     const uint8_t *traffic;
     const uint8_t *mac, *key, *iv;
 };
@@ -106,10 +108,11 @@ struct hs_keys {
 struct hs_host {
     int (*send)(void *ctx, struct span message);
     int (*send_ccs)(void *ctx); /* TLS 1.3: for middleboxes (appendix D.4) */
+    /* NULL: none again, to write */
     int (*set_keys)(void *ctx, enum hs_direction d, const struct hs_keys *k);
     int (*warn)(void *ctx, enum alert desc);
     int (*key_update)(void *ctx, bool answer_wanted); /* the peer changed its sending keys */
-    int (*early_data)(void *ctx);                     /* records to skip will come (4.2.10) */
+    int (*skip_early)(void *ctx, size_t max); /* records to skip may come (section 4.2.10) */
     /* Another config from here on; the reference passes. ERR_ARG: not sealed, or of a client. */
     int (*use_config)(void *ctx, struct config *c);
     const uint8_t *(*traffic)(void *ctx, enum hs_direction d); /* TLS 1.3: the secret of now */
@@ -145,6 +148,9 @@ struct hs {
     struct tls_session
         *session;       /* client: offered, then the one to resume; server: resumed, made */
     bool finished_last; /* ours was the last message */
+    enum tls_early early;
+    enum tls_early_why early_why;
+    uint32_t early_left; /* bytes of early data that may still go (client) or come (server) */
     /* renegotiation (RFC 5746) */
     bool secure;                                      /* the peer knows it */
     bool renegotiating;                               /* this handshake is not the first */
@@ -192,6 +198,9 @@ size_t hs_message_max(unsigned type);
 bool hs_connected(const struct hs *h);
 bool hs_started(const struct hs *h);             /* the first flight was sent or received */
 bool hs_data_legal(const struct hs *h);          /* application data may arrive now */
+bool hs_early_legal(const struct hs *h);         /* early data may arrive now */
+bool hs_half_open(const struct hs *h);           /* server: data may answer early data already */
+const char *hs_alpn(const struct hs *h);         /* also of early data that is offered; or NULL */
 bool hs_is_13(const struct hs *h);               /* TLS 1.3 was negotiated */
 bool hs_knows_warnings(const struct hs *h);      /* alerts of the warning level mean something */
 bool hs_drops_ccs(const struct hs *h);           /* change_cipher_spec means nothing */

@@ -451,6 +451,11 @@ static int check_version(struct hs *h, const struct server_hello *s, enum ext_wh
     if (where != IN_SH12) { /* section 4.2.1: the extension says it, and nothing else */
         return 0;
     }
+    if (h->early != TLS_EARLY_NONE) { /* appendix D.3 */
+        TRY(early13_refused(h));
+        return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION),
+                    "the server was sent early data and answers with an older version");
+    }
     if (s->version != TLS_1_2 || !hello_offers(h, TLS_1_2) ||
         (h->renegotiating && server_chose_13(hello))) { /* section 4.1.3 */
         return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the server does not speak TLS %s",

@@ -62,7 +62,7 @@ int keys13_application(struct hs *h, uint8_t *client, uint8_t *server)
 
 int keys13_set(struct hs *h, enum hs_direction d, const uint8_t *traffic)
 {
-    return h->host->set_keys(h->ctx, d, &(struct hs_keys){ .traffic = traffic });
+    return h->host->set_keys(h->ctx, d, &(struct hs_keys){ .suite = h->suite, .traffic = traffic });
 }
 
 int keys13_compat_ccs(struct hs *h)

@@ -85,7 +85,8 @@ struct hs_work {
     struct schedule13 schedule;
     uint8_t prior[HASH_MAX]; /* transcript hash before the message being handled */
     uint8_t client_traffic[HASH_MAX], server_traffic[HASH_MAX]; /* handshake, then application */
-    uint8_t master[MASTER_SIZE], key_block[KEY_BLOCK_MAX];      /* TLS 1.2 */
+    uint8_t early_traffic[HASH_MAX];
+    uint8_t master[MASTER_SIZE], key_block[KEY_BLOCK_MAX]; /* TLS 1.2 */
     uint8_t client_random[RANDOM_SIZE], server_random[RANDOM_SIZE];
     uint8_t session_id[SESSION_ID_MAX];
     size_t session_id_len;
@@ -94,7 +95,8 @@ struct hs_work {
     uint8_t sent_share[KEX_SHARE_MAX];
     uint32_t ext_sent; /* rows of the extension table in our hello or request */
     uint32_t ext_got;  /* server: in the client's hello */
-    bool ccs_sent, retried, early_data;
+    bool ccs_sent, retried;
+    bool early_data;                /* the peer's last message has the extension */
     struct buf cookie;              /* client: from HelloRetryRequest */
     struct buf request_context;     /* client: of the CertificateRequest */
     uint8_t hello_digest[HASH_MAX]; /* server: of what may not change in a second ClientHello */
@@ -119,6 +121,7 @@ struct hs_work {
     bool alone;                               /* server: the key, without an exchange */
     bool offers_post_auth;
     uint16_t psk_index;          /* of the accepted one */
+    uint16_t psk_at;             /* server: of psk */
     struct rd psk_ids, psk_macs; /* server: offered, inside the message being handled */
     /* our certificate: what the peer asks for, how each of ours meets it, and the one */
     uint16_t cert_schemes[MAX_SCHEMES]; /* signature_algorithms_cert */
@@ -258,6 +261,9 @@ int request13_read(struct hs *h, struct rd *body) MUST_CHECK; /* and chooses our
 /* ---- pre-shared keys of TLS 1.3: from a session or from outside (psk13.c) ---- */
 /* Client: may its suites and switches offer this one? */
 bool psk13_usable(const struct hs *h, const struct tls_session *s);
+/* Server: takes from the hello the first session that could go on, and chooses the suite for it
+ * (NULL: there is none). */
+const struct suite *psk13_suite(struct hs *h, const struct client_hello *c);
 bool psk13_offers(const struct hs *h); /* does our ClientHello, as things are, have any? */
 /* Fills the binders in at the end of our ClientHello, when it offers keys. */
 int psk13_bind(struct hs *h, struct hs_msg *m) MUST_CHECK;
@@ -271,6 +277,16 @@ suite_test psk13_fits;
 /* Server: takes what the client offers, when it is acceptable: FACT_RESUMED, FACT_PSK. */
 int psk13_choose(struct hs *h) MUST_CHECK;
 struct span psk13_secret(const struct hs *h); /* of the one in use; empty: none */
+
+/* ---- early data (early13.c) ---- */
+bool early13_offers(const struct hs *h);       /* client: does our ClientHello? */
+int early13_begin(struct hs *h) MUST_CHECK;    /* client: behind the first ClientHello */
+int early13_refused(struct hs *h) MUST_CHECK;  /* client: by HelloRetryRequest, ServerHello */
+int early13_answered(struct hs *h) MUST_CHECK; /* client: by EncryptedExtensions */
+int early13_end(struct hs *h) MUST_CHECK;      /* client: EndOfEarlyData, when it was accepted */
+/* Server: FACT_EARLY and the secret; or what comes nevertheless is skipped. */
+int early13_choose(struct hs *h) MUST_CHECK;
+int server13_on_early_end(struct hs *h, struct rd *body);
 
 /* ---- external ones (psk_ext.c) ---- */
 const char *psk_label(const struct ext_psk *p); /* of its binder */

@@ -73,6 +73,9 @@ static int ticket_make(struct hs *h, struct span nonce, uint32_t *age_add, struc
         *age_add = s->age_add;
         s->made = p->made;
         s->lifetime = p->lifetime;
+        /* The client counts from now: this makes it from `made`. */
+        s->age_add -= (uint32_t)(hs_now(h) - p->made);
+        s->max_early = h->set->max_early;
         rc = ticket_seal(h->set->tickets, s, hs_now(h), ticket);
     }
     session_unref(s);
@@ -88,6 +91,7 @@ static int ticket_send(struct hs *h)
     struct buf ticket = { 0 };
     uint32_t age_add = 0;
     struct hs_msg m;
+    int rc;
 
     wr_u32(&w, p->count++);
     /* None that can be used or made: the connection goes on without (threat 26). */
@@ -101,9 +105,13 @@ static int ticket_send(struct hs *h)
     wr_u32(&m.w, age_add);
     wr_vec(&m.w, 1, nonce, sizeof nonce);
     wr_vec(&m.w, 2, buf_data(&ticket), buf_len(&ticket));
-    wr_u16(&m.w, 0); /* no extensions */
     buf_free(&ticket);
-    return hs_msg_send(h, &m);
+    rc = ext_write(h, &m.w, IN_NST);
+    if (rc == 0) {
+        return hs_msg_send(h, &m);
+    }
+    buf_free(&m.buf);
+    return rc;
 }
 
 int post13_tickets(struct hs *h)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Pre-shared keys of TLS 1.3 (RFC 8446 section 4.2.11), offered and taken: a session that is to be
  * resumed, and keys from outside. With a key exchange of its own (psk_dhe_ke), or, when asked for,
- * without (psk_ke); never with early data. */
+ * without (psk_ke). */
 #include "base/mem.h"
 #include "base/secret.h"
 #include "handshake/extensions.h"
@@ -12,7 +12,7 @@ enum { PSK_KE = 0, PSK_DHE_KE = 1 };
 #define LOOKS 8
 #define TRIES 4
 /* How much older a client may say that its ticket is than the session is: its clock may have been
- * set. Only early data would need more care (section 8.3). */
+ * set. Early data needs more care (early13.c). */
 #define AGE_SLACK  (10 * 60 * 1000)
 #define BINDER_MIN 32
 
@@ -282,8 +282,8 @@ static bool acceptable(const struct hs *h, const struct tls_session *s, uint32_t
     const struct suite *was = suite_by_id(s->suite);
     uint32_t age = hidden_age - s->age_add;
 
-    return hello_is_session13(s) && was && was->version == h->suite->version &&
-           was->hash == h->suite->hash && s->secret_len == hash_size(was->hash) &&
+    return hello_is_session13(s) && was && hello_is_suite13(was) &&
+           s->secret_len == hash_size(was->hash) &&
            memcmp(s->context, h->set->context, SESSION_CONTEXT) == 0 &&
            span_eq(span_text(s->sni), span_text(h->sni)) &&
            age <= hs_now(h) - s->made + AGE_SLACK &&
@@ -324,7 +324,50 @@ static struct tls_session *open_ticket(const struct hs *h, struct span ticket, u
     return NULL;
 }
 
-/* The first acceptable key among the first identities, if there is one. */
+static bool has_its_hash(struct hs *h, const struct suite *s)
+{
+    return s->hash == suite_by_id(h->work->psk->suite)->hash;
+}
+
+/* Early data needs the very one (section 4.2.10), else it is ours to choose among those with its
+ * hash. */
+static const struct suite *suite_for(struct hs *h, const struct client_hello *c)
+{
+    const struct suite *was = suite_by_id(h->work->psk->suite);
+
+    if (h->work->retried) {
+        return has_its_hash(h, h->suite) && hello_client_lists(c, h->suite->id) ? h->suite : NULL;
+    }
+    for (size_t i = 0; i < h->set->nsuites && h->work->early_data; i++) {
+        if (h->set->suites[i] == was && hello_client_lists(c, was->id)) {
+            return was;
+        }
+    }
+    return hello_choose_suite(h, c, TLS_1_3, has_its_hash);
+}
+
+const struct suite *psk13_suite(struct hs *h, const struct client_hello *c)
+{
+    struct hs_work *k = h->work;
+    struct rd ids = psk13_speaks(h) ? k->psk_ids : rd_of(NULL, 0), id;
+    const struct suite *suite = NULL;
+    uint32_t age;
+
+    for (k->psk_at = 0;; k->psk_at++) {
+        session_unref(k->psk);
+        k->psk = NULL;
+        if (k->psk_at == TRIES || !rd_vec(&ids, 2, &id) || !rd_u32(&ids, &age)) {
+            return NULL;
+        }
+        k->psk = open_ticket(h, span_of(id.p, id.n), age);
+        suite = k->psk ? suite_for(h, c) : NULL;
+        if (suite) {
+            return suite;
+        }
+    }
+}
+
+/* The first key among the first identities that goes with the suite, if there is one. */
 static void find(struct hs *h)
 {
     struct hs_work *k = h->work;
@@ -336,10 +379,7 @@ static void find(struct hs *h)
             return;
         }
         k->external = psk_find(h->set, span_of(id.p, id.n), h->suite->hash);
-        if (!k->external && k->psk_index < TRIES) {
-            k->psk = open_ticket(h, span_of(id.p, id.n), age);
-        }
-        if (k->external || k->psk) {
+        if (k->external || (k->psk && k->psk_index == k->psk_at)) {
             return;
         }
     }

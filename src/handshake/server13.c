@@ -53,8 +53,10 @@ static int negotiate(struct hs *h, const struct client_hello *c, struct rd *body
         return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION),
                     "ClientHello lacks psk_key_exchange_modes");
     }
-    /* One that an external key goes with (section 4.2.11), and no other after a retry. */
-    suite = k->retried && hello_client_lists(c, h->suite->id) ? h->suite : NULL;
+    /* One that a session or an external key goes with (section 4.2.11), and no other after a retry.
+     */
+    suite = psk13_suite(h, c);
+    suite = k->retried && hello_client_lists(c, h->suite->id) ? h->suite : suite;
     suite = suite || !h->set->psks ? suite : hello_choose_suite(h, c, TLS_1_3, psk13_fits);
     suite = suite ? suite : hello_choose_suite(h, c, TLS_1_3, NULL);
     if (!suite) {
@@ -151,8 +153,8 @@ static int retry(struct hs *h, const struct client_hello *c)
     TRY(hello_digest(c, k->hello_digest));
     k->transcript.keep = !rd_done(&k->psk_ids); /* the next binder covers it */
     TRY(transcript_choose(&k->transcript, h->suite->hash, true));
-    TRY(hello_send(h, IN_HRR));
-    return k->early_data ? h->host->early_data(h->ctx) : 0;
+    TRY(early13_choose(h));
+    return hello_send(h, IN_HRR);
 }
 
 static int extensions_send(struct hs *h)
@@ -206,7 +208,7 @@ static int flight(struct hs *h)
     TRY(rc);
     TRY(keys13_handshake(h, span_of(shared, h->group ? h->group->secret_size : 0)));
     TRY(keys13_set(h, HS_WRITE, k->server_traffic));
-    TRY(keys13_set(h, HS_READ, k->client_traffic));
+    TRY(keys13_set(h, HS_READ, h->facts & FACT_EARLY ? k->early_traffic : k->client_traffic));
     TRY(extensions_send(h));
     if (!(h->facts & (FACT_RESUMED | FACT_PSK))) { /* section 4.3.2 */
         if (h->set->client_auth != CLIENT_AUTH_NONE) {
@@ -220,7 +222,7 @@ static int flight(struct hs *h)
     /* Handshake secrets have done their work but the client's, for its Finished; the application
      * secret of the client waits where the server's was. */
     memcpy(k->server_traffic, client, HASH_MAX);
-    return k->early_data ? h->host->early_data(h->ctx) : 0;
+    return 0;
 }
 
 int server13_on_hello(struct hs *h, struct rd *body)
@@ -260,6 +262,7 @@ int server13_on_hello(struct hs *h, struct rd *body)
         TRY(transcript_choose(&k->transcript, h->suite->hash, false));
     }
     transcript_drop_raw(&k->transcript);
+    TRY(early13_choose(h));
     return flight(h);
 }
 

@@ -115,6 +115,9 @@ int settings_seal(struct settings *s, struct error *err)
     if (verifies && !s->now && (anchors || !s->psks)) {
         return FAIL(err, ERR_ARG, "no clock is set to check validity dates with");
     }
+    if (s->max_early && (!s->tickets || !s->now)) {
+        return FAIL(err, ERR_ARG, "early data needs ticket keys and a clock");
+    }
     if (s->role == TLS_SERVER && s->nidentities == 0) { /* TLS 1.2 has no such keys */
         s->min_version = TLS_1_3;
     }

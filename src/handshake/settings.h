@@ -24,6 +24,26 @@ enum renegotiation {
     RENEGOTIATE_ANY, /* with a peer that knows no RFC 5746 too: an attacker may have spoken first */
 };
 
+/* Early data (RFC 8446 section 2.3) of a connection: what became of it. */
+enum tls_early {
+    TLS_EARLY_NONE,     /* the client offers none */
+    TLS_EARLY_OFFERED,  /* client: the server has not said yet */
+    TLS_EARLY_REJECTED, /* none was or will be delivered */
+    TLS_EARLY_ACCEPTED,
+};
+/* Server: the first reason to reject it. */
+enum tls_early_why {
+    TLS_EARLY_FINE,       /* there is none */
+    TLS_EARLY_DISABLED,   /* config_set_early_data() was not called */
+    TLS_EARLY_RETRY,      /* this ClientHello was answered by HelloRetryRequest */
+    TLS_EARLY_NO_SESSION, /* the client's first key is no session, or it is not resumed */
+    TLS_EARLY_TICKET,     /* which was given for none, or for more than we take now */
+    TLS_EARLY_SUITE,      /* another cipher suite than the session's, or another protocol */
+    TLS_EARLY_ALPN,
+    TLS_EARLY_AGE,    /* the client's age of the ticket is not ours (section 8.3) */
+    TLS_EARLY_REPLAY, /* it was here before, or that is not known (section 8) */
+};
+
 #define SETTINGS_SUITES     32
 #define SETTINGS_GROUPS     8
 #define SETTINGS_SCHEMES    20
@@ -50,6 +70,16 @@ typedef int extension_fn(void *ctx, struct tls *t, uint16_t id, struct span body
  * on, or another sealed server config, which takes the place of ours in all things; that reference
  * passes to the connection. 0, or anything else to refuse the name. */
 typedef int sni_fn(void *ctx, struct tls *t, const char *name, struct config **instead);
+
+/* Server: may the early data of this ClientHello be taken (RFC 8446 section 8)? Asked last, when
+ * all else says yes. binder: the verified PSK binder, 32 or 48 bytes, that no two honest
+ * ClientHellos share. true at most once for each binder within EARLY_WINDOW_MS, over all servers
+ * that open these tickets; false when it was here before or when that is not sure. */
+typedef bool replay_fn(void *ctx, struct span binder, int64_t now_ms);
+/* How far the client's age of its ticket may be from ours, either way (section 8.3), and so for how
+ * long one ClientHello can come with early data. Milliseconds. */
+#define EARLY_AGE_MS    10000
+#define EARLY_WINDOW_MS (2 * EARLY_AGE_MS)
 
 /* What the chain of an identity is made of, for choosing among several. */
 struct chain_facts {
@@ -110,6 +140,11 @@ struct settings {
     uint8_t context[SESSION_CONTEXT]; /* what a session is bound to (threat 27); made when sealed */
     struct ext_psk *psks;             /* in order of preference */
     bool psk_ke;                      /* TLS 1.3: a key alone, without an exchange, will do */
+    bool early_data;                  /* client: asks to send it with a session that allows it */
+    uint32_t max_early;               /* server: bytes of it that a ticket allows; 0: none */
+    struct replay_store *replay;      /* server: with max_early one of these */
+    replay_fn *on_replay;
+    void *on_replay_ctx;
     /* records */
     uint16_t record_limit; /* record_size_limit of ours; 0: a client does not offer it */
     uint16_t padding;   /* TLS 1.3: content is padded to a multiple, a power of 2; 0: it is not */

@@ -32,7 +32,7 @@ static int none_seal(struct rec_half *h, uint8_t type, const struct span *in, si
 }
 
 const struct protection protect_none = {
-    .max_len = REC_PLAIN_MAX,
+    .max_len = REC_SEALED_MAX, /* of early data that a server skips */
     .open = none_open,
     .seal = none_seal,
 };

@@ -167,7 +167,7 @@ int rec_header_parse(const struct rec_half *h, const uint8_t p[static REC_HEADER
     }
     /* Before a byte of it is buffered (threat 7). A record that TLS 1.3 cannot have
      * sealed (change_cipher_spec, a plaintext alert) is held to the smaller limit. */
-    if (out->len > (h->protection->hides_type && out->type != CT_APPLICATION_DATA
+    if (out->len > (h->protection->max_len == REC_SEALED_MAX && out->type != CT_APPLICATION_DATA
                         ? (size_t)REC_PLAIN_MAX
                         : h->protection->max_len)) {
         return TLS_ALERT(ALERT_RECORD_OVERFLOW);

@@ -104,6 +104,11 @@ void replay_store_unref(struct replay_store *s)
     }
 }
 
+int64_t replay_store_window(const struct replay_store *s)
+{
+    return s->period - SLACK_MS;
+}
+
 /* ---- under the lock ---- */
 
 static void forget(struct replay_store *s, struct generation *g)

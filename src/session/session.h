@@ -20,6 +20,7 @@
 
 struct tls_session {
     atomic_uint refs;
+    atomic_bool spent; /* TLS 1.3 client: was offered (RFC 8446 appendix C.4); not serialised */
     uint16_t version, suite;
     uint16_t group;           /* 0: none (RSA key exchange) */
     bool ems;                 /* TLS 1.2: extended master secret (RFC 7627) */
@@ -107,6 +108,7 @@ struct replay_store;
 struct replay_store *replay_store_new(size_t entries, int64_t window_ms);
 struct replay_store *replay_store_ref(struct replay_store *s);
 void replay_store_unref(struct replay_store *s); /* NULL is fine */
+int64_t replay_store_window(const struct replay_store *s);
 /* May the early data of this ClientHello be accepted? value: its PSK binder, already verified (else
  * anyone can fill the store), or a hash of it. True once at most in a window, and for some time
  * after it. Never true in the first window from the first call on (an earlier process may have

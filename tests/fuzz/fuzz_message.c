@@ -19,7 +19,7 @@ static const enum hs_state states[] = {
     C12_WAIT_STATUS, C12_WAIT_SKE,      C12_WAIT_CR,       C12_WAIT_DONE,  C12_WAIT_NST,
     C12_WAIT_CCS,    C12_WAIT_FINISHED, C12_CONNECTED,     S12_WAIT_CERT,  S12_WAIT_CKE,
     S12_WAIT_CV,     S12_WAIT_CCS,      S12_WAIT_FINISHED, S12_CONNECTED,  S_POST_CERT,
-    S_POST_CV,       S_POST_FINISHED,
+    S_POST_CV,       S_POST_FINISHED,   S_WAIT_EOED,
 };
 #define NSTATES (sizeof states / sizeof *states)
 _Static_assert(NSTATES == HS_STATES, "every state has its place");
@@ -42,6 +42,13 @@ static int host_send(void *ctx, struct span message)
 static int host_nothing(void *ctx)
 {
     (void)ctx;
+    return 0;
+}
+
+static int host_skip(void *ctx, size_t max)
+{
+    (void)ctx;
+    sure(max >= 16384);
     return 0;
 }
 
@@ -83,7 +90,7 @@ static const struct hs_host host = {
     .warn = host_warn,
     .traffic = host_traffic,
     .key_update = host_key_update,
-    .early_data = host_nothing,
+    .skip_early = host_skip,
 };
 
 /* ---- states ---- */

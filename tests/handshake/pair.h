@@ -4,116 +4,25 @@
  */
 #ifndef TESTS_HANDSHAKE_PAIR_H
 #define TESTS_HANDSHAKE_PAIR_H
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
-
-#include "base/buf.h"
 #include "engine_local.h"
 #include "handshake/local.h"
 #include "record/record.h"
+#include "tests/handshake/pki.h"
 
-#define PAIR_NOW  INT64_C(1750000000)
-#define PAIR_HOST "server.test"
-#define WIRE_MAX  (1 << 17)
-
-/* ---- certificates ---- */
-enum { ID_P256, ID_P384, ID_RSA, ID_ED25519, ID_KINDS };
-
-struct pki {
-    struct privkey *ca_key;
-    struct buf ca_der;
-    struct cert ca;
-    struct trust *trust, *other; /* other: of a CA that signed nothing here */
-    struct identity *server[ID_KINDS], *client, *other_server; /* other_server: P-256 too */
-};
-static struct pki pki;
-
-static inline struct identity *pki_identity(enum key_type type, const char *name, bool server)
-{
-    struct privkey *key;
-    struct buf der = { 0 }, pem = { 0 };
-    struct identity *id;
-    struct issue what = { .common_name = name,
-                          .names = &name,
-                          .nnames = 1,
-                          .server = server,
-                          .client = !server,
-                          .not_before = PAIR_NOW - 86400,
-                          .not_after = PAIR_NOW + 86400,
-                          .issuer_key = pki.ca_key,
-                          .issuer = &pki.ca };
-
-    assert_int_equal(privkey_generate(&key, type, 2048), 0);
-    what.key = key;
-    assert_int_equal(cert_issue(&what, &der, NULL), 0);
-    assert_int_equal(privkey_write_pem(key, &pem), 0);
-    assert_int_equal(identity_from_bytes(&id, buf_span(&der), buf_span(&pem), NULL, NULL), 0);
-    buf_free(&der);
-    buf_free(&pem);
-    privkey_unref(key);
-    return id;
-}
-
-static inline struct trust *pki_trust(struct privkey *key, const char *name, struct buf *der)
-{
-    struct trust *t = trust_new();
-    struct issue what = { .common_name = name,
-                          .ca = true,
-                          .not_before = PAIR_NOW - 86400,
-                          .not_after = PAIR_NOW + 86400,
-                          .key = key,
-                          .issuer_key = key };
-
-    assert_non_null(t);
-    assert_int_equal(cert_issue(&what, der, NULL), 0);
-    assert_int_equal(trust_add_pem(t, buf_span(der), NULL), 1);
-    return t;
-}
-
-static inline int pki_make(void **state)
-{
-    static const enum key_type types[] = { KEY_EC_P256, KEY_EC_P384, KEY_RSA, KEY_ED25519 };
-    struct privkey *key;
-    struct buf der = { 0 };
-
-    (void)state;
-    assert_int_equal(crypto_init(), 0);
-    assert_int_equal(privkey_generate(&pki.ca_key, KEY_EC_P256, 0), 0);
-    pki.trust = pki_trust(pki.ca_key, "Test CA", &pki.ca_der);
-    assert_int_equal(cert_parse(&pki.ca, buf_span(&pki.ca_der), NULL), 0);
-    assert_int_equal(privkey_generate(&key, KEY_EC_P256, 0), 0);
-    pki.other = pki_trust(key, "Other CA", &der);
-    buf_free(&der);
-    privkey_unref(key);
-    for (size_t i = 0; i < ID_KINDS; i++) {
-        pki.server[i] = pki_identity(types[i], PAIR_HOST, true);
-    }
-    pki.other_server = pki_identity(KEY_EC_P256, PAIR_HOST, true);
-    pki.client = pki_identity(KEY_EC_P256, "client.test", false);
-    return 0;
-}
-
-static inline int pki_free(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < ID_KINDS; i++) {
-        identity_unref(pki.server[i]);
-    }
-    identity_unref(pki.client);
-    identity_unref(pki.other_server);
-    trust_unref(pki.trust);
-    trust_unref(pki.other);
-    buf_free(&pki.ca_der);
-    privkey_unref(pki.ca_key);
-    return 0;
-}
+#define WIRE_MAX (1 << 17)
 
 /* ---- two ends ---- */
 /* TLS 1.3 secrets, and the master secret of TLS 1.2. */
-enum { SECRET_CH, SECRET_SH, SECRET_CA, SECRET_SA, SECRET_EXPORTER, SECRET_MASTER, SECRETS };
+enum {
+    SECRET_CH,
+    SECRET_SH,
+    SECRET_CA,
+    SECRET_SA,
+    SECRET_EXPORTER,
+    SECRET_CE,
+    SECRET_MASTER,
+    SECRETS
+};
 
 struct end {
     struct tls *t;
@@ -124,6 +33,8 @@ struct end {
     uint8_t warning; /* the last */
     uint8_t got[WIRE_MAX];
     size_t ngot;
+    uint8_t early[1 << 15]; /* early data: what came before it was done */
+    size_t nearly;
 };
 /* A key from outside; hash and names as for config_add_psk(). */
 struct pair_psk {
@@ -152,7 +63,11 @@ struct pair_params {
     const char *status;
     verify_fn *on_verify; /* of the client */
     bool psk_ke[2];
-    struct pair_psk psk[2][3];                /* by role */
+    struct pair_psk psk[2][3]; /* by role */
+    bool early;                /* the client may send early data */
+    uint32_t max_early;        /* of the server, which takes all of it unless on_replay says no */
+    replay_fn *on_replay;
+    struct replay_store *replay;
     bool no_server_id, no_trust, verify_none; /* no_trust: nor a clock, for the client */
 };
 struct pair {
@@ -184,6 +99,7 @@ static inline void pair_keylog(void *ctx, const char *line)
                                                  "CLIENT_TRAFFIC_SECRET_0 ",
                                                  "SERVER_TRAFFIC_SECRET_0 ",
                                                  "EXPORTER_SECRET ",
+                                                 "CLIENT_EARLY_TRAFFIC_SECRET ",
                                                  "CLIENT_RANDOM " };
     struct pair *p = ctx;
 
@@ -200,6 +116,27 @@ static inline void pair_keylog(void *ctx, const char *line)
             }
         }
     }
+}
+
+static inline bool pair_never_replayed(void *ctx, struct span binder, int64_t now_ms)
+{
+    (void)ctx;
+    (void)now_ms;
+    return binder.n >= 32;
+}
+
+/* The same again: an object that was offered is not offered a second time. */
+static inline struct tls_session *session_again(struct tls_session *s)
+{
+    struct tls_session *copy;
+    struct buf b = { 0 };
+
+    if (!s || session_write(s, &b) < 0) { /* a test made it up */
+        return s ? session_ref(s) : NULL;
+    }
+    assert_int_equal(session_parse(&copy, buf_span(&b)), 0);
+    buf_free(&b);
+    return copy;
 }
 
 static inline size_t count_ids(const uint16_t ids[3])
@@ -249,6 +186,12 @@ static inline struct config *pair_config(struct pair *p, enum tls_role role,
     assert_int_equal(config_set_versions(c, TLS_1_2, max ? max : TLS_1_3), 0);
     if (!client) {
         assert_int_equal(config_set_sessions(c, q->cache, q->tickets, q->life ? q->life : 3600), 0);
+        assert_int_equal(config_set_early_data(c, q->max_early, q->replay,
+                                               q->replay || !q->max_early ? NULL
+                                               : q->on_replay             ? q->on_replay
+                                                                          : pair_never_replayed,
+                                               p),
+                         0);
         if (!q->no_server_id) {
             assert_int_equal(
                 config_add_identity(c, q->other_server ? pki.other_server : pki.server[q->id]), 0);
@@ -258,6 +201,7 @@ static inline struct config *pair_config(struct pair *p, enum tls_role role,
     } else {
         assert_int_equal(config_set_max_fragment(c, q->max_fragment), 0);
         assert_int_equal(config_set_flag(c, CONFIG_TICKETS, !q->no_tickets), 0);
+        assert_int_equal(config_set_flag(c, CONFIG_EARLY_DATA, q->early), 0);
         assert_int_equal(config_set_flag(c, CONFIG_FALLBACK, q->fallback), 0);
         assert_int_equal(config_set_flag(c, CONFIG_POST_AUTH, q->post_auth), 0);
         assert_int_equal(config_set_flag(c, CONFIG_STATUS, q->status != NULL), 0);
@@ -272,9 +216,11 @@ static inline struct tls *pair_end(struct pair *p, enum tls_role role, const str
 {
     struct config *c = pair_config(p, role, q);
     const char *host = q->host ? q->host : PAIR_HOST; /* "": none */
+    struct tls_session *s = session_again(q->resume);
     struct tls *t;
 
-    assert_int_equal(tls_new(&t, c, role == TLS_SERVER ? NULL : host, NULL, q->resume, NULL), 0);
+    assert_int_equal(tls_new(&t, c, role == TLS_SERVER ? NULL : host, NULL, s, NULL), 0);
+    session_unref(s);
     config_unref(c);
     return t;
 }
@@ -285,7 +231,7 @@ static inline struct pair *pair_new(const struct pair_params *q)
     static struct pair p; /* large; one at a time */
 
     q = q ? q : &usual;
-    p.c.nin = p.c.ngot = p.s.nin = p.s.ngot = 0;
+    p.c.nin = p.c.ngot = p.s.nin = p.s.ngot = p.c.nearly = p.s.nearly = 0;
     p.c.rc = p.s.rc = 0;
     p.c.done = p.c.closed = p.c.warned = p.s.done = p.s.closed = p.s.warned = 0;
     p.c.t = pair_end(&p, TLS_CLIENT, q);
@@ -330,6 +276,12 @@ static inline void end_give(struct end *e, const void *p, size_t n)
         if (rc == TLS_EV_WARNING) {
             e->warned++;
             e->warning = in.alert;
+        }
+        if (rc == TLS_EV_EARLY_DATA) {
+            assert_true(e->done == 0);
+            assert_true(in.nplain > 0 && in.nrest == 0 && e->nearly + in.nplain <= sizeof e->early);
+            memcpy(e->early + e->nearly, in.plain, in.nplain);
+            e->nearly += in.nplain;
         }
         if (rc == TLS_EV_DATA) {
             assert_true(e->done > 0);

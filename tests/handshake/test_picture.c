@@ -32,6 +32,7 @@ static const char *const states[HS_STATES] = {
     [C12_CONNECTED] = "C12_CONNECTED",
     [S_WAIT_CH] = "S_WAIT_CH",
     [S_WAIT_CH2] = "S_WAIT_CH2",
+    [S_WAIT_EOED] = "S_WAIT_EOED",
     [S_WAIT_CERT] = "S_WAIT_CERT",
     [S_WAIT_CV] = "S_WAIT_CV",
     [S_WAIT_FINISHED] = "S_WAIT_FINISHED",
@@ -76,15 +77,11 @@ static const struct name messages[] = {
     { HS_RENEGOTIATION_REFUSED, "renegotiation refused" },
 };
 static const struct name facts[] = {
-    { FACT_RETRY, "retry" },
-    { FACT_CLIENT_AUTH, "client auth" },
-    { FACT_PEER_CERT, "not empty" },
-    { FACT_RESUMED, "resumed" },
-    { FACT_TICKET, "ticket" },
-    { FACT_STATUS, "status" },
-    { FACT_RSA_KX, "RSA" },
-    { FACT_PSK, "external key" },
-    { 0, NULL },
+    { FACT_RETRY, "retry" },         { FACT_CLIENT_AUTH, "client auth" },
+    { FACT_PEER_CERT, "not empty" }, { FACT_RESUMED, "resumed" },
+    { FACT_TICKET, "ticket" },       { FACT_STATUS, "status" },
+    { FACT_RSA_KX, "RSA" },          { FACT_PSK, "external key" },
+    { FACT_EARLY, "early data" },    { 0, NULL },
 };
 static const struct name proofs[] = {
     { PROVES_CHAIN, "chain" },       { PROVES_POSSESSION, "possession" },

@@ -253,9 +253,11 @@ static struct pair *with_sni(const struct pair_params *q, const char *sni)
 {
     struct pair *p = pair_new(q);
     struct config *c = pair_config(p, TLS_CLIENT, q);
+    struct tls_session *s = session_again(q->resume);
 
     tls_free(p->c.t);
-    assert_int_equal(tls_new(&p->c.t, c, PAIR_HOST, sni, q->resume, NULL), 0);
+    assert_int_equal(tls_new(&p->c.t, c, PAIR_HOST, sni, s, NULL), 0);
+    session_unref(s);
     config_unref(c);
     pair_run(p, WIRE_MAX);
     assert_int_equal(p->c.rc, 0);
