@@ -142,6 +142,16 @@ static inline void craft_set(struct craft *c, unsigned id, const void *body, siz
     craft_insert(c, at, id, body, n);
 }
 
+/* One identity: the binder of the hello as it is now, a first one. SHA-256. */
+static inline void craft_bind(struct craft *c, struct span secret, const char *label)
+{
+    uint8_t at[HASH_MAX], binder[HASH_MAX];
+
+    assert_int_equal(hash_once(HASH_SHA256, c->m, c->n - 35, at), 0);
+    assert_int_equal(schedule13_binder(HASH_SHA256, secret, label, at, binder), 0);
+    memcpy(c->m + c->n - 32, binder, 32);
+}
+
 /* What is in clear of what one end has to say: its first message. */
 static inline void craft_take(struct end *from, struct craft *c)
 {

@@ -242,16 +242,22 @@ static void test_requests(void **state)
     }
 }
 
-/* ---- more than one of a type ---- */
-static void assert_no_two(const struct craft *m)
+/* ---- what we send ourselves ---- */
+/* Each where it belongs, and once. */
+static void assert_ours(const struct craft *m, unsigned where)
 {
     for (size_t at = m->ext + 2; at < m->n; at += 4 + get16(m->m + at + 2)) {
-        assert_int_equal(craft_find(m, (unsigned)get16(m->m + at)), at);
+        unsigned id = (unsigned)get16(m->m + at);
+
+        assert_int_equal(craft_find(m, id), at);
+        if ((id & 0x0f0f) != 0x0a0a) { /* of RFC 8701: the two that mean nothing */
+            assert_int_not_equal(answer_alert(id, where, NULL), ALERT_ILLEGAL_PARAMETER);
+        }
     }
 }
 
-/* In what we send: there are none, and pre_shared_key is the last. */
-static void test_ours_are_single(void **state)
+/* And pre_shared_key is the last in a hello. */
+static void test_ours(void **state)
 {
     struct pair_params q = rich();
     struct hand h;
@@ -262,7 +268,7 @@ static void test_ours_are_single(void **state)
     for (unsigned again = 0; again < 2; again++) {
         p = pair_new(&q);
         craft_take(&p->c, &a);
-        assert_no_two(&a);
+        assert_ours(&a, CH);
         pair_free(p);
         if (again) {
             const struct span psk = craft_body(&a, EXT_PRE_SHARED_KEY);
@@ -276,22 +282,24 @@ static void test_ours_are_single(void **state)
     q = rich();
     flight_begin(&flight, &q);
     for (size_t at = 0; at < flight.n; at += message_size(flight.m + at)) {
-        unsigned type = flight.m[at];
+        static const uint8_t where[] = {
+            [HS_SERVER_HELLO] = SH,        [HS_ENCRYPTED_EXTENSIONS] = EE, [HS_CERTIFICATE] = CT,
+            [HS_CERTIFICATE_REQUEST] = CR, [HS_CERTIFICATE_VERIFY] = 0,    [HS_FINISHED] = 0
+        };
 
-        if (type == HS_SERVER_HELLO || type == HS_ENCRYPTED_EXTENSIONS ||
-            type == HS_CERTIFICATE_REQUEST || type == HS_CERTIFICATE) {
+        if (where[flight.m[at]]) {
             craft_of(&b, flight.m + at);
-            assert_no_two(&b);
-            assert_true(type != HS_ENCRYPTED_EXTENSIONS || b.n > 6);
+            assert_true(b.n > b.ext + 2);
+            assert_ours(&b, where[flight.m[at]]);
         }
     }
     flight_free(&flight);
     p = client_certificate(&b, &h);
-    assert_no_two(&b);
+    assert_ours(&b, CT);
     hand_free(&h);
     pair_free(p);
     p = fresh_ticket(&b, &h);
-    assert_no_two(&b);
+    assert_ours(&b, NST);
     hand_free(&h);
     pair_free(p);
 }
@@ -537,7 +545,7 @@ int main(void)
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_answers_to_server),
         cmocka_unit_test(test_requests),
-        cmocka_unit_test(test_ours_are_single),
+        cmocka_unit_test(test_ours),
         cmocka_unit_test(test_two_of_a_type),
         cmocka_unit_test(test_nothing_unasked),
         cmocka_unit_test(test_versions_of_client),

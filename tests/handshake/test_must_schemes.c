@@ -261,6 +261,85 @@ static void test_weak_chain_is_the_last(void **state)
     identity_unref(good);
 }
 
+/* ---- RSASSA-PSS-params ---- */
+/* A certificate signed with RSASSA-PSS, both times with these parameters. */
+static bool is_known(struct span params)
+{
+    static const uint8_t pss[] = { 0x30, 0x41, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 10 };
+    static uint8_t bytes[4096];
+    static struct privkey *key;
+    struct issue what = { .common_name = "pss",
+                          .ca = true,
+                          .not_before = PAIR_NOW - 86400,
+                          .not_after = PAIR_NOW + 86400 };
+    struct buf der = { 0 };
+    uint8_t *from = bytes;
+    struct cert c;
+    size_t n;
+
+    if (!key) {
+        assert_int_equal(privkey_generate(&key, KEY_RSA_PSS, 2048), 0);
+    }
+    if (params.n == 0) {
+        privkey_unref(key);
+        return false;
+    }
+    what.key = what.issuer_key = key;
+    assert_int_equal(cert_issue(&what, &der, NULL), 0);
+    n = buf_len(&der);
+    memcpy(bytes, buf_data(&der), n);
+    buf_free(&der);
+    for (unsigned i = 0; i < 2; i++) { /* 0x34 bytes of contents are there */
+        uint8_t *at = memmem(from, n - (size_t)(from - bytes), pss, sizeof pss);
+        size_t more = params.n - 0x36;
+
+        assert_non_null(at);
+        from = at + sizeof pss;
+        memmove(from + params.n, from + 0x36, n - (size_t)(from - bytes) - 0x36);
+        memcpy(from, params.p, params.n);
+        at[1] = (uint8_t)(at[1] + more);
+        n += more;
+        put16(bytes + 2, n - 4);
+        if (i == 0) { /* inside of what is signed */
+            put16(bytes + 6, get16(bytes + 6) + more);
+        }
+    }
+    return cert_parse(&c, span_of(bytes, n), NULL) == 0 && c.sig_known;
+}
+
+/* Nothing but DER: the same parameters in other encodings are not those of a signature. */
+static void test_pss_parameters_are_der(void **state)
+{
+#define SHA256 "\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00"
+#define MGF1   "\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08" SHA256
+    static const struct {
+        const char *params;
+        size_t n;
+        bool good;
+    } rows[] = {
+        { "\x30\x34\xa0\x0f" SHA256 "\xa1\x1c" MGF1 "\xa2\x03\x02\x01\x20", 0x36, true },
+        /* lengths that are too long */
+        { "\x30\x81\x34\xa0\x0f" SHA256 "\xa1\x1c" MGF1 "\xa2\x03\x02\x01\x20", 0x37, false },
+        { "\x30\x35\xa0\x81\x0f" SHA256 "\xa1\x1c" MGF1 "\xa2\x03\x02\x01\x20", 0x37, false },
+        { "\x30\x35\xa0\x0f" SHA256 "\xa1\x81\x1c" MGF1 "\xa2\x03\x02\x01\x20", 0x37, false },
+        { "\x30\x35\xa0\x0f" SHA256 "\xa1\x1c" MGF1 "\xa2\x81\x03\x02\x01\x20", 0x37, false },
+        /* a zero in front of a number */
+        { "\x30\x35\xa0\x0f" SHA256 "\xa1\x1c" MGF1 "\xa2\x04\x02\x02\x00\x20", 0x37, false },
+        /* no length */
+        { "\x30\x80\xa0\x0f" SHA256 "\xa1\x1c" MGF1 "\xa2\x03\x02\x01\x20\0\0", 0x38, false },
+        /* another order */
+        { "\x30\x34\xa1\x1c" MGF1 "\xa0\x0f" SHA256 "\xa2\x03\x02\x01\x20", 0x36, false },
+        /* another salt, or the one of SHA-1 that nobody writes down */
+        { "\x30\x34\xa0\x0f" SHA256 "\xa1\x1c" MGF1 "\xa2\x03\x02\x01\x14", 0x36, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(is_known(span_of(rows[i].params, rows[i].n)), rows[i].good);
+    }
+    (void)is_known(span_of(NULL, 0));
+}
+
 /* ---- post_handshake_auth (section 4.2.6) ---- */
 /* To a client that did not offer it nothing is sent, and the connection goes on. */
 static void test_no_request_unasked(void **state)
@@ -285,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_client_without),
         cmocka_unit_test(test_scheme_and_key),
         cmocka_unit_test(test_weak_chain_is_the_last),
+        cmocka_unit_test(test_pss_parameters_are_der),
         cmocka_unit_test(test_no_request_unasked),
     };
 
