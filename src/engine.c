@@ -157,6 +157,7 @@ static int host_key_update(void *ctx, bool answer_wanted)
 
     TRY(schedule13_next(t->hs.suite->hash, t->rx_secret));
     TRY(engine_keys(t, &t->rx, t->hs.suite, t->rx_secret));
+    (void)engine_status_take(t, ST_ASKED);
     if (answer_wanted) {
         atomic_fetch_or(&t->notes, NOTE_KEY_UPDATE);
     }

@@ -108,6 +108,8 @@ size_t tls_fragment(const struct tls *t);
  * up to a block more. */
 size_t tls_overhead(const struct tls *t, size_t len);
 int tls_close(struct tls *t); /* queues close_notify; idempotent */
+/* TLS 1.3: new sending keys from here on; ask_peer: the peer is to change its own, too, unless it
+ * was asked already and has not answered. ERR_UNSUPPORTED: TLS 1.2. */
 int tls_key_update(struct tls *t, bool ask_peer) MUST_CHECK;
 /* Another handshake on a connected TLS 1.2 connection (threat 20): a client's ClientHello, a
  * server's HelloRequest is queued. c: NULL, or another sealed config of the same role from now on.

@@ -16,7 +16,9 @@ enum {
     ST_FAILED = 2,      /* a fatal error: ours or the peer's */
     ST_PEER_CLOSED = 4, /* close_notify arrived */
     ST_CLOSED = 8,      /* we sent close_notify */
-    ST_HALF = 16,       /* server: data may answer accepted early data already */
+    ST_ASKED = 16,      /* we asked the peer for a KeyUpdate and had none since */
+    ST_TALKING = 32,    /* we sealed data since the read half last looked */
+    ST_HALF = 64,       /* server: data may answer accepted early data already */
 };
 enum {
     NOTE_ALERT = 0x100,      /* low byte: the fatal alert we owe */
@@ -57,6 +59,12 @@ static inline unsigned engine_status(const struct tls *t)
 static inline void engine_status_add(struct tls *t, unsigned bits)
 {
     atomic_fetch_or_explicit(&t->status, bits, memory_order_acq_rel);
+}
+
+/* Which of them were set. */
+static inline unsigned engine_status_take(struct tls *t, unsigned bits)
+{
+    return atomic_fetch_and_explicit(&t->status, ~bits, memory_order_acq_rel) & bits;
 }
 
 /* The first error wins, whichever half finds it; returns code. */

@@ -23,9 +23,13 @@ void engine_read_end(struct tls *t)
     buf_free(&t->message);
 }
 
-/* Nothing for the caller in this one: so many in a row, and it is a flood. */
+/* Nothing for the caller in this one: so many in a row, and it is a flood. A peer that only listens
+ * may change its keys, or have us change ours, as long as we talk. */
 static int count_idle(struct tls *t)
 {
+    if (engine_status_take(t, ST_TALKING)) {
+        t->idle = 0;
+    }
     if (++t->idle > IDLE_MAX) {
         return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                            "too many records without data");

@@ -51,13 +51,17 @@ void engine_write_end(struct tls *t)
     buf_free(&t->flight);
 }
 
-/* Says KeyUpdate under the old keys and takes the next ones. */
+/* Says KeyUpdate under the old keys and takes the next ones. Asks for no answer while one is owed:
+ * one will do for all. */
 static int update_keys(struct tls *t, bool ask)
 {
-    const uint8_t message[] = { HS_KEY_UPDATE, 0, 0, 1, ask };
+    uint8_t message[] = { HS_KEY_UPDATE, 0, 0, 1, ask && !(engine_status(t) & ST_ASKED) };
+    int rc;
 
-    int rc = engine_emit(t, CT_HANDSHAKE, message, sizeof message);
-
+    if (message[HS_HEADER]) {
+        engine_status_add(t, ST_ASKED);
+    }
+    rc = engine_emit(t, CT_HANDSHAKE, message, sizeof message);
     if (rc == 0) {
         rc = schedule13_next(t->hs.suite->hash, t->tx_secret);
     }
@@ -210,6 +214,9 @@ static int seal(struct tls *t, const struct span *in, size_t nin, size_t most, s
     } while (*taken < total);
     if (t->hs.set->small_records && t->hs.set->now) {
         t->sealed_at = t->hs.set->now();
+    }
+    if (*taken && !(engine_status(t) & ST_TALKING)) {
+        engine_status_add(t, ST_TALKING);
     }
     return 0;
 }
