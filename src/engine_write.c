@@ -105,6 +105,9 @@ static void write_notes(struct tls *t)
         }
     }
     if (engine_status(t) & ST_FAILED) {
+        if (t->err.code == ERR_PEER_ALERT) { /* nobody reads what waits (section 6) */
+            buf_free(&t->out);
+        }
         engine_write_end(t);
     } else if ((notes & NOTE_KEY_UPDATE) || worn) {
         (void)!update_keys(t, false);
