@@ -6,6 +6,9 @@
 
 #define NAMES_MAX 8192 /* bytes of CA names in a request; more are left out altogether */
 
+/* What speaks for an identity, the one more than the other. */
+enum { NAMED = 1, VERIFIABLE = 2 };
+
 /* ---- once ---- */
 static void chain_learn(struct chain_facts *f, const struct identity *id)
 {
@@ -123,8 +126,8 @@ int cert_weigh(struct hs *h)
         k->fit[i] = server && h->sni ? (uint8_t)cert_name_fit(&set->identities[i]->leaf, h->sni)
                                      : (uint8_t)NAME_NONE;
         k->least_fit = k->fit[i] > k->least_fit ? k->fit[i] : k->least_fit;
-        k->liking[i] =
-            (uint8_t)(2 * is_verifiable(k, &set->chains[i]) + is_named(k, &set->chains[i]));
+        k->liking[i] = (uint8_t)((is_verifiable(k, &set->chains[i]) ? VERIFIABLE : 0) |
+                                 (is_named(k, &set->chains[i]) ? NAMED : 0));
     }
     k->name_used = k->name_used || k->least_fit > NAME_NONE;
     if (server && set->strict_sni && k->least_fit == NAME_NONE) { /* threat 24 */
@@ -203,6 +206,33 @@ static const struct scheme *scheme_for(const struct hs *h, const struct identity
     return NULL;
 }
 
+static bool relies_on_sha1(const struct chain_facts *f)
+{
+    for (size_t i = 0; i < f->nsigs; i++) {
+        if (f->sig[i].hash == HASH_SHA1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* May TLS 1.3 show the i-th at all? Its key must be one for signatures. Where the peer cannot
+ * verify the chain a server may show it all the same, but never with SHA-1 in it (section 4.4.2.2),
+ * a client may not (section 4.4.2.3). */
+static bool may_show(const struct hs *h, size_t i)
+{
+    const struct cert *leaf = &h->set->identities[i]->leaf;
+
+    if (!hs_is_13(h)) {
+        return true;
+    }
+    if (leaf->has_ku && !(leaf->ku & KU_DIGITAL_SIGNATURE)) {
+        return false;
+    }
+    return h->set->role == TLS_SERVER ? !relies_on_sha1(&h->set->chains[i])
+                                      : h->work->liking[i] & VERIFIABLE;
+}
+
 int cert_choose(struct hs *h, enum auth auth)
 {
     struct hs_work *k = h->work;
@@ -214,7 +244,7 @@ int cert_choose(struct hs *h, enum auth auth)
         const struct scheme *s;
 
         if (!cert_speaks(h, i) || !cert_auth_fits(auth, type) || !curve_fits(h, type) ||
-            k->liking[i] <= best) {
+            !may_show(h, i) || k->liking[i] <= best) {
             continue;
         }
         s = scheme_for(h, id);
