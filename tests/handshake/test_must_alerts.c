@@ -165,6 +165,36 @@ static void test_found(void **state)
     }
 }
 
+/* Section 6: what does not parse. Each message of both flights behind the hellos, cut off at every
+ * byte or longer by one, with a length in its header that agrees: nothing but decode_error. */
+static void test_cut_messages(void **state)
+{
+    struct pair_params q = { .auth = CLIENT_AUTH_REQUEST, .client_id = true };
+    size_t cuts = 0;
+
+    (void)state;
+    for (unsigned server = 0; server < 2; server++) {
+        for (const char *type = server ? "\x0b\x0f\x14" : "\x08\x0d\x0b\x0f\x14"; *type; type++) {
+            for (size_t cut = 0, n = 1; cut <= n; cut++) {
+                struct stage *s = server ? lead_server(&q) : lead_client(&q);
+                uint8_t *m = stage_until(s, (unsigned)*type);
+                size_t body;
+
+                n = message_size(m) - HS_HEADER;
+                body = cut < n ? cut : n + 1;
+                m[2] = (uint8_t)(body >> 8);
+                m[3] = (uint8_t)body;
+                stage_give(s, m, HS_HEADER + body);
+                assert_refused(s->e, ALERT_DECODE_ERROR);
+                assert_int_equal(s->e->done, 0);
+                stage_free(s);
+                cuts++;
+            }
+        }
+    }
+    assert_true(cuts > 1000);
+}
+
 /* ---- section 6.1 ---- */
 /* Behind close_notify everything is ignored, our own sending goes on. */
 static void test_behind_close_notify(void **state)
@@ -194,11 +224,9 @@ static void test_behind_close_notify(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_alert),
-        cmocka_unit_test(test_alert_in_handshake),
-        cmocka_unit_test(test_sent),
-        cmocka_unit_test(test_found),
-        cmocka_unit_test(test_behind_close_notify),
+        cmocka_unit_test(test_every_alert),  cmocka_unit_test(test_alert_in_handshake),
+        cmocka_unit_test(test_sent),         cmocka_unit_test(test_found),
+        cmocka_unit_test(test_cut_messages), cmocka_unit_test(test_behind_close_notify),
     };
 
     return cmocka_run_group_tests(tests, resume_make, resume_drop);
