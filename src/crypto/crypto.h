@@ -114,6 +114,7 @@ struct group {
     uint16_t secret_size;
     bool ec;          /* an elliptic curve and nothing else: what ECDHE of TLS 1.2 can use */
     const char *name; /* IANA name: "x25519", "secp256r1" */
+    uint16_t beside;  /* a client has a share of this one too, for servers of before; 0: none */
 };
 /* Both know only what this libcrypto has: ML-KEM came with 3.5. */
 const struct group *group_by_id(uint16_t id); /* NULL: we have none of that number */

@@ -6,14 +6,14 @@
  * a finite field a number as long as its prime (section 4.2.8.1). X25519MLKEM768 puts ML-KEM's
  * bytes first in both shares and in the secret (draft-ietf-tls-ecdhe-mlkem, "Construction"). */
 static const struct group groups[] = {
-    { 4588, 1184 + 32, 1088 + 32, 32 + 32, false, "X25519MLKEM768" },
-    { 29, 32, 32, 32, true, "x25519" },
-    { 23, 65, 65, 32, true, "secp256r1" },
-    { 24, 97, 97, 48, true, "secp384r1" },
-    { 30, 56, 56, 56, true, "x448" },
-    { 25, 133, 133, 66, true, "secp521r1" },
-    { 256, 256, 256, 256, false, "ffdhe2048" },
-    { 257, 384, 384, 384, false, "ffdhe3072" },
+    { 4588, 1184 + 32, 1088 + 32, 32 + 32, false, "X25519MLKEM768", 29 },
+    { 29, 32, 32, 32, true, "x25519", 0 },
+    { 23, 65, 65, 32, true, "secp256r1", 0 },
+    { 24, 97, 97, 48, true, "secp384r1", 0 },
+    { 30, 56, 56, 56, true, "x448", 0 },
+    { 25, 133, 133, 66, true, "secp521r1", 0 },
+    { 256, 256, 256, 256, false, "ffdhe2048", 0 },
+    { 257, 384, 384, 384, false, "ffdhe3072", 0 },
 };
 _Static_assert(sizeof groups / sizeof *groups == GROUP_COUNT, "GROUP_COUNT");
 

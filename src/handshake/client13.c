@@ -38,7 +38,7 @@ int client13_on_retry(struct hs *h, struct rd *body)
         for (size_t i = 0; i < h->set->ngroups; i++) {
             g = h->set->groups[i]->id == k->selected_group ? h->set->groups[i] : g;
         }
-        if (!g || g == k->share_group) { /* section 4.2.8 */
+        if (!g || g == k->share_group || share_is_beside(h, g->id)) { /* section 4.2.8 */
             return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                         "HelloRetryRequest asks for a group not offered or already sent");
         }

@@ -328,6 +328,7 @@ void hs_end(struct hs *h)
     }
     transcript_free(&w->transcript);
     kex_free(w->kex);
+    shares_drop(w);
     pubkey_free(w->peer_key);
     buf_free(&w->cookie);
     buf_free(&w->request_context);

@@ -29,6 +29,60 @@ int ext_cookie_read(struct hs *h, struct rd *body, enum ext_where where)
 }
 
 /* ---- key_share ---- */
+static const struct group *group_beside(const struct settings *s, const struct group *g)
+{
+    for (size_t i = 0; i < s->ngroups; i++) {
+        if (s->groups[i]->id == g->beside) {
+            return s->groups[i];
+        }
+    }
+    return NULL;
+}
+
+bool share_is_beside(const struct hs *h, uint16_t id)
+{
+    return h->work->beside && h->work->kex_group->beside == id;
+}
+
+void shares_drop(struct hs_work *k)
+{
+    kex_free(k->beside);
+    k->beside = NULL;
+    buf_free(&k->shares);
+}
+
+/* A key, and its share behind the others. */
+static int share_add(struct hs_work *k, const struct group *g, struct kex **kex)
+{
+    uint8_t share[KEX_SHARE_MAX],
+        head[] = { (uint8_t)(g->id >> 8), (uint8_t)g->id, (uint8_t)(g->share_client >> 8),
+                   (uint8_t)g->share_client };
+
+    *kex = kex_start(g, share);
+    if (!*kex) {
+        return crypto_why(ERR_CRYPTO);
+    }
+    TRY(buf_append(&k->shares, head, sizeof head));
+    return buf_append(&k->shares, share, g->share_client);
+}
+
+/* Of a hybrid, and of what a server without it has: it needs no HelloRetryRequest then. What that
+ * asks for comes alone (section 4.2.8); one for a cookie changes no share (section 4.1.2). */
+static int shares_make(struct hs *h)
+{
+    struct hs_work *k = h->work;
+    const struct group *second = k->retried ? NULL : group_beside(h->set, k->share_group);
+
+    if (k->kex_group == k->share_group) {
+        return 0;
+    }
+    kex_free(k->kex);
+    shares_drop(k);
+    k->kex_group = k->share_group;
+    TRY(share_add(k, k->share_group, &k->kex));
+    return second ? share_add(k, second, &k->beside) : 0;
+}
+
 int ext_share_write(struct hs *h, struct wr *w, enum ext_where where)
 {
     struct hs_work *k = h->work;
@@ -51,23 +105,25 @@ int ext_share_write(struct hs *h, struct wr *w, enum ext_where where)
         return 0;
     }
     asked_for = k->kex_group && k->kex_group != k->share_group;
-    if (k->kex_group != k->share_group) { /* a retry for a cookie alone keeps it (4.1.2) */
-        kex_free(k->kex);
-        k->kex = kex_start(k->share_group, k->sent_share);
-        k->kex_group = k->share_group;
-    }
-    if (!k->kex) {
-        return crypto_why(ERR_CRYPTO);
-    }
+    TRY(shares_make(h));
     list = wr_begin(w, 2);
-    if (hello_grease(h, GREASE_GROUP) && !asked_for) { /* what was asked for comes alone (4.2.8) */
+    if (hello_grease(h, GREASE_GROUP) && !asked_for) {
         hello_put_grease(h, w, GREASE_GROUP);
         wr_vec(w, 2, "", 1);
     }
-    wr_u16(w, k->share_group->id);
-    wr_vec(w, 2, k->sent_share, k->share_group->share_client);
+    wr_bytes(w, buf_data(&k->shares), buf_len(&k->shares));
     wr_end(w, 2, list);
     return 1;
+}
+
+/* The server has answered the second share: it becomes the one. */
+static void share_swap(struct hs_work *k)
+{
+    struct kex *first = k->kex;
+
+    k->kex = k->beside;
+    k->beside = first;
+    k->kex_group = k->share_group = group_by_id(k->kex_group->beside);
 }
 
 static int share_read_client(struct hs *h, struct rd *body, enum ext_where where)
@@ -87,7 +143,9 @@ static int share_read_client(struct hs *h, struct rd *body, enum ext_where where
     if (!rd_vec(body, 2, &key) || key.n == 0) {
         return ext_bad(h, "key_share");
     }
-    if (id != k->share_group->id) {
+    if (share_is_beside(h, id)) {
+        share_swap(k);
+    } else if (id != k->share_group->id) {
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                     "the server's key share is of another group than ours");
     }

@@ -502,5 +502,8 @@ int hello_server_parse(struct hs *h, struct rd *body, enum ext_where where, stru
     if (!rd_done(body)) {
         TRY(ext_read(h, body, where));
     }
+    if (where != IN_HRR) {
+        shares_drop(k);
+    }
     return rd_done(body) ? 0 : FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ServerHello");
 }

@@ -90,13 +90,14 @@ struct hs_work {
     uint8_t client_random[RANDOM_SIZE], server_random[RANDOM_SIZE];
     uint8_t session_id[SESSION_ID_MAX];
     size_t session_id_len;
-    struct kex *kex; /* client: the one share we sent; TLS 1.2 server: likewise */
+    struct kex *kex; /* client: of the share we sent; TLS 1.2 server: likewise */
     const struct group *kex_group;
-    uint8_t sent_share[KEX_SHARE_MAX];
-    uint32_t ext_sent; /* rows of the extension table in our hello or request */
-    uint32_t ext_got;  /* server: in the client's hello */
+    struct kex *beside; /* client, until ServerHello: of the second share; NULL: there is none */
+    struct buf shares;  /* likewise: our KeyShareEntries */
+    uint32_t ext_sent;  /* rows of the extension table in our hello or request */
+    uint32_t ext_got;   /* server: in the client's hello */
     bool ccs_sent, retried;
-    bool early_data;                /* the peer's last message has the extension */
+    bool early_data;                /* the peer\'s last message has the extension */
     struct buf cookie;              /* client: from HelloRetryRequest */
     struct buf request_context;     /* client: of the CertificateRequest */
     uint8_t hello_digest[HASH_MAX]; /* server: of what may not change in a second ClientHello */
@@ -191,6 +192,9 @@ int hello_server_send(struct hs *h, enum ext_where where) MUST_CHECK;
 /* To the end of the extensions; sets version and suite, both offered. */
 int hello_server_parse(struct hs *h, struct rd *body, enum ext_where where,
                        struct server_hello *s) MUST_CHECK;
+/* Client: is that the group of its second key share? And an end to all but the one in use. */
+bool share_is_beside(const struct hs *h, uint16_t id);
+void shares_drop(struct hs_work *k);
 bool hello_is_session12(const struct tls_session *s); /* NULL: no */
 bool hello_is_session13(const struct tls_session *s);
 bool hello_is_suite13(const struct suite *s);
