@@ -92,14 +92,19 @@ int engine_keys12(struct tls *t, struct rec_half *half, const struct hs_keys *k)
 
 /* ---- what the handshake asks for ---- */
 
+/* We have said our last, the peer has not: what it asks for now is not answered. */
+static bool is_silent(const struct tls *t)
+{
+    const unsigned status = engine_status(t);
+
+    return (status & ST_CLOSED) && (status & (ST_CONNECTED | ST_HALF));
+}
+
 static int host_send(void *ctx, struct span message)
 {
     struct tls *t = ctx;
 
-    const unsigned status = engine_status(t);
-
-    if ((status & ST_CLOSED) &&
-        (status & (ST_CONNECTED | ST_HALF))) { /* we have said our last; the peer has not */
+    if (is_silent(t)) {
         return 0;
     }
     t->spoke = true;
@@ -112,6 +117,9 @@ static int host_ccs(void *ctx)
     static const uint8_t one = 1;
     struct tls *t = ctx;
 
+    if (is_silent(t)) {
+        return 0;
+    }
     TRY(engine_flush(t));
     t->tx.version = 0x0303; /* not a first ClientHello any more */
     return engine_emit(t, CT_CHANGE_CIPHER_SPEC, &one, 1);
@@ -122,6 +130,9 @@ static int host_keys(void *ctx, enum hs_direction d, const struct hs_keys *k)
     struct tls *t = ctx;
     struct rec_half *half = d == HS_WRITE ? &t->tx : &t->rx;
 
+    if (d == HS_WRITE && is_silent(t)) {
+        return 0;
+    }
     if (d == HS_WRITE) {
         TRY(engine_flush(t));
         t->tx_max = engine_content_max(t, t->hs.send_limit);

@@ -215,8 +215,8 @@ static int pick_session_id(struct hs *h)
 
 int hs_client_begin(struct hs *h)
 {
-    if (h->session && !may_offer(h, h->session)) {
-        session_unref(h->session);
+    if (h->session && (!h->may_resume || !may_offer(h, h->session))) {
+        h->work->aside = h->session;
         h->session = NULL;
     }
     if (h->session && hello_is_session13(h->session)) { /* used once (RFC 8446 appendix C.4) */
@@ -252,6 +252,7 @@ int hs_start(struct hs *h, const char *name, const char *sni)
 int hs_restart(struct hs *h, bool resume)
 {
     static const uint8_t request[HS_HEADER] = { HS_HELLO_REQUEST };
+    const unsigned facts = h->facts;
 
     h->may_resume = resume;
     if (h->set->role == TLS_SERVER) { /* not part of any transcript (RFC 5246 section 7.4.1.1) */
@@ -260,10 +261,7 @@ int hs_restart(struct hs *h, bool resume)
     }
     h->renegotiating = true;
     TRY(hs_work_new(h));
-    if (!resume) {
-        session_unref(h->session);
-        h->session = NULL;
-    }
+    h->work->facts_before = facts;
     h->state = C_WAIT_SH;
     return hs_client_begin(h);
 }
@@ -287,7 +285,13 @@ int hs_request(struct hs *h, const struct settings *set)
 void hs_abandon(struct hs *h)
 {
     h->asked = false;
+    h->may_resume = true;
     if (h->renegotiating && h->state == C_WAIT_SH) {
+        if (h->work->aside) {
+            h->session = h->work->aside;
+            h->work->aside = NULL;
+        }
+        h->facts = h->work->facts_before;
         h->renegotiating = h->write_blocked = false;
         h->state = C12_CONNECTED;
         hs_end(h);
@@ -335,6 +339,7 @@ void hs_end(struct hs *h)
     buf_free(&w->exchange);
     buf_free(&w->new_ticket);
     session_unref(w->psk);
+    session_unref(w->aside);
     h->work = NULL;
     mem_free_secret(w, sizeof *w);
 }

@@ -116,8 +116,10 @@ struct hs_work {
     uint16_t selected_group; /* HelloRetryRequest */
     /* TLS 1.3 resumption: offered by us, or accepted by us */
     struct tls_session *psk;
-    const struct ext_psk *external;           /* the one in use */
-    bool psk_chosen;                          /* client: by the server */
+    const struct ext_psk *external; /* the one in use */
+    struct tls_session *aside;      /* client: not to be offered; ours again if it is refused */
+    unsigned facts_before;          /* likewise */
+    bool psk_chosen;                /* client: by the server */
     bool offers_dhe, offers_ke, offers_modes; /* server: psk_key_exchange_modes */
     bool alone;                               /* server: the key, without an exchange */
     bool offers_post_auth;
