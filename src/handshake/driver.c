@@ -74,11 +74,13 @@ int64_t hs_now(const struct hs *h)
  * (threats 2, 3). */
 static int enter_connected(struct hs *h, enum hs_state to)
 {
+    /* What the connection began with proves nothing of a client that is asked later. */
+    const bool later = h->state == S_POST_FINISHED;
     unsigned need = PROVES_FINISHED;
 
-    if (h->facts & FACT_PSK) {
+    if (!later && (h->facts & FACT_PSK)) {
         need |= PROVES_PSK;
-    } else if (h->facts & FACT_RESUMED) {
+    } else if (!later && (h->facts & FACT_RESUMED)) {
         need |= PROVES_SESSION;
     } else if (h->set->role == TLS_CLIENT || (h->facts & FACT_PEER_CERT) ||
                h->set->client_auth == CLIENT_AUTH_REQUIRE) {

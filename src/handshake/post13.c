@@ -176,8 +176,10 @@ int post13_on_key_update(struct hs *h, struct rd *body)
 /* ---- authentication (section 4.6.2) ---- */
 int post13_begin(struct hs *h)
 {
-    /* What a client knows of its server stays; a server begins without any proof (threat 3). */
-    unsigned facts = h->set->role == TLS_CLIENT ? h->facts : 0;
+    /* What a client knows of its server stays; a server begins without any proof (threat 3), but
+     * knows how the connection began. */
+    unsigned facts =
+        h->facts & (h->set->role == TLS_CLIENT ? ~0U : (unsigned)(FACT_RESUMED | FACT_PSK));
     bool last = h->finished_last;
 
     if (!h->post || !h->post->transcript) {

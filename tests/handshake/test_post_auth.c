@@ -144,6 +144,7 @@ static void test_ticket(void **state)
 {
     struct pair_params q = usual;
     struct tls_session *s;
+    struct tls_info info;
     struct pair *p;
 
     (void)state;
@@ -163,6 +164,10 @@ static void test_ticket(void **state)
     pair_run(p, WIRE_MAX);
     assert_int_equal(p->s.done, 2);
     assert_true(authenticated(&p->s));
+    for (int i = 0; i < 2; i++) { /* which is what it was */
+        tls_get_info(i ? p->c.t : p->s.t, &info);
+        assert_true(info.resumed);
+    }
     pair_free(p);
     session_unref(q.resume);
     q.resume = s; /* the one from before knows nothing of it */
