@@ -3,8 +3,20 @@
 #include "base/mem.h"
 #include "handshake/local.h"
 
-/* The engine's verdict, then the application's word on it. */
-static int judge(struct hs *h, const struct cert *chain, size_t n)
+/* The first of them to expire. */
+static int64_t least_not_after(const struct cert *chain, size_t n)
+{
+    int64_t least = INT64_MAX;
+
+    for (size_t i = 0; i < n; i++) {
+        least = chain[i].not_after < least ? chain[i].not_after : least;
+    }
+    return least;
+}
+
+/* The engine's verdict, then the application's word on it. *until: when the path that was found
+ * ends, or, without one, any of the certificates. */
+static int judge(struct hs *h, const struct cert *chain, size_t n, int64_t *until)
 {
     const struct settings *s = h->set;
     struct chain_query q = {
@@ -12,11 +24,13 @@ static int judge(struct hs *h, const struct cert *chain, size_t n)
         .peer_is_server = s->role == TLS_CLIENT,
         .enciphers = s->role == TLS_CLIENT && h->suite->kx == KX_RSA,
         .host = s->role == TLS_CLIENT && s->verify == VERIFY_FULL ? h->name : NULL,
+        .until = until,
     };
     bool nameless = s->role == TLS_CLIENT && s->verify == VERIFY_FULL && !h->name;
     enum chain_verdict verdict;
     int rc = 0, word;
 
+    *until = least_not_after(chain, n);
     if (nameless) { /* threat 32: it was to be known by its key */
         rc = FAIL(h->err, TLS_ALERT(ALERT_CERTIFICATE_UNKNOWN),
                   "the server has no key of ours, and no name to verify its certificate by is set");
@@ -129,9 +143,9 @@ void cert_forget(struct hs *h)
 
 /* Keeps what outlives the handshake. A server that renegotiates may not become another one unless
  * both handshakes are bound to their certificates (threat 20). */
-static int keep(struct hs *h, const struct cert *chain, size_t n)
+static int keep(struct hs *h, const struct cert *leaf, int64_t until)
 {
-    struct span before = span_of(h->peer_cert, h->peer_cert_len), now = chain[0].der;
+    struct span before = span_of(h->peer_cert, h->peer_cert_len), now = leaf->der;
 
     if (h->renegotiating && h->peer_cert && !span_eq(before, now) && !h->ems) {
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
@@ -140,12 +154,7 @@ static int keep(struct hs *h, const struct cert *chain, size_t n)
     cert_forget(h);
     h->peer_cert_len = now.n;
     h->peer_cert = mem_dup(now.p, now.n);
-    h->peer_not_after = chain[0].not_after;
-    for (size_t i = 1; i < n; i++) {
-        if (chain[i].not_after < h->peer_not_after) {
-            h->peer_not_after = chain[i].not_after;
-        }
-    }
+    h->peer_not_after = until;
     h->facts |= FACT_PEER_CERT;
     return h->peer_cert ? 0 : ERR_MEM;
 }
@@ -153,6 +162,7 @@ static int keep(struct hs *h, const struct cert *chain, size_t n)
 int cert_take(struct hs *h, struct rd *list)
 {
     struct cert *chain;
+    int64_t until = 0;
     size_t n = 0;
     int rc;
 
@@ -173,7 +183,7 @@ int cert_take(struct hs *h, struct rd *list)
         return ERR_MEM;
     }
     rc = list_read(h, list, chain, &n);
-    rc = rc < 0 ? rc : judge(h, chain, n);
+    rc = rc < 0 ? rc : judge(h, chain, n, &until);
     if (rc == 0) {
         rc = cert_pubkey(&chain[0], &h->work->peer_key);
     }
@@ -181,7 +191,7 @@ int cert_take(struct hs *h, struct rd *list)
         rc = FAIL(h->err, TLS_ALERT(ALERT_UNSUPPORTED_CERTIFICATE),
                   "the peer's key is of a kind that cannot be used");
     }
-    rc = rc < 0 ? rc : keep(h, chain, n);
+    rc = rc < 0 ? rc : keep(h, chain, until);
     mem_free(chain);
     return rc;
 }

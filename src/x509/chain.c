@@ -24,6 +24,7 @@ struct build {
     /* the gravest fault so far, the certificate it is about, and its issuer where that matters */
     enum chain_verdict verdict;
     const struct cert *who, *issuer;
+    int64_t until; /* of a path that stands: the first of its certificates to expire */
 };
 
 /* How near to success a search was that ended so: the nearest one is told. */
@@ -158,6 +159,8 @@ static int check_signature(const struct cert *c, const struct cert *issuer, bool
 /* A path stands, the anchor on top: 1 when names and dates are right as well. */
 static int finish(struct build *b)
 {
+    int64_t until = b->path[0]->not_after;
+
     for (size_t i = 1; i < b->depth; i++) {
         const struct cert *ca = b->path[i];
 
@@ -180,7 +183,9 @@ static int finish(struct build *b)
         if (v != CHAIN_OK) {
             return note(b, v, b->path[i], NULL);
         }
+        until = b->path[i]->not_after < until ? b->path[i]->not_after : until;
     }
+    b->until = until;
     return 1;
 }
 
@@ -427,7 +432,11 @@ int chain_verify(const struct chain_query *q, const struct cert *certs, size_t n
                     "the peer sent %zu certificates: at most %d are looked at", n, CHAIN_MAX_CERTS);
     }
     b.path[0] = &certs[0];
+    b.until = certs[0].not_after;
     rc = validate(&b, err);
+    if (rc == 0 && q->until) {
+        *q->until = b.until;
+    }
     /* What could not be checked is not right. */
     *verdict = rc < 0 && b.verdict == CHAIN_OK ? CHAIN_MALFORMED : b.verdict;
     return rc;

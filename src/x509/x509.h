@@ -114,6 +114,7 @@ struct chain_query {
     bool peer_is_server; /* which extended key usage */
     bool enciphers;      /* RSA key exchange: the leaf's key is encrypted to, otherwise it signs */
     const char *host;    /* NULL: names are not checked */
+    int64_t *until;      /* NULL, or gets the last second in which the path that stands is valid */
 };
 /* Validates leaf (certs[0]) with the others in any order as candidates. 0, or TLS_ALERT(..) as RFC
  * 8446 6.2 names it, with verdict and a sentence that says which certificate and what to do. */
