@@ -3,6 +3,16 @@
 #include "base/mem.h"
 #include "handshake/local.h"
 
+/* Seconds since 1970. Tickets that a client is given for tickets do not go on for ever: what the
+ * full handshake has proved is held for so long in all (RFC 8446 section 4.6.1). */
+static int64_t usable_until(const struct hs *h)
+{
+    int64_t most = (h->post ? h->post->made : hs_now(h)) / 1000 + SESSION_LIFE_MAX;
+    bool bounded = h->set->role == TLS_CLIENT && h->set->now && !(h->facts & FACT_RESUMED);
+
+    return bounded && most < h->peer_not_after ? most : h->peer_not_after;
+}
+
 struct tls_session *session_begin(struct hs *h)
 {
     struct tls_session *s = session_new();
@@ -19,7 +29,7 @@ struct tls_session *session_begin(struct hs *h)
     s->version = h->version;
     s->suite = h->suite->id;
     s->group = h->group ? h->group->id : 0;
-    s->peer_not_after = h->peer_not_after;
+    s->peer_not_after = usable_until(h);
     memcpy(s->context, h->set->context, SESSION_CONTEXT);
     return s;
 }

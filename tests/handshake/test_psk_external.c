@@ -551,6 +551,38 @@ static void test_key_behind_a_session(void **state)
     ticket_keys_unref(forgotten);
 }
 
+/* threat 28: a client's tickets for tickets come to an end, whatever the server says; without
+ * certificates nothing else would end them. */
+static void threat_28_tickets_for_tickets(void **state)
+{
+    struct pair_params q = plain();
+    struct pair *p;
+
+    (void)state;
+    q.no_trust = false;
+    q.tickets = keys;
+    q.life = SESSION_LIFE_MAX;
+    for (pair_later = 0; pair_later < 3000; pair_later += 1000) {
+        struct tls_session *before = q.resume;
+
+        p = pair_connected(&q);
+        assert_int_equal(resumed(&p->c), pair_later > 0);
+        q.resume = tls_session(p->c.t);
+        assert_int_equal(q.resume->peer_not_after, PAIR_NOW + SESSION_LIFE_MAX);
+        session_unref(before);
+        pair_free(p);
+    }
+    q.resume->lifetime = SESSION_LIFE_MAX; /* a server that counts anew */
+    for (int past = 0; past < 2; past++) {
+        pair_later = SESSION_LIFE_MAX + past;
+        p = pair_new(&q);
+        assert_int_equal(p->c.t->hs.work->psk != NULL, !past);
+        pair_free(p);
+    }
+    session_unref(q.resume);
+    pair_later = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -574,6 +606,7 @@ int main(void)
         cmocka_unit_test(test_names_are_told_apart),
         cmocka_unit_test(test_resumption),
         cmocka_unit_test(test_key_behind_a_session),
+        cmocka_unit_test(threat_28_tickets_for_tickets),
     };
 
     return cmocka_run_group_tests(tests, resume_make, resume_drop);
