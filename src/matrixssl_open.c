@@ -3,6 +3,9 @@
  * the key log. */
 #include "matrixssl.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/trace.h"
 
 #define SESSION_LIFE_MS ((int64_t)(SSL_SESSION_ENTRY_LIFE))
@@ -135,6 +138,7 @@ static void write_line(void *ctx, const char *line)
 int32 matrixSslOpenKeyLog(const char *path)
 {
     FILE *f;
+    int fd;
 
     if (!path) {
         path = secure_getenv("SSLKEYLOGFILE"); /* not in a set-uid program */
@@ -142,8 +146,12 @@ int32 matrixSslOpenKeyLog(const char *path)
     if (!path || !*path) {
         return PS_SUCCESS;
     }
-    f = fopen(path, "ae");
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    f = fd < 0 ? NULL : fdopen(fd, "a");
     if (!f) {
+        if (fd >= 0) {
+            (void)close(fd);
+        }
         return PS_PLATFORM_FAIL;
     }
     trace(TRACE_INFO, "key log: the secrets of all sessions are written to %s", path);

@@ -348,7 +348,8 @@ int32 matrixSslEncodeKeyUpdate(ssl_t *ssl, uint32 askPeer);
 /* Secrets of every session made from now on, one line each as in SSLKEYLOGFILE, without newline:
  * who has them can read the connections. fn NULL: no more. fn may be called by several threads. */
 void matrixSslSetKeyLog(void (*fn)(void *ctx, const char *line), void *ctx);
-/* The same into a file, appended; path NULL: the one that SSLKEYLOGFILE names, or none. */
+/* The same into a file, appended, made for its owner alone; path NULL: the one that SSLKEYLOGFILE
+ * names, or none. */
 #ifdef PS_USE_FILE_SYSTEM
 int32 matrixSslOpenKeyLog(const char *path);
 #endif

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 /* libcrypto has a type of the name that base/error.h has for "wrong time". */
@@ -295,6 +296,8 @@ static void count_line(void *ctx, const char *line)
 static void test_key_log(void **state)
 {
     char file[300], text[4096];
+    struct stat made;
+    mode_t mask;
     size_t n;
     FILE *f;
 
@@ -320,7 +323,11 @@ static void test_key_log(void **state)
     assert_int_equal(unsetenv("SSLKEYLOGFILE"), 0);
     assert_int_equal(matrixSslOpenKeyLog(NULL), PS_SUCCESS); /* none is named */
     assert_int_equal(setenv("SSLKEYLOGFILE", file, 1), 0);
+    mask = umask(0);
     assert_int_equal(matrixSslOpenKeyLog(NULL), PS_SUCCESS);
+    (void)umask(mask);
+    assert_int_equal(stat(file, &made), 0);
+    assert_int_equal(made.st_mode & 07777, 0600); /* what is in it is for its owner */
     begin(SUITE12);
     assert_true(connects());
     end();
