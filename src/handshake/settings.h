@@ -45,7 +45,7 @@ enum tls_early_why {
 };
 
 #define SETTINGS_SUITES     32
-#define SETTINGS_GROUPS     8
+#define SETTINGS_GROUPS     8 /* there are no more rows; more named ones are ERR_LIMIT */
 #define SETTINGS_SCHEMES    20
 #define SETTINGS_IDENTITIES 16
 #define SCTS_MAX            8192 /* bytes: TLS 1.2 has them in its ServerHello */
