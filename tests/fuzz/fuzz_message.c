@@ -5,28 +5,25 @@
  * becomes connected. */
 #include "handshake/local.h"
 #include "tests/fuzz/party.h"
+#include "tests/fuzz/states.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct party self;
-static struct config *clients[2], *servers[3];
+static struct config *clients[2], *servers[4];
+static struct tls_session *sessions[2]; /* of TLS 1.3, TLS 1.2 */
 
-/* New ones go behind the others: the corpus counts on the places. */
-static const enum hs_state states[] = {
-    C_WAIT_SH,       C_WAIT_SH2,        C_WAIT_EE,         C_WAIT_CERT_CR, C_WAIT_CERT,
-    C_WAIT_CV,       C_WAIT_FINISHED,   C_CONNECTED,       S_WAIT_CH,      S_WAIT_CH2,
-    S_WAIT_CERT,     S_WAIT_CV,         S_WAIT_FINISHED,   S_CONNECTED,    C12_WAIT_CERT,
-    C12_WAIT_STATUS, C12_WAIT_SKE,      C12_WAIT_CR,       C12_WAIT_DONE,  C12_WAIT_NST,
-    C12_WAIT_CCS,    C12_WAIT_FINISHED, C12_CONNECTED,     S12_WAIT_CERT,  S12_WAIT_CKE,
-    S12_WAIT_CV,     S12_WAIT_CCS,      S12_WAIT_FINISHED, S12_CONNECTED,  S_POST_CERT,
-    S_POST_CV,       S_POST_FINISHED,   S_WAIT_EOED,
-};
-#define NSTATES (sizeof states / sizeof *states)
-_Static_assert(NSTATES == HS_STATES, "every state has its place");
 #define SUITE12 0xc02b /* ECDHE, ECDSA or EdDSA */
 
 /* What the settings nibble means besides the config. */
-enum { SET_POST = 2, SET_STATUS = 2, SET_TICKET = 4, SET_RSA = 8 };
+enum {
+    SET_POST = 2,
+    SET_STATUS = 2,
+    SET_TICKET = 4,
+    SET_RSA = 8,
+    SET_SESSION = 4,   /* a client that has one to offer */
+    SET_SESSION12 = 8, /* of TLS 1.2 */
+};
 
 /* ---- the host: takes what it is given ---- */
 
@@ -149,11 +146,6 @@ static void retry_server(struct hs *h)
     sure(h->state == S_WAIT_CH2);
 }
 
-static bool is_client(enum hs_state s)
-{
-    return s < S_WAIT_CH;
-}
-
 static bool is_connected(enum hs_state s)
 {
     return s == C_CONNECTED || s == S_CONNECTED || s == C12_CONNECTED || s == S12_CONNECTED;
@@ -269,46 +261,6 @@ static void enter(struct hs *h, enum hs_state state, unsigned settings)
     }
 }
 
-/* As it is on the wire. */
-static unsigned wire_type(enum hs_state state, unsigned message)
-{
-    switch (message) {
-    case HS_HELLO_RETRY_REQUEST:
-    case HS_SERVER_HELLO_13:
-        return HS_SERVER_HELLO;
-    case HS_CLIENT_HELLO_13:
-        return HS_CLIENT_HELLO;
-    case HS_RENEGOTIATION_REFUSED:
-        return is_client(state) ? HS_HELLO_REQUEST : HS_CLIENT_HELLO;
-    default:
-        return message;
-    }
-}
-
-static const struct edge *edge_at(size_t i)
-{
-    return i < tls13_nedges                  ? &tls13_edges[i]
-           : i < tls13_nedges + tls12_nedges ? &tls12_edges[i - tls13_nedges]
-                                             : NULL;
-}
-
-/* The n-th message that a state expects, by number, or one that it does not. */
-static unsigned choose_type(enum hs_state state, unsigned n)
-{
-    for (unsigned type = 0; type <= HS_CHANGE_CIPHER_SPEC; type++) {
-        bool expected = false;
-
-        for (size_t i = 0; edge_at(i); i++) {
-            expected = expected ||
-                       (edge_at(i)->from == state && wire_type(state, edge_at(i)->message) == type);
-        }
-        if (expected && n-- == 0) {
-            return type;
-        }
-    }
-    return n * 3 & 0xff;
-}
-
 static bool may_follow(enum hs_state from, enum hs_state to)
 {
     for (size_t i = 0; edge_at(i); i++) {
@@ -319,14 +271,43 @@ static bool may_follow(enum hs_state from, enum hs_state to)
     return false;
 }
 
+/* A session that a client would offer. */
+static struct tls_session *session_of(const struct config *c, bool is12)
+{
+    struct tls_session *s = session_new();
+
+    sure(s != NULL);
+    s->version = is12 ? TLS_1_2 : TLS_1_3;
+    s->suite = is12 ? SUITE12 : 0x1301;
+    s->group = 29;
+    s->ems = is12;
+    s->secret_len = is12 ? MASTER_SIZE : 32;
+    memset(s->secret, 7, s->secret_len);
+    memcpy(s->context, config_settings(c)->context, SESSION_CONTEXT);
+    s->made = FUZZ_NOW * INT64_C(1000);
+    s->lifetime = 1000;
+    sure(session_set_text(&s->sni, FUZZ_HOST) == 0 && session_set_text(&s->name, FUZZ_HOST) == 0 &&
+         session_set_bytes(&s->ticket, &s->ticket_len, span_text("ticket")) == 0 &&
+         session_set_bytes(&s->peer_cert, &s->peer_cert_len, self.id->leaf.der) == 0);
+    return s;
+}
+
 static void setup(void)
 {
+    const unsigned keys = PARTY_PSK | PARTY_IMPORTED | PARTY_KE;
+
     party_make(&self, 1);
-    clients[0] = party_config(NULL, self.trust, TLS_CLIENT, CLIENT_AUTH_NONE);
-    clients[1] = party_config(&self, self.trust, TLS_CLIENT, CLIENT_AUTH_NONE);
-    servers[0] = party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_NONE);
-    servers[1] = party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_REQUEST);
-    servers[2] = party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_REQUIRE);
+    clients[0] = party_config(NULL, self.trust, TLS_CLIENT, CLIENT_AUTH_NONE, PARTY_USUAL, NULL);
+    clients[1] = party_config(&self, self.trust, TLS_CLIENT, CLIENT_AUTH_NONE,
+                              keys | PARTY_RENEGOTIATE, NULL);
+    servers[0] = party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_NONE, PARTY_USUAL, NULL);
+    servers[1] =
+        party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_REQUEST, PARTY_RENEGOTIATE, NULL);
+    servers[2] =
+        party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_REQUIRE, PARTY_USUAL, NULL);
+    servers[3] = party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_NONE, keys, NULL);
+    sessions[0] = session_of(clients[0], false);
+    sessions[1] = session_of(clients[0], true);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -353,11 +334,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size - 2 > hs_message_max(type)) {
         return 0;
     }
-    h.set = config_settings(client ? clients[settings & 1] : servers[(settings & 3) % 3]);
+    h.set = config_settings(client ? clients[settings & 1] : servers[settings & 3]);
     if ((state == S_WAIT_CERT || state == S_WAIT_CV || state == S12_WAIT_CERT ||
          state == S12_WAIT_CV) &&
         h.set->client_auth == CLIENT_AUTH_NONE) {
         h.set = config_settings(servers[1]);
+    }
+    if (state == C_WAIT_SH && (settings & (SET_SESSION | SET_SESSION12))) {
+        h.session = session_ref(sessions[!(settings & SET_SESSION)]);
     }
     sure(hs_start(&h, client ? FUZZ_HOST : NULL, client ? FUZZ_HOST : NULL) == 0);
     enter(&h, state, settings);

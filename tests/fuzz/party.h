@@ -4,6 +4,7 @@
  */
 #ifndef FUZZ_PARTY_H
 #define FUZZ_PARTY_H
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -14,9 +15,11 @@
 
 static uint64_t fuzz_seed;
 
-static inline void sure(bool fact)
+#define sure(fact) sure_of((fact), #fact, __FILE__, __LINE__)
+static inline void sure_of(bool fact, const char *what, const char *file, int line)
 {
     if (!fact) {
+        fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
         abort();
     }
 }
@@ -92,116 +95,129 @@ static inline void party_make(struct party *p, uint8_t world)
     buf_free(&leaf);
 }
 
+/* The same, with an RSA key, which is another in every run: for what is not recorded. */
+static inline void party_rsa(struct party *p, const struct party *issuer)
+{
+    static const char *const names[] = { FUZZ_HOST };
+    struct issue what = { .common_name = FUZZ_HOST,
+                          .names = names,
+                          .nnames = 1,
+                          .server = true,
+                          .not_before = FUZZ_NOW - 1000,
+                          .not_after = FUZZ_NOW + 1000 };
+    struct buf leaf = { 0 }, pem = { 0 };
+    struct cert ca;
+    uint8_t der[48];
+
+    *p = (struct party){ .trust = issuer->trust };
+    sure(cert_parse(&ca, buf_span(&issuer->ca), NULL) == 0);
+    what.issuer = &ca;
+    sure(privkey_load(&what.issuer_key, fuzz_key_der(1, der), NULL, NULL) == 0);
+    sure(privkey_generate(&what.key, KEY_RSA, 2048) == 0);
+    sure(cert_issue(&what, &leaf, NULL) == 0 && privkey_write_pem(what.key, &pem) == 0);
+    sure(identity_from_bytes(&p->id, buf_span(&leaf), buf_span(&pem), NULL, NULL) == 0);
+    privkey_unref(what.key);
+    privkey_unref(what.issuer_key);
+    buf_free(&leaf);
+    buf_free(&pem);
+}
+
+enum {
+    PARTY_USUAL = 0, /* offers and has all there is, but for what follows */
+    PARTY_ID = 1,    /* client: has a certificate */
+    PARTY_PLAIN = 2, /* no certificate compression, no status, no SCTs, no record limit, no EMS, no
+                        EtM, no tickets; but max_fragment_length */
+    PARTY_RETRY = 4, /* server: not the group that the client has a share for */
+    PARTY_PSK = 8,   /* external keys */
+    PARTY_IMPORTED = 16,
+    PARTY_KE = 32,  /* psk_ke as well */
+    PARTY_RSA = 64, /* server: an RSA key */
+    PARTY_RSA_KX = 128,
+    PARTY_RENEGOTIATE = 256,
+    PARTY_12 = 512,     /* TLS 1.2 at most */
+    PARTY_SMALL = 1024, /* takes small records only: a flight comes in many */
+};
+
+static inline void party_psks(struct config *c, enum tls_role role, unsigned flags)
+{
+    const struct span key = span_text("0123456789abcdef");
+    bool client = role == TLS_CLIENT;
+
+    if (flags & PARTY_PSK) {
+        sure(config_add_psk(c, span_text("one"), key, HASH_SHA256, NULL, NULL) == 0);
+        sure(config_add_psk(c, span_text("two"), key, HASH_SHA384, NULL, NULL) == 0);
+    }
+    if (flags & PARTY_IMPORTED) {
+        sure(config_add_psk(c, span_text("three"), key, HASH_NONE, client ? "c" : "s",
+                            client ? "s" : "c") == 0);
+    }
+}
+
+/* Tickets are sealed under a key that is known, so that one of the corpus opens. */
+static inline void party_sessions(struct config *c, struct session_cache *cache)
+{
+    static const uint8_t name[16] = "name of a key", key[32] = "key";
+    struct ticket_keys *keys = ticket_keys_new(1000000);
+
+    sure(keys && ticket_keys_set(keys, name, key) == 0);
+    sure(config_set_sessions(c, cache, cache ? NULL : keys, 1000) == 0);
+    ticket_keys_unref(keys);
+}
+
 static inline struct config *party_config(const struct party *self, struct trust *trust,
-                                          enum tls_role role, enum client_auth auth)
+                                          enum tls_role role, enum client_auth auth, unsigned flags,
+                                          struct session_cache *cache)
 {
     static const char *const protocols[] = { "h2", "http/1.1" };
+    static const uint16_t groups[] = { 29, 23, 30 }, rsa_kx[] = { 0x009c, 0x002f };
     struct config *c = config_new(role);
+    bool full = !(flags & PARTY_PLAIN);
 
     sure(c && config_set_trust(c, trust) == 0 && config_set_clock(c, fuzz_clock) == 0 &&
          config_set_alpn(c, protocols, 2) == 0 && config_set_client_auth(c, auth) == 0);
     sure(!self || config_add_identity(c, self->id) == 0);
-    sure(config_set_flag(c, CONFIG_CERT_COMPRESSION, true) == 0);
-    sure(config_set_record_limit(c, TLS_PLAINTEXT_MAX) == 0);
+    sure(config_set_flag(c, CONFIG_CERT_COMPRESSION, full) == 0);
+    sure(config_set_flag(c, CONFIG_EMS, full) == 0 && config_set_flag(c, CONFIG_ETM, full) == 0);
+    sure(config_set_flag(c, CONFIG_PSK_KE, flags & PARTY_KE) == 0);
+    sure(config_set_record_limit(c, flags & PARTY_SMALL ? 100 : full ? TLS_PLAINTEXT_MAX : 0) == 0);
+    sure(!(flags & PARTY_RETRY) || config_set_groups(c, groups + 1, 2) == 0);
+    sure(!(flags & PARTY_RSA_KX) || config_set_suites(c, rsa_kx, 2) == 0);
+    sure(!(flags & PARTY_RENEGOTIATE) || config_set_renegotiation(c, RENEGOTIATE_ANY, false) == 0);
+    sure(!(flags & PARTY_12) || config_set_versions(c, TLS_1_2, TLS_1_2) == 0);
+    party_psks(c, role, flags);
     if (role == TLS_CLIENT) {
-        sure(config_set_flag(c, CONFIG_STATUS, true) == 0);
-        sure(config_set_flag(c, CONFIG_SCTS, true) == 0);
+        sure(config_set_groups(c, groups, 3) == 0);
+        sure(config_set_flag(c, CONFIG_STATUS, full) == 0);
+        sure(config_set_flag(c, CONFIG_SCTS, full) == 0);
+        sure(config_set_flag(c, CONFIG_TICKETS, full) == 0);
         sure(config_set_flag(c, CONFIG_POST_AUTH, true) == 0);
-    } else { /* keys of tickets, which no one can forge */
-        struct ticket_keys *keys = ticket_keys_new(1000);
-
-        sure(keys && config_set_sessions(c, NULL, keys, 1000) == 0);
+        sure(config_set_max_fragment(c, full ? 0 : 4096) == 0);
+    } else {
+        party_sessions(c, cache);
         sure(config_set_status(c, 0, span_of("response", 8)) == 0);
         sure(config_set_scts(c, 0, span_of("\0\3\0\1x", 5)) == 0);
-        ticket_keys_unref(keys);
     }
     sure(config_seal(c, NULL) == 0);
     return c;
 }
 
-/* ---- a whole engine under arbitrary bytes ---- */
+/* ---- writing a corpus: fuzz_NAME --seed DIR ---- */
 
-/* What it says must be whole records. */
-static inline void engine_drain(struct tls *t)
+/* The directory that was asked for, or NULL. Called by LLVMFuzzerInitialize(). */
+static inline const char *seed_dir(int argc, char **argv)
 {
-    struct span out = tls_output(t);
-    struct rd r = rd_of(out.p, out.n), body;
-    uint8_t type;
-    uint16_t version;
-
-    while (!rd_done(&r)) {
-        sure(rd_u8(&r, &type) && type >= 20 && type <= 23 && rd_u16(&r, &version) &&
-             version >> 8 == 3 && rd_vec(&r, 2, &body) && body.n > 0 &&
-             body.n <= TLS_RECORD_MAX - TLS_HEADER);
-    }
-    tls_sent(t, out.n);
-    sure(tls_output(t).n == 0);
+    return argc == 3 && strcmp(argv[1], "--seed") == 0 ? argv[2] : NULL;
 }
 
-/* One call with exactly these bytes; what was used, or -1 when the connection is over. */
-static inline long engine_feed(struct tls *t, const uint8_t *p, size_t n, bool apart, size_t room)
+static inline void seed_write(const char *dir, const char *name, struct span head, struct span body)
 {
-    struct tls_in in = { .len = n, .data = malloc(n), .room = room };
-    int rc;
+    char path[512];
+    FILE *f;
 
-    in.out = apart ? malloc(room) : NULL;
-    sure(in.data || n == 0);
-    if (n) {
-        memcpy(in.data, p, n);
-    }
-    rc = tls_input(t, &in);
-    sure(in.used <= n && in.nplain == 0 && in.nrest == 0);
-    sure(!tls_connected(t) && !tls_can_seal(t));
-    if (rc < 0) {
-        sure(tls_error(t)->code != 0);
-    } else if (rc == TLS_EV_MORE) {
-        sure(in.used == 0 && in.need > n && in.need <= TLS_RECORD_MAX);
-    } else {
-        /* Behind close_notify anything is used up, whole records or not. */
-        sure(rc == TLS_EV_CLOSED ||
-             ((rc == TLS_EV_PROGRESS || rc == TLS_EV_WARNING) && in.used >= TLS_HEADER));
-    }
-    free(in.data);
-    free(in.out);
-    return rc < 0 ? -1 : (long)in.used;
-}
-
-/* data: where plaintext goes, the size of the pieces in turn (3 bytes), then the stream. */
-static inline void engine_run(struct config *c, const char *host, const uint8_t *data, size_t size)
-{
-    struct tls *t;
-    struct span nothing = { (const uint8_t *)"x", 1 };
-    const uint8_t *head = data;
-    size_t from = 0, to = 0, taken, made;
-    uint8_t sealed[64];
-    long used = 0;
-
-    if (size < 4) {
-        return;
-    }
-    data += 4;
-    size -= 4;
-    sure(tls_new(&t, c, host, NULL, NULL, NULL) == 0);
-    engine_drain(t);
-    for (unsigned i = 0; used >= 0 && to < size; i++) {
-        to += 1 + (size_t)head[1 + i % 3] * 8;
-        to = to < size ? to : size;
-        do {
-            used = engine_feed(t, data + from, to - from, head[0] & 0x80, head[0] & 0x7f);
-            from += used > 0 ? (size_t)used : 0;
-            engine_drain(t);
-        } while (used > 0 && from < to);
-    }
-    if (used < 0) {
-        struct tls_in again = { .data = sealed, .len = 0 };
-
-        sure(tls_input(t, &again) == ERR_CLOSED && tls_error(t)->text[0]);
-        sure(tls_seal(t, &nothing, 1, &taken, sealed, sizeof sealed, &made) == ERR_CLOSED);
-    } else {
-        sure(tls_seal(t, &nothing, 1, &taken, sealed, sizeof sealed, &made) == ERR_STATE);
-        sure(tls_close(t) == 0);
-        engine_drain(t);
-    }
-    tls_free(t);
+    sure(snprintf(path, sizeof path, "%s/%s", dir, name) < (int)sizeof path);
+    f = fopen(path, "wb");
+    sure(f != NULL);
+    sure(fwrite(head.p, 1, head.n, f) == head.n && fwrite(body.p, 1, body.n, f) == body.n);
+    sure(fclose(f) == 0);
 }
 #endif
