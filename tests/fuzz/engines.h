@@ -21,6 +21,7 @@ static const struct variant variants[] = {
     { PARTY_12 | PARTY_ID, PARTY_12, CLIENT_AUTH_REQUIRE, false },
     { PARTY_12 | PARTY_PLAIN, PARTY_12 | PARTY_PLAIN, CLIENT_AUTH_NONE, false },
     { PARTY_12 | PARTY_RENEGOTIATE, PARTY_12 | PARTY_RENEGOTIATE, CLIENT_AUTH_NONE, true },
+    { PARTY_APP | PARTY_ID, PARTY_APP | PARTY_SMALL, CLIENT_AUTH_REQUEST, false },
 };
 #define VARIANTS    (sizeof variants / sizeof *variants)
 #define ENGINE_HEAD 5

@@ -299,10 +299,10 @@ static void setup(void)
     party_make(&self, 1);
     clients[0] = party_config(NULL, self.trust, TLS_CLIENT, CLIENT_AUTH_NONE, PARTY_USUAL, NULL);
     clients[1] = party_config(&self, self.trust, TLS_CLIENT, CLIENT_AUTH_NONE,
-                              keys | PARTY_RENEGOTIATE, NULL);
+                              keys | PARTY_RENEGOTIATE | PARTY_APP, NULL);
     servers[0] = party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_NONE, PARTY_USUAL, NULL);
-    servers[1] =
-        party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_REQUEST, PARTY_RENEGOTIATE, NULL);
+    servers[1] = party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_REQUEST,
+                              PARTY_RENEGOTIATE | PARTY_APP, NULL);
     servers[2] =
         party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_REQUIRE, PARTY_USUAL, NULL);
     servers[3] = party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_NONE, keys, NULL);

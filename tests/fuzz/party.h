@@ -136,6 +136,7 @@ enum {
     PARTY_RENEGOTIATE = 256,
     PARTY_12 = 512,     /* TLS 1.2 at most */
     PARTY_SMALL = 1024, /* takes small records only: a flight comes in many */
+    PARTY_APP = 2048,   /* an application has its word on names and extensions, and on the peer */
 };
 
 static inline void party_psks(struct config *c, enum tls_role role, unsigned flags)
@@ -164,12 +165,52 @@ static inline void party_sessions(struct config *c, struct session_cache *cache)
     ticket_keys_unref(keys);
 }
 
+static inline int party_on_sni(void *ctx, struct tls *t, const char *name, struct config **instead)
+{
+    (void)ctx;
+    (void)t;
+    *instead = NULL;
+    sure(name[0] != 0 && strlen(name) < 256);
+    return 0;
+}
+
+static inline int party_on_extension(void *ctx, struct tls *t, uint16_t id, struct span body)
+{
+    (void)ctx;
+    (void)t;
+    sure(body.n <= 65535);
+    return id == 0x7777 && body.n == 3 ? ALERT_ILLEGAL_PARAMETER : 0;
+}
+
+static inline int party_on_peer(void *ctx, struct tls *t, const struct cert *chain, size_t n,
+                                int alert)
+{
+    (void)ctx;
+    (void)t;
+    (void)chain;
+    sure(n > 0);
+    return alert;
+}
+
+static inline void party_application(struct config *c, enum tls_role role)
+{
+    static const uint8_t own[] = { 0x77, 0x77, 0, 1, 5 };
+
+    sure(config_set_verify_callback(c, party_on_peer, NULL) == 0);
+    if (role == TLS_CLIENT) {
+        sure(config_set_extensions(c, span_of(own, sizeof own)) == 0);
+        sure(config_set_extension_callback(c, party_on_extension, NULL) == 0);
+    } else {
+        sure(config_set_sni_callback(c, party_on_sni, NULL) == 0);
+    }
+}
+
 static inline struct config *party_config(const struct party *self, struct trust *trust,
                                           enum tls_role role, enum client_auth auth, unsigned flags,
                                           struct session_cache *cache)
 {
     static const char *const protocols[] = { "h2", "http/1.1" };
-    static const uint16_t groups[] = { 29, 23, 30 }, rsa_kx[] = { 0x009c, 0x002f };
+    static const uint16_t groups[] = { 29, 30, 23 }, rsa_kx[] = { 0x009c, 0x002f };
     struct config *c = config_new(role);
     bool full = !(flags & PARTY_PLAIN);
 
@@ -185,6 +226,9 @@ static inline struct config *party_config(const struct party *self, struct trust
     sure(!(flags & PARTY_RENEGOTIATE) || config_set_renegotiation(c, RENEGOTIATE_ANY, false) == 0);
     sure(!(flags & PARTY_12) || config_set_versions(c, TLS_1_2, TLS_1_2) == 0);
     party_psks(c, role, flags);
+    if (flags & PARTY_APP) {
+        party_application(c, role);
+    }
     if (role == TLS_CLIENT) {
         sure(config_set_groups(c, groups, 3) == 0);
         sure(config_set_flag(c, CONFIG_STATUS, full) == 0);
