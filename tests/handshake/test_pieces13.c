@@ -148,7 +148,7 @@ static void threat_09_between_pieces(void **state)
 
 /* ---- threat 5: each byte of what was signed ---- */
 
-/* Without the authentication of records: by Finished and CertificateVerify alone. */
+/* Without the authentication of records, and before Finished. */
 static void threat_05_signed_content(void **state)
 {
     (void)state;
@@ -158,19 +158,23 @@ static void threat_05_signed_content(void **state)
         for (size_t i = 0; i < flight; i++) {
             struct pair_params q = usual(true);
             struct stage13 s = stage13_new((enum tls_role)role, &q);
-            size_t n, at = 0;
+            size_t n, at = 0, end;
             uint8_t *m = stage13_until(&s, s.server ? HS_CERTIFICATE : HS_ENCRYPTED_EXTENSIONS, &n);
 
             while (m[at] != HS_CERTIFICATE_VERIFY) {
                 at += message_size(m + at);
             }
             flight = at;
+            end = (size_t)(m - s.m) + at + message_size(m + at);
             m[i] ^= (uint8_t)(1 << i % 8);
-            for (at = (size_t)(m - s.m); at < s.n && s.e->rc == 0; at += n) {
-                n = at + HS_HEADER <= s.n ? message_size(s.m + at) : s.n - at;
-                n = at + n <= s.n ? n : s.n - at;
+            for (at = (size_t)(m - s.m); at < end && s.e->rc == 0; at += n) {
+                n = at + HS_HEADER <= end ? message_size(s.m + at) : end - at;
+                n = at + n <= end ? n : end - at;
                 stage13_record(&s, CT_HANDSHAKE, s.m + at, n);
             }
+            /* Whoever reads it knows by the signature, if not before, but for a length that makes
+             * it wait for more. */
+            assert_true(IS_TLS_ALERT(s.e->rc) || s.e->t->message.end > 0);
             assert_int_equal(s.e->done, 0);
             assert_false(tls_connected(s.e->t));
             stage13_free(&s);
