@@ -62,6 +62,7 @@ const char *alert_name(unsigned desc)
         { ALERT_UNKNOWN_PSK_IDENTITY, "unknown_psk_identity" },
         { ALERT_CERTIFICATE_REQUIRED, "certificate_required" },
         { ALERT_NO_APPLICATION_PROTOCOL, "no_application_protocol" },
+        { ALERT_ECH_REQUIRED, "ech_required" },
     };
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

@@ -292,6 +292,7 @@ static const struct {
     { 49, "post_handshake_auth", NULL },
     { 50, "signature_algorithms_cert", NULL },
     { 51, "key_share", ext_shares },
+    { 0xfe0d, "encrypted_client_hello", NULL },
     { 0xff01, "renegotiation_info", NULL },
 };
 #define NEXTENSIONS (sizeof extensions / sizeof *extensions)

@@ -53,6 +53,7 @@ enum {
     EXT_POST_HANDSHAKE_AUTH = 49,
     EXT_SIGNATURE_ALGORITHMS_CERT = 50,
     EXT_KEY_SHARE = 51,
+    EXT_ENCRYPTED_CLIENT_HELLO = 0xfe0d, /* not ours, but it may differ in a second hello */
     EXT_RENEGOTIATION_INFO = 0xff01,
 };
 

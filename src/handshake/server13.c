@@ -19,7 +19,7 @@ static int hello_digest(const struct client_hello *c, uint8_t out[static HASH_MA
     for (before = block; rd_u16(&block, &id) && rd_vec(&block, 2, &ext); before = block) {
         /* these may change */
         if (id == EXT_PADDING || id == EXT_PRE_SHARED_KEY || id == EXT_EARLY_DATA ||
-            id == EXT_COOKIE || id == EXT_KEY_SHARE) {
+            id == EXT_COOKIE || id == EXT_KEY_SHARE || id == EXT_ENCRYPTED_CLIENT_HELLO) {
             continue;
         }
         if (n == sizeof part / sizeof *part) {

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
-"""NSS (tstclnt, selfserv), both roles: suites, an unknown CA, data, and sessions resumed (there our side is
-peer_engine)."""
+"""NSS (tstclnt, selfserv), both roles: suites, an unknown CA, data; with peer_engine as our side: sessions resumed, groups,
+a pre-shared key, Encrypted Client Hello at a server that does not have it, authentication behind the handshake."""
+import base64
 import subprocess
 import sys
 
@@ -70,14 +71,17 @@ def to_peer(room):
         p.terminate()
 
 
+def visitor(room, port, db, *more, version="1.3"):
+    """Says a line when it is connected; the second -V is the one that counts."""
+    return tstclnt(room, port, db, "-V", f"tls{version}:tls{version}", "-A", room.write("request", "a line\n"), *more)
+
+
 def resumed_by_them(room):
     """It comes back by itself each time that we close."""
-    db, request = database(room, "trusting", "ca"), room.write("request", "a line\n")
+    db = database(room, "trusting", "ca")
     for version in ("1.2", "1.3"):
         port, p = ours(room, "--once", count=4)
-        q = piped(room, ["tstclnt", "-h", "127.0.0.1", "-a", "localhost", "-p", str(port), "-d", db,
-                         "-V", f"tls{version}:tls{version}", "-u", "-L", "4", "-A", request])
-        report = finish(q)
+        report = finish(visitor(room, port, db, "-u", "-L", "4", version=version))
         need(report.count("a line\n") == 4, report)
         has(report, "3 stateless resumes")
         got = done(p)
@@ -97,5 +101,58 @@ def resumed_by_us(room):
         stop(p)
 
 
+def groups(room):
+    """As the first share, and by HelloRetryRequest."""
+    db = database(room, "trusting", "ca")
+    for name, group, number in (("P521", "secp521r1", 25), ("FF2048", "ffdhe2048", 256), ("FF3072", "ffdhe3072", 257)):
+        for names in (name, "x25519,P256," + name):
+            port, p = ours(room, "--once", "--groups", str(number))
+            has(finish(visitor(room, port, db, "-I", names)), "a line")
+            got = done(p)
+            need([d["group"] for d in got] == [group], got)
+
+
+def pre_shared_key(room):
+    """It reads nothing behind such a handshake, from a server of its own either (which takes no such key)."""
+    key = "0123456789abcdef0123456789abcdef"
+    port, p = ours(room, "--psk", "device-7:" + key)
+    finish(visitor(room, port, database(room, "bare"), "-z", f"0x{key.encode().hex()}:device-7"), None)
+    got = done(p, None)
+    need([d["psk"] for d in got] == ["device-7"], got)
+
+
+def vector(size, data):
+    return len(data).to_bytes(size, "big") + data
+
+
+def encrypted_hello(room):
+    """GREASE of it goes unnoticed (RFC 9849 section 6.2). A configuration that the server does not know is rejected: the
+    client verifies the public name and may try again without. HelloRetryRequest or not; it encrypts anew behind one."""
+    db = database(room, "trusting", "ca")
+    config = (b"\7\0\x20" + vector(2, bytes([9] + 31 * [0])) + vector(2, b"\0\1\0\1") +  # X25519; HKDF-SHA256, AES-128-GCM
+              b"\x40" + vector(1, b"server.test") + vector(2, b""))
+    stale = base64.b64encode(vector(2, b"\xfe\x0d" + vector(2, config))).decode()
+    for retry in ((), ("--groups", "24")):
+        port, p = ours(room, "--once", *retry)
+        has(finish(visitor(room, port, db, "-I", "P256,P384", "-i", "100")), "a line")
+        need(len(done(p)) == 1, "no handshake")
+        port, p = ours(room, *retry)
+        q = visitor(room, port, db, "-I", "P256,P384", "-N", stale)
+        has(finish(q, "bad"), "SSL_ERROR_ECH_RETRY_WITHOUT_ECH", "verification succeeded")
+        has(finish(p, None), "done version=TLSv1.3", "the peer sent the alert ech_required")
+
+
+def asked_later(room):
+    db = serving(room)
+    port, p = ours(room, "--post-auth")
+    q = tstclnt(room, port, db, "-E", "-n", "me")
+    for i in range(3):
+        feed(q, b"line %d\n" % i)
+        hears(q, b"line %d\n" % i)
+    stop(q)
+    got = done(p, None)
+    need([d["client_auth"] for d in got] == ["0", "1"], got)
+
+
 if __name__ == "__main__":
-    sys.exit(main(to_us, to_peer, resumed_by_them, resumed_by_us))
+    sys.exit(main(to_us, to_peer, resumed_by_them, resumed_by_us, groups, pre_shared_key, encrypted_hello, asked_later))
