@@ -380,6 +380,18 @@ int config_set_extension_callback(struct config *c, extension_fn *fn, void *ctx)
     return 0;
 }
 
+int config_set_ticket_count(struct config *c, unsigned count)
+{
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    if (count > TICKETS_MAX) {
+        return ERR_ARG;
+    }
+    c->s.tickets_sent = (uint8_t)count;
+    return 0;
+}
+
 int config_set_max_fragment(struct config *c, unsigned bytes)
 {
     if (c->sealed) {

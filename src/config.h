@@ -55,6 +55,9 @@ int config_set_keylog(struct config *c, void (*fn)(void *ctx, const char *line),
  * seconds, at most SESSION_LIFE_MAX. */
 int config_set_sessions(struct config *c, struct session_cache *cache, struct ticket_keys *tickets,
                         uint32_t life) MUST_CHECK;
+/* Server: how many tickets a TLS 1.3 client gets behind each handshake, 0 to 8 (2): a client uses
+ * each once, and so can open as many connections at once. */
+int config_set_ticket_count(struct config *c, unsigned count) MUST_CHECK;
 /* Server: takes early data (0-RTT, RFC 8446 section 2.3), up to max_bytes of content for each
  * connection, from clients that resume a TLS 1.3 session with a ticket of ours that was given under
  * this setting; off by default. Early data can be replayed by anyone who saw it (section 8), and is

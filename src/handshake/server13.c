@@ -272,8 +272,9 @@ int server13_on_finished(struct hs *h, struct rd *body)
 
     TRY(finished13_check(h, body, k->client_traffic));
     TRY(keys13_set(h, HS_READ, k->server_traffic));
-    TRY(post13_start(h, h->set->tickets && !h->set->no_tickets && psk13_speaks(h),
-                     k->offers_post_auth));
+    TRY(post13_start(
+        h, h->set->tickets && h->set->tickets_sent && !h->set->no_tickets && psk13_speaks(h),
+        k->offers_post_auth));
     TRY(post13_tickets(h));
     if (!k->offers_post_auth) {
         post13_free(h);

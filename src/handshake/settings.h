@@ -48,6 +48,7 @@ enum tls_early_why {
 #define SETTINGS_GROUPS     8 /* there are no more rows; more named ones are ERR_LIMIT */
 #define SETTINGS_SCHEMES    20
 #define SETTINGS_IDENTITIES 16
+#define TICKETS_MAX         8    /* of one handshake */
 #define SCTS_MAX            8192 /* bytes: TLS 1.2 has them in its ServerHello */
 
 /* Of record_size_limit (RFC 8449 section 4); in TLS 1.3 the content type counts. */
@@ -134,7 +135,7 @@ struct settings {
     /* sessions; server: NULL means that none is kept or given */
     struct session_cache *cache;
     struct ticket_keys *tickets;
-    uint8_t tickets_sent;             /* TLS 1.3 server: how many after a full handshake */
+    uint8_t tickets_sent;             /* TLS 1.3 server: how many behind a handshake */
     bool no_tickets;                  /* client: asks for none */
     uint32_t session_life;            /* seconds that a session of ours may be resumed */
     uint8_t context[SESSION_CONTEXT]; /* what a session is bound to (threat 27); made when sealed */

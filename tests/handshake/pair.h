@@ -60,6 +60,7 @@ struct pair_params {
     unsigned max_fragment, record_limit[2], padding[2];              /* by role */
     bool small_records, grease; /* grease: in the client's hello; tests count on its shape */
     uint32_t life;              /* 0: an hour */
+    unsigned count;             /* TLS 1.3: of tickets, plus one; 0: the usual */
     const char *status;
     verify_fn *on_verify; /* of the client */
     bool psk_ke[2];
@@ -198,6 +199,7 @@ static inline struct config *pair_config(struct pair *p, enum tls_role role,
             assert_int_equal(config_set_status(c, 0, span_text(q->status)), 0);
         }
         assert_int_equal(config_set_client_auth(c, q->auth), 0);
+        assert_int_equal(q->count ? config_set_ticket_count(c, q->count - 1) : 0, 0);
     } else {
         assert_int_equal(config_set_max_fragment(c, q->max_fragment), 0);
         assert_int_equal(config_set_flag(c, CONFIG_TICKETS, !q->no_tickets), 0);

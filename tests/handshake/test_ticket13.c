@@ -4,12 +4,12 @@
 
 static uint8_t wire[WIRE_MAX], copy[WIRE_MAX];
 
-/* Two in one flight behind the client's Finished, no two alike; a resumed one gives them too. */
-static void test_tickets_given(void **state)
+/* In one flight behind the client's Finished, no two alike; a resumed one gives as many. */
+static void given(unsigned count, unsigned want)
 {
     struct pair_params q = usual(NULL);
 
-    (void)state;
+    q.count = count;
     for (unsigned round = 0; round < 2; round++) {
         struct pair *p = pair_new(&q);
         struct hand open;
@@ -25,21 +25,62 @@ static void test_tickets_given(void **state)
         end_give(&p->c, copy, n);
         session_unref(q.resume);
         q.resume = tls_session(p->c.t);
+        assert_int_equal(q.resume != NULL, want > 0);
         n = flight_open(&open, wire, n, copy, &clear);
         hand_free(&open);
-        size = message_size(copy);
-        assert_int_equal(n, 2 * size);
-        for (size_t i = 0; i < 2; i++) {
-            assert_int_equal(copy[i * size], HS_NEW_SESSION_TICKET);
-            assert_int_equal(copy[i * size + 6] << 8 | copy[i * size + 7], LIFE);
+        size = want ? message_size(copy) : 0;
+        assert_int_equal(n, want * size);
+        for (size_t i = 0; i < want; i++) {
+            const uint8_t *m = copy + i * size;
+
+            assert_int_equal(m[0], HS_NEW_SESSION_TICKET);
+            assert_int_equal(m[6] << 8 | m[7], LIFE);
+            for (const uint8_t *k = copy; k < m; k += size) {
+                assert_memory_not_equal(k + 8, m + 8, 4);   /* age_add */
+                assert_memory_not_equal(k + 12, m + 12, 5); /* nonce */
+                assert_memory_not_equal(k + 17, m + 17, 34);
+            }
         }
-        assert_memory_not_equal(copy + 8, copy + size + 8, 4);   /* age_add */
-        assert_memory_not_equal(copy + 12, copy + size + 12, 5); /* nonce */
-        assert_memory_not_equal(copy + 17, copy + size + 17, 34);
-        assert_int_equal(resumed(&p->c), round);
+        assert_int_equal(resumed(&p->c), round && want);
         pair_free(p);
     }
     session_unref(q.resume);
+}
+
+static void test_tickets_given(void **state)
+{
+    struct config *c = config_new(TLS_SERVER);
+
+    (void)state;
+    given(0, 2);
+    for (unsigned want = 0; want <= TICKETS_MAX; want++) {
+        given(want + 1, want);
+    }
+    assert_int_equal(config_set_ticket_count(c, TICKETS_MAX), 0);
+    assert_int_equal(config_set_ticket_count(c, TICKETS_MAX + 1), ERR_ARG);
+    config_unref(c);
+}
+
+/* Where none are given, none are behind authentication later either. */
+static void test_none_after_authentication(void **state)
+{
+    (void)state;
+    for (unsigned count = 1; count <= 2; count++) {
+        struct pair_params q = usual(NULL);
+        struct tls_session *s;
+        struct pair *p;
+
+        q.count = count;
+        q.post_auth = q.client_id = true;
+        p = pair_connected(&q);
+        assert_int_equal(tls_request_client_auth(p->s.t, NULL), 0);
+        pair_run(p, WIRE_MAX);
+        assert_int_equal(p->s.done, 2);
+        s = tls_session(p->c.t);
+        assert_int_equal(s != NULL, count == 2);
+        session_unref(s);
+        pair_free(p);
+    }
 }
 
 /* ---- tickets that our client may get ---- */
@@ -154,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tickets_given),
+        cmocka_unit_test(test_none_after_authentication),
         cmocka_unit_test(test_tickets_taken),
         cmocka_unit_test(threat_30_ticket_flood),
     };
