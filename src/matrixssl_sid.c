@@ -31,6 +31,15 @@ struct tls_session *matrixssl_sid_load(const struct session *s)
     return found;
 }
 
+/* What was accepted, and the suite, stay. */
+static void forget(sslSessionId_t *sid)
+{
+    wipe(sid->state, sizeof sid->state);
+    wipe(sid->id, sizeof sid->id);
+    wipe(sid->masterSecret, sizeof sid->masterSecret);
+    sid->stateLen = 0;
+}
+
 /* Copies the session; one that is too long, or cannot be written, is not kept. */
 static void store(sslSessionId_t *sid, const struct tls_session *t)
 {
@@ -38,14 +47,11 @@ static void store(sslSessionId_t *sid, const struct tls_session *t)
     size_t secret =
         t->secret_len < sizeof sid->masterSecret ? t->secret_len : sizeof sid->masterSecret;
 
-    wipe(sid->state, sizeof sid->state);
-    wipe(sid->id, sizeof sid->id);
-    sid->stateLen = 0;
+    forget(sid);
     if (session_write(t, &b) == 0 && buf_len(&b) <= sizeof sid->state) {
         memcpy(sid->state, buf_data(&b), buf_len(&b));
         sid->stateLen = (uint32)buf_len(&b);
         memcpy(sid->id, t->id, t->id_len);
-        wipe(sid->masterSecret, sizeof sid->masterSecret);
         memcpy(sid->masterSecret, t->secret, secret);
     }
     buf_free(&b);
@@ -83,4 +89,7 @@ void matrixssl_sid_complete(struct session *s, const struct tls_info *i)
     }
     sid->cipherId = i->suite_id;
     matrixssl_sid_refresh(s);
+    if (!s->kept) { /* a session of TLS 1.3 is used once (RFC 8446 appendix C.4) */
+        forget(sid);
+    }
 }

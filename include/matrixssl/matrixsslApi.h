@@ -174,8 +174,8 @@ typedef struct sslKeys sslKeys_t; /* a certificate list, its key, trusted CAs */
 typedef struct tlsExtension tlsExtension_t;
 
 /* Filled when a session is complete, and again when a ticket arrives later; an address that is
- * given to the next session resumes it. Plain data: it may be copied and kept, but holds secrets.
- * Must live as long as the session. */
+ * given to the next session resumes it, in TLS 1.3 once for each ticket. Plain data: it may be
+ * copied and kept, but holds secrets. Must live as long as the session. */
 #define SSL_SESSION_STATE_MAX 4096
 typedef struct {
     unsigned char id[32]; /* TLS 1.2 session id; zero when there is none */

@@ -321,6 +321,40 @@ static void test_session_resumption(void **state)
     end();
 }
 
+/* In TLS 1.3 each ticket is used once: nothing to offer between a resumption and the next ticket
+ * (RFC 8446 appendix C.4). */
+static void test_session_resumption_13(void **state)
+{
+    unsigned char wire[8192];
+    sslSessionId_t sid;
+    sslInfo_t info;
+
+    (void)state;
+    matrixSslInitSessionId(sid);
+    begin(NULL, SUITE, NULL);
+    for (int i = 0; i < 3; i++) {
+        side_connect(&cl, &sv, TLS_AES_128_GCM_SHA256, &sid);
+        assert_int_equal(matrixSslGetInfo(cl.ssl, &info), PS_SUCCESS);
+        assert_int_equal(info.resumed, i > 0);
+        assert_true(sid.stateLen > 0);
+    }
+    matrixSslDeleteSession(cl.ssl);
+    matrixSslDeleteSession(sv.ssl);
+    assert_int_equal(
+        matrixSslNewClientSession(&cl.ssl, cl.keys, &sid, TLS_AES_128_GCM_SHA256, NULL, NULL, NULL),
+        1);
+    assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, NULL), 0);
+    side_give(&sv, wire, side_take(&cl, wire, sizeof wire));
+    assert_true(sid.stateLen > 0); /* it may be wanted for another try */
+    side_give(&cl, wire, side_take(&sv, wire, sizeof wire));
+    side_give(&sv, wire, side_take(&cl, wire, sizeof wire)); /* its Finished */
+    assert_int_equal(sid.stateLen, 0);
+    assert_memory_equal(sid.masterSecret, (unsigned char[48]){ 0 }, 48);
+    side_give(&cl, wire, side_take(&sv, wire, sizeof wire));
+    assert_true(sid.stateLen > 0);
+    end();
+}
+
 /* ---- Re-handshakes ---- */
 static void begin_again(void)
 {
@@ -467,6 +501,7 @@ int main(void)
         STEP(test_standard_handshake),
         STEP(test_client_authentication),
         STEP(test_session_resumption),
+        STEP(test_session_resumption_13),
         STEP(test_rehandshake_rekey),
         STEP(test_rehandshake_client_authentication),
         STEP(test_rehandshake_change_cipher_spec),
