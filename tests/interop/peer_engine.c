@@ -9,7 +9,8 @@
  *     --ca FILE  --cert FILE[,FILE...]  --key FILE[,FILE...]  trust and certificates, PEM
  *     --strict-sni                        server: names of its certificates only
  *     --pack                              compresses certificates
- *     --scts FILE                         server: timestamps of the first certificate; client: asks
+ *     --scts FILE  --status FILE          server: timestamps and OCSP response of the first
+ *                                         certificate; client: asks for them
  *     --name NAME                         client: whom to expect (localhost)
  *     --min 1.2|1.3  --max 1.2|1.3        versions
  *     --suites HEX[,HEX...]  --groups N[,N...]  --alpn NAME[,NAME...]
@@ -34,7 +35,7 @@
  *
  * On standard error, a line for each handshake that is complete:
  *     done version=TLSv1.3 suite=NAME group=NAME scheme=NAME resumed=0 client_auth=0 alpn=NAME
- *         scts=0 psk=NAME (one line)
+ *         status=0 scts=0 psk=NAME (one line)
  * with --export "export HEX", "tls-exporter HEX" and "tls-server-end-point HEX" (or the error),
  * again in each process that took it over, and for what went wrong: error TEXT. Exit 0 when both
  * sides said close_notify, else 1. Sessions and ticket keys of a server live as long as it does. It
@@ -63,7 +64,7 @@ static struct options {
     enum client_auth auth;
     uint16_t port;
     const char *ca, *cert, *key, *scts, *name, *resume, *sess_out, *keylog, *label, *context, *psk,
-        *own, *peer, *answer, *adopt;
+        *own, *peer, *answer, *adopt, *status;
     unsigned min, max, life, count, limit, padding, move;
     uint16_t suites[LIST_MAX], groups[LIST_MAX];
     const char *alpn[LIST_MAX];
@@ -121,7 +122,8 @@ static void take_value(const char *a, char *v)
         { "--name", &o.name },       { "--resume", &o.resume }, { "--sess-out", &o.sess_out },
         { "--keylog", &o.keylog },   { "--export", &o.label },  { "--scts", &o.scts },
         { "--context", &o.context }, { "--psk", &o.psk },       { "--own", &o.own },
-        { "--peer", &o.peer },       { "--answer", &o.answer }, { "--adopt", &o.adopt }
+        { "--peer", &o.peer },       { "--answer", &o.answer }, { "--adopt", &o.adopt },
+        { "--status", &o.status },
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -220,10 +222,22 @@ static bool nth(const char *list, size_t i, char out[static PATH_SIZE])
     return list;
 }
 
+static void configure_proof(struct config *c, const char *path,
+                            int (*set)(struct config *, size_t, struct span))
+{
+    struct error err = { 0 };
+    struct buf bytes = { 0 };
+
+    if (path) {
+        must(file_read(path, &bytes, &err), path, &err);
+        must(set(c, 0, buf_span(&bytes)), path, NULL);
+        buf_free(&bytes);
+    }
+}
+
 static void configure_certificates(struct config *c)
 {
     struct error err = { 0 };
-    struct buf scts = { 0 };
     char cert[PATH_SIZE], key[PATH_SIZE];
 
     for (size_t i = 0; nth(o.cert, i, cert) && nth(o.key, i, key); i++) {
@@ -236,10 +250,10 @@ static void configure_certificates(struct config *c)
     must(config_set_flag(c, CONFIG_STRICT_SNI, o.strict_sni), "strict-sni", NULL);
     must(config_set_flag(c, CONFIG_CERT_COMPRESSION, o.pack), "pack", NULL);
     must(config_set_flag(c, CONFIG_SCTS, o.scts), "scts", NULL);
-    if (o.scts && o.server) {
-        must(file_read(o.scts, &scts, &err), "scts", &err);
-        must(config_set_scts(c, 0, buf_span(&scts)), "scts", NULL);
-        buf_free(&scts);
+    must(config_set_flag(c, CONFIG_STATUS, o.status), "status", NULL);
+    if (o.server) {
+        configure_proof(c, o.scts, config_set_scts);
+        configure_proof(c, o.status, config_set_status);
     }
 }
 
@@ -312,12 +326,11 @@ static void report(const struct tls *t)
     struct tls_info i;
 
     tls_get_info(t, &i);
-    fprintf(
-        stderr,
-        "done version=%s suite=%s group=%s scheme=%s resumed=%d client_auth=%d alpn=%s scts=%zu "
-        "psk=%s\n",
-        i.version_name, i.suite, i.group, i.scheme, i.resumed, i.client_auth, i.alpn, i.scts.n,
-        i.psk);
+    fprintf(stderr,
+            "done version=%s suite=%s group=%s scheme=%s resumed=%d client_auth=%d alpn=%s "
+            "status=%zu scts=%zu psk=%s\n",
+            i.version_name, i.suite, i.group, i.scheme, i.resumed, i.client_auth, i.alpn,
+            i.status.n, i.scts.n, i.psk);
     if (o.label) {
         report_exports(t, o.label, o.context);
     }

@@ -1,23 +1,22 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """Which certificate is shown and what is said about it, against OpenSSL and GnuTLS: several names on
-one server, certificate_authorities, timestamps (RFC 6962). Our side is peer_engine. (No program of Debian 12 knows
-RFC 8879 with zlib.)"""
+one server (with Python too), certificate_authorities, timestamps (RFC 6962), OCSP responses. Our side is peer_engine.
+(No program of Debian 12 knows RFC 8879 with zlib.)"""
 import base64
-import os
+import socket
+import ssl
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from peers import BUILD, KEYS, finish, has, piped  # noqa: E402
-from wrap import free_port, main, need, skip_without, stop, wait_port  # noqa: E402
+import engine
+from engine import done, our_client, theirs
+from peers import KEYS, finish, has, of, piped
+from tls12 import ocsp_response
+from wrap import WAIT, main, need, skip_without, stop
 
 skip_without("openssl", "gnutls-cli")
-PEER = os.path.join(BUILD, "tests", "interop", "peer_engine")
 VERSIONS = {"1.3": "-tls1_3", "1.2": "-tls1_2"}
 PRIORITY = {v: f"NORMAL:-VERS-ALL:+VERS-TLS{v}" for v in VERSIONS}
-if not os.path.exists(PEER):
-    print(f"{PEER} is not built")
-    sys.exit(77)
 
 
 def issue(room, name, kind, host, ca="ca"):
@@ -38,22 +37,18 @@ def three_names(room):
 
 
 def ours(room, names, *options, count=1):
-    port = free_port()
-    p = piped(room, [PEER, "server", str(port), "--cert", ",".join(room.path(n + ".pem") for n in names), "--key",
-                     ",".join(room.path(n + ".key") for n in names), "--ca", room.path("ca.pem"), "--count", str(count),
-                     *options])
-    wait_port(port, p)
-    return port, p
-
-
-def done(p, code=0):
-    return [dict(f.split("=", 1) for f in line.split()[1:]) for line in finish(p, code).splitlines()
-            if line.startswith("done ")]
+    keys = {k: ",".join(of(room, n)[k] for n in names) for k in ("cert", "key")}
+    return engine.ours(room, *options, keys=keys, count=count)
 
 
 def s_client(room, port, name, *more):
     sni = ("-servername", name) if name else ("-noservername",)
     return piped(room, ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", room.path("ca.pem"), *sni, *more])
+
+
+def s_server(room, *more):
+    return theirs(room, "openssl", "s_server", "-accept", "127.0.0.1:PORT", "-cert", room.path("server.pem"), "-key",
+                  room.path("server.key"), *more)
 
 
 def gnutls_cli(room, port, name, priority, *more):
@@ -88,6 +83,22 @@ def gnutls_by_name(room):
         need(len(done(p)) == 4, "a handshake is missing")
 
 
+def python_by_name(room):
+    """It verifies the name too."""
+    names = three_names(room)
+    for v in VERSIONS:
+        port, p = ours(room, names, count=3)
+        context = ssl.create_default_context(cafile=room.path("ca.pem"))
+        context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, "TLSv" + v.replace(".", "_"))
+        for name, kind, want in CASES[:4]:
+            if not kind:
+                with socket.create_connection(("127.0.0.1", port), WAIT) as raw:
+                    s = context.wrap_socket(raw, server_hostname=name)
+                    need(s.getpeercert()["subject"] == ((("commonName", want),),), s.getpeercert())
+                    s.unwrap()
+        need(len(done(p)) == 3, "a handshake is missing")
+
+
 def strict(room):
     names = three_names(room)
     for flag in VERSIONS.values():
@@ -108,14 +119,9 @@ def authorities(room):
     issue(room, "ours", "p256", "ours.test")
     for flag in VERSIONS.values():
         for ca, want in (("ca", "ours"), ("other", "theirs")):
-            port = free_port()
-            p = piped(room, ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", flag, "-cert", room.path("server.pem"),
-                             "-key", room.path("server.key"), "-CAfile", room.path(ca + ".pem"), "-Verify", "1",
-                             "-verify_return_error"])
-            wait_port(port, p)
-            q = piped(room, [PEER, "client", str(port), "--ca", room.path("ca.pem"), "--cert",
-                             room.path("theirs.pem") + "," + room.path("ours.pem"), "--key",
-                             room.path("theirs.key") + "," + room.path("ours.key")])
+            port, p = s_server(room, flag, "-CAfile", room.path(ca + ".pem"), "-Verify", "1", "-verify_return_error")
+            q = our_client(room, port, "--cert", room.path("theirs.pem") + "," + room.path("ours.pem"), "--key",
+                           room.path("theirs.key") + "," + room.path("ours.key"))
             need(len(done(q, None)) == 1, "no handshake")
             stop(p)
             has(p.stdout.read().decode(errors="replace"), f"subject=CN = {want}\n")
@@ -141,16 +147,28 @@ def timestamps(room):
             # the context: ClientHello and Certificate of TLS 1.3
             info, head = (0x0080 | 0x1000).to_bytes(4, "big") + data, "SERVERINFOV2 FOR SCT"
         room.write("info.pem", f"-----BEGIN {head}-----\n{base64.b64encode(info).decode()}\n-----END {head}-----\n")
-        port = free_port()
-        q = piped(room, ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", flag, "-cert", room.path("server.pem"),
-                         "-key", room.path("server.key"), "-serverinfo", room.path("info.pem"), "-rev"])
-        wait_port(port, q)
+        port, q = s_server(room, flag, "-serverinfo", room.path("info.pem"), "-rev")
         for ask, want in ((("--scts", "yes"), len(scts)), ((), 0)):
-            c = piped(room, [PEER, "client", str(port), "--ca", room.path("ca.pem"), *ask])
-            got = done(c)
+            got = done(our_client(room, port, *ask))
             need(len(got) == 1 and got[0]["scts"] == str(want), got)
         stop(q)
 
 
+def responses(room):
+    """Ours to OpenSSL, and theirs to us, where asked for."""
+    size = ocsp_response(room)
+    for flag in VERSIONS.values():
+        port, p = ours(room, ["server"], "--status", room.path("ocsp.der"), count=2)
+        report = finish(s_client(room, port, "localhost", flag, "-status"))
+        has(report, "OCSP Response Status: successful", "Cert Status: good")
+        has(finish(s_client(room, port, "localhost", flag)), "Verify return code: 0 (ok)")
+        done(p)
+        port, p = s_server(room, flag, "-status_file", room.path("ocsp.der"), "-rev")
+        for ask, want in ((("--status", "yes"), size), ((), 0)):
+            got = done(our_client(room, port, *ask))
+            need(len(got) == 1 and got[0]["status"] == str(want), got)
+        stop(p)
+
+
 if __name__ == "__main__":
-    sys.exit(main(openssl_by_name, gnutls_by_name, strict, authorities, timestamps))
+    sys.exit(main(openssl_by_name, gnutls_by_name, python_by_name, strict, authorities, timestamps, responses))

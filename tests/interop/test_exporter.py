@@ -3,37 +3,30 @@
 """Key material exported by us and by OpenSSL (its tools, and node for contexts) and GnuTLS is the same, in both roles and
 versions; so are the channel bindings. Our side is peer_engine: the native engine over TCP."""
 import hashlib
-import os
 import re
 import ssl
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from peers import BUILD, certificate, feed, finish, has, of, piped, read  # noqa: E402
-from wrap import free_port, main, need, skip_without, wait_port  # noqa: E402
+import engine
+from engine import hears, theirs
+from peers import certificate, feed, finish, has, of, piped
+from wrap import main, need, skip_without
 
 skip_without("openssl", "gnutls-cli", "node")
-PEER = os.path.join(BUILD, "tests", "interop", "peer_engine")
 LABEL = "EXPERIMENTAL sleeve"
 LINE = b"a line of text\n"
 VERSIONS = ("1.2", "1.3")
 SUITES = {"1.2": (("ECDHE-ECDSA-AES128-GCM-SHA256", "c02b"), ("ECDHE-ECDSA-AES256-GCM-SHA384", "c02c"),
                   ("ECDHE-ECDSA-AES256-SHA384", "c024"), ("ECDHE-ECDSA-AES128-SHA", "c009")),
           "1.3": (("TLS_AES_128_GCM_SHA256", "1301"), ("TLS_AES_256_GCM_SHA384", "1302"))}
-if not os.path.exists(PEER):
-    print(f"{PEER} is not built")
-    sys.exit(77)
 
 
-def ours(room, *options, cert="server"):
-    port, keys = free_port(), of(room, cert)
-    p = piped(room, [PEER, "server", str(port), "--cert", keys["cert"], "--key", keys["key"], "--export", LABEL, *options])
-    wait_port(port, p)
-    return port, p
+def ours(room, *options, cert="server", count=1):
+    return engine.ours(room, "--export", LABEL, *options, keys=of(room, cert), count=count)
 
 
 def our_client(room, port, *options):
-    return piped(room, [PEER, "client", str(port), "--ca", room.path("ca.pem"), "--export", LABEL, *options])
+    return engine.our_client(room, port, "--export", LABEL, *options)
 
 
 def exports(report):
@@ -73,20 +66,14 @@ def openssl_client(room):
 def openssl_server(room):
     for version in VERSIONS:
         for suite, number in SUITES[version]:
-            port = free_port()
-            p = piped(room, ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", room.path("server.pem"), "-key",
-                             room.path("server.key"), "-naccept", "1", *openssl_flags(version, suite)])
-            wait_port(port, p)
+            port, p = theirs(room, "openssl", "s_server", "-accept", "127.0.0.1:PORT", "-cert", room.path("server.pem"),
+                             "-key", room.path("server.key"), "-naccept", "1", *openssl_flags(version, suite))
             q = our_client(room, port, "--suites", number)
             feed(q, LINE)
-            report = b""
-            while LINE not in report:
-                more = read(p, 1)
-                need(more, report)
-                report += more
+            report = hears(p, LINE)
             got = exports(finish(q))
             finish(p, None)
-            need(got["export"] == of_openssl(report.decode()), f"{version} {suite}: {got} {report}")
+            need(got["export"] == of_openssl(report), f"{version} {suite}: {got} {report}")
             need(got["tls-server-end-point"] == end_point(room.path("server.pem")), got)
 
 
@@ -112,11 +99,8 @@ const l = tls.createServer({cert: fs.readFileSync(cert), key: fs.readFileSync(ke
 """
 
 
-def node(room, side, *args):
-    path = room.path(side + ".js")
-    with open(path, "w") as f:
-        f.write(NODE_CLIENT if side == "client" else NODE_SERVER)
-    return piped(room, ["node", path, *args])
+def node(room, *args):
+    return piped(room, ["node", room.write("client.js", NODE_CLIENT), *args])
 
 
 def contexts():
@@ -130,18 +114,17 @@ def node_both_roles(room):
         for context in contexts():
             options = ("--context", *context) if context else ()
             port, p = ours(room, *options)
-            q = node(room, "client", str(port), "TLSv" + version, LABEL, *context)
-            theirs = finish(q).split()
+            q = node(room, str(port), "TLSv" + version, LABEL, *context)
+            of_node = finish(q).split()
             got = exports(finish(p))
-            need([got["export"], got["tls-exporter"]] == theirs, f"{version} {context}: {got} {theirs}")
-            port, keys = free_port(), of(room, "server")
-            p = node(room, "server", str(port), "TLSv" + version, keys["cert"], keys["key"], LABEL, *context)
-            wait_port(port, p)
+            need([got["export"], got["tls-exporter"]] == of_node, f"{version} {context}: {got} {of_node}")
+            port, p = theirs(room, "node", room.write("server.js", NODE_SERVER), "PORT", "TLSv" + version,
+                             room.path("server.pem"), room.path("server.key"), LABEL, *context)
             q = our_client(room, port, *options)
             got = exports(finish(q))
-            theirs = finish(p).split()
-            need([got["export"], got["tls-exporter"]] == theirs, f"{version} {context}: {got} {theirs}")
-            seen.update(theirs)
+            of_node = finish(p).split()
+            need([got["export"], got["tls-exporter"]] == of_node, f"{version} {context}: {got} {of_node}")
+            seen.update(of_node)
         need(len(seen) == 2 * len(contexts()), "two connections exported the same")
 
 
@@ -158,18 +141,13 @@ def gnutls_client(room):
 def resumed(room):
     """The session goes on, its exports do not."""
     for version in VERSIONS:
-        port, p = ours(room, "--count", "2")
+        port, p = ours(room, count=2)
         flags = openssl_flags(version, SUITES[version][0][0])
         found = []
         for more in ("-sess_out", "-sess_in"):
             q = piped(room, ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *flags, more, room.path("s.pem")])
             feed(q, LINE)
-            report = b""
-            while LINE not in report:  # behind the tickets
-                more = read(q, 1)
-                need(more, report)
-                report += more
-            found.append(of_openssl(report.decode() + finish(q)))
+            found.append(of_openssl(hears(q, LINE) + finish(q)))  # behind the tickets
         said = finish(p)
         has(said, "resumed=0", "resumed=1")
         got = re.findall(r"^export (\S+)$", said, re.M)
@@ -186,7 +164,7 @@ def end_point_hashes(room):
         room.openssl("x509", "-req", "-in", room.path("leaf.csr"), "-CA", room.path("ca.pem"), "-CAkey", room.path("ca.key"),
                      "-set_serial", "77", "-days", "2", "-" + name, "-extfile", room.path("ext"), "-out", room.path("leaf.pem"))
         port, p = ours(room, cert="leaf")
-        q = node(room, "client", str(port), "TLSv1.3", LABEL)
+        q = node(room, str(port), "TLSv1.3", LABEL)
         finish(q)
         got = exports(finish(p))
         need(got["tls-server-end-point"] == end_point(room.path("leaf.pem"), hash_name), f"{name}: {got}")
@@ -194,7 +172,7 @@ def end_point_hashes(room):
     room.openssl("x509", "-req", "-in", room.path("leaf.csr"), "-CA", room.path("edca.pem"), "-CAkey", room.path("edca.key"),
                  "-set_serial", "78", "-days", "2", "-extfile", room.path("ext"), "-out", room.path("leaf.pem"))
     port, p = ours(room, cert="leaf")
-    finish(node(room, "client", str(port), "TLSv1.3", LABEL))
+    finish(node(room, str(port), "TLSv1.3", LABEL))
     need(len(exports(finish(p))["tls-server-end-point"]) < 64, "a binding of an EdDSA signature")
 
 

@@ -2,49 +2,24 @@
 # SPDX-License-Identifier: ISC
 """Pre-shared keys of TLS 1.3 from outside, in both roles, against OpenSSL and GnuTLS. Nobody has certificates but where
 it says so. Our side is peer_engine: the native engine over TCP."""
-import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from peers import BUILD, finish, has, of, piped, talk, text  # noqa: E402
-from wrap import free_port, main, need, skip_without, stop, wait_port  # noqa: E402
+from engine import PEER, done, say, theirs
+from peers import finish, has, of, piped, talk, text
+from wrap import main, need, skip_without, stop
 
 skip_without("openssl", "gnutls-cli", "gnutls-serv")
-PEER = os.path.join(BUILD, "tests", "interop", "peer_engine")
 NAME, KEY, OTHER = "device-7", "0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdeF"
 HEX = KEY.encode().hex()
 GNUTLS = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK"
-if not os.path.exists(PEER):
-    print(f"{PEER} is not built")
-    sys.exit(77)
 
 
 def ours(room, *options, key=KEY, count=1):
-    port = free_port()
-    p = piped(room, [PEER, "server", str(port), "--psk", f"{NAME}:{key}", "--count", str(count), *options])
-    wait_port(port, p)
-    return port, p
+    return theirs(room, PEER, "server", "PORT", "--psk", f"{NAME}:{key}", "--count", str(count), *options)
 
 
 def our_client(room, port, *options, key=KEY):
     return piped(room, [PEER, "client", str(port), "--psk", f"{NAME}:{key}", *options])
-
-
-def done(p):
-    """What our side said about its handshakes, in order."""
-    return [dict(f.split("=", 1) for f in line.split()[1:]) for line in finish(p).splitlines() if line.startswith("done ")]
-
-
-def say(p, line=b"a line of text\n", back=None):
-    """One line there, and the answer."""
-    p.stdin.write(line)
-    p.stdin.flush()
-    got, want = b"", line if back is None else back
-    while want not in got:
-        more = os.read(p.stdout.fileno(), 4096)
-        need(more, f"{p.args[0]} said only {got[-1000:]!r}")
-        got += more
-    return got.decode(errors="replace")
 
 
 def s_client(room, port, *more):
@@ -53,10 +28,7 @@ def s_client(room, port, *more):
 
 
 def s_server(room, *more):
-    port = free_port()
-    p = piped(room, ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-tls1_3", "-rev", "-psk_identity", NAME, *more])
-    wait_port(port, p)
-    return port, p
+    return theirs(room, "openssl", "s_server", "-accept", "127.0.0.1:PORT", "-tls1_3", "-rev", "-psk_identity", NAME, *more)
 
 
 # ---- we are the server ----
@@ -167,10 +139,8 @@ def with_gnutls_server(room):
     with open(room.path("psk.txt"), "w") as f:
         f.write(f"{NAME}:{HEX}\n")
     for groups in (":-GROUP-ALL:+GROUP-X25519", ":-GROUP-ALL:+GROUP-SECP256R1"):
-        port = free_port()
-        p = piped(room, ["gnutls-serv", "-q", "--echo", "--priority", GNUTLS + groups, "--pskpasswd", room.path("psk.txt"),
-                         "-p", str(port)])
-        wait_port(port, p)
+        port, p = theirs(room, "gnutls-serv", "-q", "--echo", "--priority", GNUTLS + groups, "--pskpasswd",
+                         room.path("psk.txt"), "-p", "PORT")
         q = our_client(room, port)
         say(q)
         got = done(q)

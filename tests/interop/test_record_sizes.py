@@ -2,30 +2,14 @@
 # SPDX-License-Identifier: ISC
 """record_size_limit with GnuTLS, whose client always offers it, padding with OpenSSL and GnuTLS: both roles, both
 versions. Our side is peer_engine: the native engine over TCP."""
-import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from peers import BUILD, finish, has, of, piped, talk, text  # noqa: E402
-from wrap import free_port, main, skip_without, stop, wait_port  # noqa: E402
+from engine import our_client, ours, theirs
+from peers import finish, has, of, piped, talk, text
+from wrap import main, skip_without, stop
 
 skip_without("openssl", "gnutls-cli", "gnutls-serv")
-PEER = os.path.join(BUILD, "tests", "interop", "peer_engine")
 DATA = text(70000)
-if not os.path.exists(PEER):
-    print(f"{PEER} is not built")
-    sys.exit(77)
-
-
-def ours(room, *options):
-    port, keys = free_port(), of(room, "server")
-    p = piped(room, [PEER, "server", str(port), "--cert", keys["cert"], "--key", keys["key"], *options])
-    wait_port(port, p)
-    return port, p
-
-
-def our_client(room, port, *options):
-    return piped(room, [PEER, "client", str(port), "--ca", room.path("ca.pem"), *options])
 
 
 def lines(p):
@@ -58,11 +42,9 @@ def gnutls_server(room):
     cases = [(version, limit, size) for version in ("1.2", "1.3") for limit in ("0", "64", "100", "512", "1400", "16385")
              for size in ("", "512", "4096")]
     for version, limit, size in cases:
-        port = free_port()
-        p = piped(room, ["gnutls-serv", "-q", "--echo", "--priority", priority(version, 0 < int(limit) < 512),
-                         "--x509certfile", keys["cert"], "--x509keyfile", keys["key"], "-p", str(port),
-                         *(("--recordsize", size) if size else ())])
-        wait_port(port, p)
+        port, p = theirs(room, "gnutls-serv", "-q", "--echo", "--priority", priority(version, 0 < int(limit) < 512),
+                         "--x509certfile", keys["cert"], "--x509keyfile", keys["key"], "-p", "PORT",
+                         *(("--recordsize", size) if size else ()))
         q = our_client(room, port, "--limit", limit)
         talk(q, q, DATA[:5000])
         has(finish(q), f"version=TLSv{version}")
@@ -78,10 +60,8 @@ def openssl_padding(room):
         talk(q, q, DATA)
         stop(q)
         finish(p, None)
-        port = free_port()
-        p = piped(room, ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-tls1_3", "-rev", "-record_padding", "512",
-                         "-cert", room.path("server.pem"), "-key", room.path("server.key")])
-        wait_port(port, p)
+        port, p = theirs(room, "openssl", "s_server", "-accept", "127.0.0.1:PORT", "-tls1_3", "-rev", "-record_padding",
+                         "512", "-cert", room.path("server.pem"), "-key", room.path("server.key"))
         q = our_client(room, port, "--padding", block)
         q.stdin.write(b"".join(line[::-1] + b"\n" for line in DATA.splitlines()))
         q.stdin.flush()

@@ -56,9 +56,9 @@ def openssl_client(room):
 
 def openssl_server(room):
     for version, scheme, keys, name, _ in cases(room):
-        port, p = theirs(room, "openssl", "s_server", "-accept", "127.0.0.1:PORT", "-tls" + version.replace(".", "_"), "-rev",
-                         "-cert", keys["cert"], "-key", keys["key"], "-sigalgs", name, "-client_sigalgs", name, "-Verify", "1",
-                         "-verify_return_error", "-CAfile", room.path("ca.pem"))
+        port, p = theirs(room, "openssl", "s_server", "-accept", "127.0.0.1:PORT", "-tls" + version.replace(".", "_"),
+                         "-rev", "-cert", keys["cert"], "-key", keys["key"], "-sigalgs", name, "-client_sigalgs", name, "-Verify",
+                         "1", "-verify_return_error", "-CAfile", room.path("ca.pem"))
         q = our_client(room, port, "--cert", keys["cert"], "--key", keys["key"])
         say(q, b"abc\n", b"cba\n")
         agreed(done(q), version, scheme)
