@@ -21,38 +21,7 @@
 #define SUITE12 TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
 #define SUITE13 TLS_AES_128_GCM_SHA256
 
-static struct cred ca, server_cred, rsa_cred;
-static struct side cl, sv;
-
-static void begin(uint32 suite)
-{
-    side_init(&cl);
-    side_init(&sv);
-    cl.keys = guide_keys(NULL, &ca);
-    sv.keys = guide_keys(&server_cred, NULL);
-    assert_int_equal(matrixSslNewClientSession(&cl.ssl, cl.keys, NULL, suite, NULL, NULL, NULL), 1);
-    assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, NULL), 0);
-}
-
-static bool connects(void)
-{
-    carry(&cl, &sv, 65536);
-    return cl.complete && sv.complete;
-}
-
-static void end(void)
-{
-    side_free(&cl);
-    side_free(&sv);
-}
-
-static uint32 suite_of(const struct side *s)
-{
-    sslInfo_t info;
-
-    assert_int_equal(matrixSslGetInfo(s->ssl, &info), PS_SUCCESS);
-    return info.cipherId;
-}
+static struct cred rsa_cred;
 
 /* ---- keys ---- */
 static void write_all(const char *path, const void *p, size_t n)
@@ -102,7 +71,7 @@ static void test_pkcs12(void **state)
     (void)state;
     (void)snprintf(file, sizeof file, "%s", in_scratch("server.p12"));
     make_p12(file, "secret", &server_cred);
-    begin(SUITE12);
+    guide_begin(SUITE12);
     k = guide_keys(NULL, NULL);
     assert_int_equal(matrixSslLoadPkcs12(NULL, path, pass, 6, NULL, 0, 0), PS_ARG_FAIL);
     assert_int_equal(matrixSslLoadPkcs12(k, NULL, pass, 6, NULL, 0, 0), PS_ARG_FAIL);
@@ -124,8 +93,8 @@ static void test_pkcs12(void **state)
     sv.keys = k;
     assert_int_equal(matrixSslNewServerSession(&sv.ssl, k, NULL), PS_SUCCESS);
     assert_int_equal(matrixSslLoadPkcs12(k, path, pass, 6, pass, 6, 0), PS_FAILURE); /* in use */
-    assert_true(connects());
-    end();
+    assert_true(guide_connects());
+    guide_end();
     write_all(file, "0\x82junk", 6);
     k = guide_keys(NULL, NULL);
     assert_int_equal(matrixSslLoadPkcs12(k, path, pass, 6, NULL, 0, 0), PS_PARSE_FAIL);
@@ -226,7 +195,7 @@ static void test_two_kinds_of_key(void **state)
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        begin(suites[i]);
+        guide_begin(suites[i]);
         matrixSslDeleteSession(sv.ssl);
         matrixSslDeleteKeys(sv.keys);
         sv.keys = guide_keys(&server_cred, NULL);
@@ -236,9 +205,9 @@ static void test_two_kinds_of_key(void **state)
                                                  (int32)buf_len(&rsa_cred.key_pem), NULL, 0),
                          PS_SUCCESS);
         assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, NULL), PS_SUCCESS);
-        assert_true(connects());
-        assert_int_equal(suite_of(&sv), suites[i]);
-        end();
+        assert_true(guide_connects());
+        assert_int_equal(side_suite(&sv), suites[i]);
+        guide_end();
     }
 }
 
@@ -253,7 +222,7 @@ static void test_ocsp_response(void **state)
     for (size_t i = 0; i < 8; i++) {
         bool asks = i & 2, has = i & 4;
 
-        begin(suites[i % 2]);
+        guide_begin(suites[i % 2]);
         matrixSslDeleteSession(sv.ssl);
         assert_int_equal(matrixSslLoadOCSPResponse(sv.keys, response, 5), PS_FAILURE); /* in use */
         matrixSslDeleteKeys(sv.keys);
@@ -271,7 +240,7 @@ static void test_ocsp_response(void **state)
         }
         assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, NULL), PS_SUCCESS);
         assert_int_equal(matrixSslRequestStatus(cl.ssl, asks ? PS_TRUE : PS_FALSE), PS_SUCCESS);
-        assert_true(connects());
+        assert_true(guide_connects());
         assert_int_equal(matrixSslGetInfo(cl.ssl, &info), PS_SUCCESS);
         assert_int_equal(info.ocspResponseLen, asks && has ? 5 : 0);
         if (asks && has) {
@@ -279,7 +248,7 @@ static void test_ocsp_response(void **state)
         } else {
             assert_null(info.ocspResponse);
         }
-        end();
+        guide_end();
     }
 }
 
@@ -303,19 +272,19 @@ static void test_key_log(void **state)
 
     (void)state;
     matrixSslSetKeyLog(count_line, &lines);
-    begin(SUITE12);
-    assert_true(connects());
-    end();
+    guide_begin(SUITE12);
+    assert_true(guide_connects());
+    guide_end();
     assert_int_equal(lines, 2); /* CLIENT_RANDOM, once a side */
-    begin(SUITE13);
-    assert_true(connects());
-    end();
+    guide_begin(SUITE13);
+    assert_true(guide_connects());
+    guide_end();
     assert_true(lines >= 2 + 8);
     matrixSslSetKeyLog(NULL, NULL);
     n = (size_t)lines;
-    begin(SUITE13);
-    assert_true(connects());
-    end();
+    guide_begin(SUITE13);
+    assert_true(guide_connects());
+    guide_end();
     assert_int_equal(lines, n);
 
     (void)snprintf(file, sizeof file, "%s", in_scratch("keys.log"));
@@ -328,9 +297,9 @@ static void test_key_log(void **state)
     (void)umask(mask);
     assert_int_equal(stat(file, &made), 0);
     assert_int_equal(made.st_mode & 07777, 0600); /* what is in it is for its owner */
-    begin(SUITE12);
-    assert_true(connects());
-    end();
+    guide_begin(SUITE12);
+    assert_true(guide_connects());
+    guide_end();
     f = fopen(file, "r");
     assert_non_null(f);
     n = fread(text, 1, sizeof text - 1, f);
@@ -344,29 +313,23 @@ static void test_key_log(void **state)
 
 static int setup(void **state)
 {
-    struct cred_params p = { .common_name = "server", .names = { "server.test" } };
+    const struct cred_params p = { .common_name = "server",
+                                   .names = { "server.test" },
+                                   .rsa = true };
 
-    (void)state;
     (void)snprintf(scratch, sizeof scratch, "%s/guide-XXXXXX",
                    getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(scratch) || matrixSslOpen() != PS_SUCCESS) {
+    if (!mkdtemp(scratch) || guide_setup(state)) {
         return -1;
     }
-    cred_make(&ca, &(struct cred_params){ .common_name = "CA", .ca = true }, NULL);
-    cred_make(&server_cred, &p, &ca);
-    p.rsa = true;
     cred_make(&rsa_cred, &p, &ca);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    (void)state;
-    cred_free(&ca);
-    cred_free(&server_cred);
     cred_free(&rsa_cred);
-    matrixSslClose();
-    return rmdir(scratch);
+    return guide_teardown(state) ? -1 : rmdir(scratch);
 }
 
 int main(void)

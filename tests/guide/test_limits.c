@@ -14,7 +14,6 @@
 #define OTHER12 TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
 #define SUITE13 TLS_AES_128_GCM_SHA256
 
-static struct cred ca, server_cred, client_cred;
 static sslKeys_t *client_keys, *server_keys;
 
 static int32 follow(ssl_t *ssl, psX509Cert_t *cert, int32 alert)
@@ -266,29 +265,6 @@ static void test_many_kinds(void **state)
     drop_keys();
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    if (matrixSslOpen() != PS_SUCCESS) {
-        return -1;
-    }
-    cred_make(&ca, &(struct cred_params){ .common_name = "CA", .ca = true }, NULL);
-    cred_make(&server_cred,
-              &(struct cred_params){ .common_name = "server", .names = { "server.test" } }, &ca);
-    cred_make(&client_cred, &(struct cred_params){ .common_name = "client", .client = true }, &ca);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    cred_free(&ca);
-    cred_free(&server_cred);
-    cred_free(&client_cred);
-    matrixSslClose();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,5 +273,5 @@ int main(void)
         cmocka_unit_test(test_many_kinds),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, guide_setup, guide_teardown);
 }

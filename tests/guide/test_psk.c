@@ -14,9 +14,6 @@
 #define KEY      "0123456789abcdef"
 #define OTHER    "0123456789abcdeF"
 
-static struct cred ca, server_cred, client_cred;
-static struct side cl, sv;
-
 /* One more key of a side, made when there is none yet. */
 static void load(struct side *s, const char *id, const void *key, size_t n)
 {
@@ -92,12 +89,6 @@ static void refused(const struct side *by, int32 alert)
     assert_string_equal(info_of(&cl).pskIdentity, "");
 }
 
-static void end(void)
-{
-    side_free(&cl);
-    side_free(&sv);
-}
-
 /* Nothing but keys. */
 static void test_keys_alone(void **state)
 {
@@ -109,7 +100,7 @@ static void test_keys_alone(void **state)
     connects("device-7");
     assert_int_equal(info_of(&cl).versionId, SSL_VERSION_TLS_1_3);
     assert_string_equal(info_of(&sv).error, "");
-    end();
+    guide_end();
 }
 
 /* 15 bytes are too few for TLS 1.3, 16 and 64 are not. */
@@ -126,15 +117,15 @@ static void test_lengths(void **state)
         load(&sv, id, key, n);
         start(NULL, NULL, NULL);
         connects(id);
-        end();
+        guide_end();
     }
     load(&sv, id, key, 15);
     assert_int_equal(matrixSslNewServerSession(&none, sv.keys, NULL), PS_ARG_FAIL);
-    end();
+    guide_end();
     sv.keys = guide_keys(NULL, NULL); /* an identity that is no text */
     assert_int_equal(matrixSslLoadPsk(sv.keys, key, 16, (unsigned char *)(uintptr_t) "a\0b", 3), 0);
     assert_int_equal(matrixSslNewServerSession(&none, sv.keys, NULL), PS_ARG_FAIL);
-    end();
+    guide_end();
 }
 
 static void test_replaced(void **state)
@@ -145,7 +136,7 @@ static void test_replaced(void **state)
     give(&sv, "device-7", KEY);
     start(NULL, NULL, NULL);
     connects("device-7");
-    end();
+    guide_end();
 }
 
 static void test_wrong_key(void **state)
@@ -156,7 +147,7 @@ static void test_wrong_key(void **state)
     start(NULL, NULL, NULL);
     refused(&sv, SSL_ALERT_DECRYPT_ERROR);
     assert_int_equal(cl.alert, SSL_ALERT_DECRYPT_ERROR);
-    end();
+    guide_end();
     /* also where a certificate would do */
     cl.keys = guide_keys(NULL, &ca);
     sv.keys = guide_keys(&server_cred, NULL);
@@ -164,7 +155,7 @@ static void test_wrong_key(void **state)
     give(&sv, "device-7", OTHER);
     start(NULL, NULL, NULL);
     refused(&sv, SSL_ALERT_DECRYPT_ERROR);
-    end();
+    guide_end();
 }
 
 /* A server without a certificate refuses; one that has one shows it. */
@@ -175,19 +166,19 @@ static void test_unknown_identity(void **state)
     give(&sv, "device-8", KEY);
     start(NULL, NULL, NULL);
     refused(&sv, SSL_ALERT_DECRYPT_ERROR);
-    end();
+    guide_end();
     sv.keys = guide_keys(&server_cred, NULL);
     give(&cl, "device-7", KEY);
     give(&sv, "device-8", KEY);
     start(NULL, NULL, NULL);
     refused(&cl, SSL_ALERT_UNKNOWN_CA); /* it has no CAs: never without being asked for it */
-    end();
+    guide_end();
     cl.keys = guide_keys(NULL, &ca);
     sv.keys = guide_keys(&server_cred, NULL);
     give(&cl, "device-7", KEY);
     start(NULL, NULL, NULL);
     connects("");
-    end();
+    guide_end();
 }
 
 /* The key comes before the certificate; certificates go on as before where no key is. */
@@ -205,7 +196,7 @@ static void test_beside_certificates(void **state)
         }
         start(keys == 3 ? refuse : NULL, NULL, NULL);
         connects(keys == 3 ? "device-7" : "");
-        end();
+        guide_end();
     }
 }
 
@@ -222,7 +213,7 @@ static void test_asks_for_certificates(void **state)
     start(NULL, repeat, NULL);
     connects("");
     assert_int_equal(info_of(&sv).clientAuth, PS_TRUE);
-    end();
+    guide_end();
     cl.keys = guide_keys(NULL, &ca); /* the key alone will not do */
     sv.keys = guide_keys(&server_cred, &ca);
     give(&cl, "device-7", KEY);
@@ -231,11 +222,11 @@ static void test_asks_for_certificates(void **state)
     carry(&cl, &sv, 65536);
     assert_int_equal(sv.complete, 0);
     assert_int_equal(info_of(&sv).alertSent, SSL_ALERT_CERTIFICATE_REQUIRED);
-    end();
+    guide_end();
     sv.keys = guide_keys(NULL, &ca);
     give(&sv, "device-7", KEY);
     assert_int_equal(matrixSslNewServerSession(&none, sv.keys, repeat), PS_ARG_FAIL);
-    end();
+    guide_end();
 }
 
 /* One of four is known; a fifth is not offered. */
@@ -255,7 +246,7 @@ static void test_as_many_as_a_client_may(void **state)
         } else {
             connects(names[known]);
         }
-        end();
+        guide_end();
     }
 }
 
@@ -274,7 +265,7 @@ static void test_suites_that_no_key_goes_with(void **state)
             matrixSslNewClientSession(&cl.ssl, cl.keys, NULL, suites[i], NULL, NULL, NULL), 1);
         assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, NULL), PS_SUCCESS);
         refused(&sv, i ? SSL_ALERT_PROTOCOL_VERSION : SSL_ALERT_DECRYPT_ERROR);
-        end();
+        guide_end();
     }
 }
 
@@ -297,28 +288,7 @@ static void test_resumed(void **state)
         cl.complete = sv.complete = 0;
         cl.ngot = sv.ngot = 0;
     }
-    end();
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    assert_int_equal(matrixSslOpen(), PS_SUCCESS);
-    cred_make(&ca, &(struct cred_params){ .common_name = "CA", .ca = true }, NULL);
-    cred_make(&server_cred, &(struct cred_params){ .names = { "server.test" } }, &ca);
-    cred_make(&client_cred, &(struct cred_params){ .names = { "client.test" }, .client = true },
-              &ca);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    cred_free(&ca);
-    cred_free(&server_cred);
-    cred_free(&client_cred);
-    matrixSslClose();
-    return 0;
+    guide_end();
 }
 
 int main(void)
@@ -336,5 +306,5 @@ int main(void)
         cmocka_unit_test(test_resumed),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, guide_setup, guide_teardown);
 }

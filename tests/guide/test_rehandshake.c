@@ -12,8 +12,6 @@
 #define SUITE13 TLS_AES_128_GCM_SHA256
 #define OTHER12 TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
 
-static struct cred ca, server_cred, client_cred;
-static struct side cl, sv;
 static int asked;
 
 static int32 follow(ssl_t *ssl, psX509Cert_t *cert, int32 alert)
@@ -25,18 +23,10 @@ static int32 follow(ssl_t *ssl, psX509Cert_t *cert, int32 alert)
 
 static void begin(uint32 suite, const struct cred *client)
 {
-    side_init(&cl);
-    side_init(&sv);
     asked = 0;
     cl.keys = guide_keys(client, &ca);
     sv.keys = guide_keys(&server_cred, &ca);
     side_connect(&cl, &sv, suite, NULL);
-}
-
-static void end(void)
-{
-    side_free(&cl);
-    side_free(&sv);
 }
 
 static void quiet(void)
@@ -112,7 +102,7 @@ static void test_credits(void **state)
         matrixSslAddRehandshakeCredits(other->ssl, 1);
         assert_true(let(who));
         matrixSslAddRehandshakeCredits(NULL, 1);
-        end();
+        guide_end();
     }
 }
 
@@ -136,7 +126,7 @@ static void test_data_earns_credits(void **state)
     carry(&cl, &sv, 65536);
     assert_true(let(&cl));
     assert_false(let(&cl));
-    end();
+    guide_end();
 }
 
 static void test_wrong_time(void **state)
@@ -166,12 +156,12 @@ static void test_wrong_time(void **state)
     assert_int_equal(again(&cl), PS_FAILURE);
     assert_int_equal(matrixSslEncodeClosureAlert(cl.ssl), PS_SUCCESS);
     assert_int_equal(again(&cl), MATRIXSSL_ERROR);
-    end();
+    guide_end();
     begin(SUITE12, NULL);
     assert_int_equal(matrixSslEncodeClosureAlert(cl.ssl), PS_SUCCESS);
     carry(&cl, &sv, 65536);
     assert_int_equal(again(&sv), PS_FAILURE); /* the peer has closed */
-    end();
+    guide_end();
 }
 
 /* A server without a CA cannot ask for a certificate; the session goes on as it was. */
@@ -187,7 +177,7 @@ static void test_cannot_be_configured(void **state)
     still_works();
     assert_true(let(&sv));
     assert_int_equal(asked, 0);
-    end();
+    guide_end();
     matrixSslDeleteKeys(empty);
     matrixSslDeleteKeys(no_ca);
 }
@@ -225,7 +215,7 @@ static void test_data_has_to_wait(void **state)
     assert_int_equal(cl.ngot, 2);
     assert_memory_equal(cl.got, "23", 2);
     still_works();
-    end();
+    guide_end();
 }
 
 /* Every suite to every other, plaintext in place while the suite changes under it. */
@@ -253,7 +243,7 @@ static void test_gap_changes(void **state)
         assert_int_equal(cl.ngot, 300);
         assert_int_equal(cl.got[0] + cl.got[299], 2 * 'x');
         still_works();
-        end();
+        guide_end();
     }
 }
 
@@ -279,11 +269,11 @@ static void test_new_keys_in_13(void **state)
     }
     assert_int_equal(matrixSslEncodeKeyUpdate(cl.ssl, 2), PS_ARG_FAIL);
     assert_int_equal(matrixSslEncodeKeyUpdate(NULL, PS_TRUE), PS_ARG_FAIL);
-    end();
+    guide_end();
     begin(SUITE12, NULL);
     assert_int_equal(matrixSslEncodeKeyUpdate(cl.ssl, PS_TRUE), PS_UNSUPPORTED_FAIL);
     still_works();
-    end();
+    guide_end();
 }
 
 static void test_what_13_has_not(void **state)
@@ -303,7 +293,7 @@ static void test_what_13_has_not(void **state)
     assert_int_equal(matrixSslEncodeRehandshake(cl.ssl, NULL, NULL, 0, SUITE13), PS_SUCCESS);
     carry(&cl, &sv, 65536);
     still_works();
-    end();
+    guide_end();
 }
 
 static void test_authentication_in_13(void **state)
@@ -324,31 +314,8 @@ static void test_authentication_in_13(void **state)
         assert_int_equal(matrixSslGetInfo(sv.ssl, &info), PS_SUCCESS);
         assert_int_equal(info.clientAuth, PS_TRUE);
         still_works();
-        end();
+        guide_end();
     }
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    if (matrixSslOpen() != PS_SUCCESS) {
-        return -1;
-    }
-    cred_make(&ca, &(struct cred_params){ .common_name = "CA", .ca = true }, NULL);
-    cred_make(&server_cred,
-              &(struct cred_params){ .common_name = "server", .names = { "server.test" } }, &ca);
-    cred_make(&client_cred, &(struct cred_params){ .common_name = "client", .client = true }, &ca);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    cred_free(&ca);
-    cred_free(&server_cred);
-    cred_free(&client_cred);
-    matrixSslClose();
-    return 0;
 }
 
 int main(void)
@@ -365,5 +332,5 @@ int main(void)
         cmocka_unit_test(test_authentication_in_13),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, guide_setup, guide_teardown);
 }

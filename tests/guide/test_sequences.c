@@ -11,8 +11,7 @@
 #define SUITE     TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
 #define CBC_SUITE TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA
 
-static struct cred ca, server_cred, server2_cred, client_cred;
-static struct side cl, sv;
+static struct cred server2_cred;
 static int asked_client, asked_server;
 
 static int32 client_cb(ssl_t *ssl, psX509Cert_t *cert, int32 alert)
@@ -34,19 +33,11 @@ static int32 server_cb(ssl_t *ssl, psX509Cert_t *cert, int32 alert)
 static void begin(sslSessionId_t *sid, uint32 suite, sslCertCb_t server_certs)
 {
     asked_client = asked_server = 0;
-    side_init(&cl);
-    side_init(&sv);
     cl.keys = guide_keys(&client_cred, &ca);
     sv.keys = guide_keys(&server_cred, &ca);
     assert_int_equal(matrixSslNewClientSession(&cl.ssl, cl.keys, sid, suite, client_cb, NULL, NULL),
                      1);
     assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, server_certs), 0);
-}
-
-static void end(void)
-{
-    side_free(&cl);
-    side_free(&sv);
 }
 
 static void quiet(void)
@@ -96,7 +87,7 @@ static void test_transmit_pending_handshake_data(void **state)
                          left ? MATRIXSSL_REQUEST_SEND : MATRIXSSL_SUCCESS);
     }
     assert_int_equal(matrixSslGetOutdata(cl.ssl, &buf), 0);
-    end();
+    guide_end();
 }
 
 /* ---- Handshaking: receiving, steps 1 to 4, and each return code of the table ---- */
@@ -127,7 +118,7 @@ static void test_receive_handshake_data(void **state)
     assert_string_equal(cl.log, "r4 p6 p0"); /* APP_DATA, RECEIVED_ALERT, no more */
     assert_int_equal(cl.level, SSL_ALERT_LEVEL_WARNING);
     assert_int_equal(cl.alert, SSL_ALERT_CLOSE_NOTIFY);
-    end();
+    guide_end();
     begin(NULL, SUITE, NULL); /* < 0 and what led to it */
     side_give(&sv, (const unsigned char *)"GET / HTTP/1.0\r\n", 16);
     assert_string_equal(sv.log, "r1");
@@ -135,7 +126,7 @@ static void test_receive_handshake_data(void **state)
     assert_string_equal(sv.log, "r1 s3");
     assert_true(matrixSslGetReadbuf(sv.ssl, &room) > 0);
     assert_true(matrixSslReceivedData(sv.ssl, 1, &pt, &len) < 0);
-    end();
+    guide_end();
 }
 
 /* ---- In-situ encryption, steps 1 to 6 ---- */
@@ -171,7 +162,7 @@ static void test_in_situ_encryption(void **state)
             assert_int_equal(sv.got[0], 'p');
             assert_int_equal(sv.got[sizes[k] - 1], 'p');
         }
-        end();
+        guide_end();
     }
 }
 
@@ -193,7 +184,7 @@ static void test_user_provided_plaintext(void **state)
     assert_int_equal(matrixSslSentData(sv.ssl, (uint32)len), MATRIXSSL_SUCCESS); /* 4 */
     assert_int_equal(cl.ngot, sizeof plain);
     assert_memory_equal(cl.got, plain, sizeof plain);
-    end();
+    guide_end();
 }
 
 /* ---- Expecting application data, steps 1 to 6 ---- */
@@ -219,7 +210,7 @@ static void test_expect_application_data(void **state)
     assert_int_equal(len, 6);
     assert_memory_equal(pt, "second", 6);
     assert_int_equal(matrixSslProcessedData(sv.ssl, &pt, &len), MATRIXSSL_SUCCESS);
-    end();
+    guide_end();
 }
 
 /* ---- Ending a session ---- */
@@ -235,7 +226,7 @@ static void test_ending_a_session(void **state)
     assert_string_equal(sv.log, "r6 p0");
     matrixSslDeleteSession(cl.ssl);
     cl.ssl = NULL;
-    end();
+    guide_end();
 }
 
 /* ---- Closing the library: keys and sessions first; it can be opened again ---- */
@@ -250,7 +241,7 @@ static void test_closing_the_library(void **state)
         matrixSslDeleteSession(cl.ssl);
         cl.keys = NULL;
         cl.ssl = NULL;
-        end();
+        guide_end();
         matrixSslClose();
         matrixSslClose(); /* once more than it was opened */
         assert_int_equal(matrixSslOpen(), PS_SUCCESS);
@@ -270,7 +261,7 @@ static void test_standard_handshake(void **state)
     assert_string_equal(sv.log, "r1 s0 r1 s5");
     assert_int_equal(asked_client, 1);
     assert_int_equal(sid.cipherId, SUITE);
-    end();
+    guide_end();
 }
 
 /* ---- Client authentication ---- */
@@ -283,7 +274,7 @@ static void test_client_authentication(void **state)
     assert_string_equal(sv.log, "r1 s0 r1 s5");
     assert_int_equal(asked_client, 1);
     assert_int_equal(asked_server, 1);
-    end();
+    guide_end();
 }
 
 /* ---- Session resumption: three flights, the client is the last to send ---- */
@@ -299,7 +290,7 @@ static void test_session_resumption(void **state)
     assert_true(sid.stateLen > 0);
     assert_memory_not_equal(sid.id, (unsigned char[32]){ 0 }, 32);
     assert_memory_not_equal(sid.masterSecret, (unsigned char[48]){ 0 }, 48);
-    end();
+    guide_end();
     for (int i = 0; i < 3; i++) {
         begin(&sid, SUITE, NULL);
         assert_int_equal(matrixSslSetSessionTickets(cl.ssl, PS_FALSE), PS_SUCCESS);
@@ -312,13 +303,13 @@ static void test_session_resumption(void **state)
         carry(&cl, &sv, 65536);
         assert_int_equal(cl.ngot, 2);
         assert_int_equal(sv.ngot, 1);
-        end();
+        guide_end();
     }
     matrixSslInitSessionId(sid); /* an empty one: a full handshake */
     begin(&sid, SUITE, NULL);
     carry(&cl, &sv, 65536);
     assert_string_equal(cl.log, "s0 r1 s0 r5 r0");
-    end();
+    guide_end();
 }
 
 /* In TLS 1.3 each ticket is used once: nothing to offer between a resumption and the next ticket
@@ -352,7 +343,7 @@ static void test_session_resumption_13(void **state)
     assert_memory_equal(sid.masterSecret, (unsigned char[48]){ 0 }, 48);
     side_give(&cl, wire, side_take(&sv, wire, sizeof wire));
     assert_true(sid.stateLen > 0);
-    end();
+    guide_end();
 }
 
 /* ---- Re-handshakes ---- */
@@ -379,7 +370,7 @@ static void check_again(uint32 suite)
     assert_int_equal(cl.ngot, 6);
     assert_int_equal(matrixSslGetInfo(sv.ssl, &info), PS_SUCCESS);
     assert_int_equal(info.cipherId, suite);
-    end();
+    guide_end();
 }
 
 /* 1: re-key, resumed or in full, by either side. */
@@ -453,21 +444,6 @@ static void test_rehandshake_new_keys(void **state)
     matrixSslDeleteKeys(keys);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    if (matrixSslOpen() != PS_SUCCESS) {
-        return -1;
-    }
-    cred_make(&ca, &(struct cred_params){ .common_name = "Test CA", .ca = true }, NULL);
-    cred_make(&server_cred,
-              &(struct cred_params){ .common_name = "server", .names = { "server.test" } }, &ca);
-    cred_make(&server2_cred,
-              &(struct cred_params){ .common_name = "server2", .names = { "server.test" } }, &ca);
-    cred_make(&client_cred, &(struct cred_params){ .common_name = "client", .client = true }, &ca);
-    return 0;
-}
-
 /* Closing forgets which suites were switched on. */
 static int each(void **state)
 {
@@ -475,15 +451,21 @@ static int each(void **state)
     return matrixSslSetCipherSuiteEnabledStatus(NULL, CBC_SUITE, PS_TRUE);
 }
 
+static int setup(void **state)
+{
+    const struct cred_params p = { .common_name = "server2", .names = { "server.test" } };
+
+    if (guide_setup(state)) {
+        return -1;
+    }
+    cred_make(&server2_cred, &p, &ca);
+    return 0;
+}
+
 static int teardown(void **state)
 {
-    (void)state;
-    cred_free(&ca);
-    cred_free(&server_cred);
     cred_free(&server2_cred);
-    cred_free(&client_cred);
-    matrixSslClose();
-    return 0;
+    return guide_teardown(state);
 }
 
 int main(void)

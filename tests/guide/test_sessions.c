@@ -14,8 +14,7 @@
 #define SUITE12 TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
 #define SUITE13 TLS_AES_128_GCM_SHA256
 
-static struct cred ca, other_ca, server_cred, server2_cred, client_cred;
-static struct side cl, sv;
+static struct cred other_ca, server2_cred;
 static int64_t later; /* seconds by which the library's clock is ahead */
 static int asked;
 
@@ -106,8 +105,6 @@ static int calls(const struct call *c)
 
 static void begin(const struct cred *client, const struct cred *server)
 {
-    side_init(&cl);
-    side_init(&sv);
     cl.keys = guide_keys(client, &ca);
     sv.keys = guide_keys(server, &ca);
     later = 0;
@@ -116,8 +113,7 @@ static void begin(const struct cred *client, const struct cred *server)
 static void end(void)
 {
     hang_up();
-    side_free(&cl);
-    side_free(&sv);
+    guide_end();
     later = 0;
 }
 
@@ -533,35 +529,23 @@ static void test_secrets_are_wiped(void **state)
 
 static int setup(void **state)
 {
-    struct cred_params p = {
+    const struct cred_params p = {
         .common_name = "server", .names = { "server.test", "alias.test" }, .from = -30, .until = 30
     };
 
-    (void)state;
-    if (matrixSslOpen() != PS_SUCCESS) {
+    if (guide_setup(state)) {
         return -1;
     }
-    cred_make(&ca,
-              &(struct cred_params){ .common_name = "CA", .ca = true, .from = -30, .until = 30 },
-              NULL);
     cred_make(&other_ca, &(struct cred_params){ .common_name = "Other", .ca = true }, NULL);
-    cred_make(&server_cred, &p, &ca);
     cred_make(&server2_cred, &p, &ca);
-    p.client = true;
-    cred_make(&client_cred, &p, &ca);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    (void)state;
-    cred_free(&ca);
     cred_free(&other_ca);
-    cred_free(&server_cred);
     cred_free(&server2_cred);
-    cred_free(&client_cred);
-    matrixSslClose();
-    return 0;
+    return guide_teardown(state);
 }
 
 int main(void)

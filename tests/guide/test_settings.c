@@ -14,37 +14,12 @@
 #define SUITE13 TLS_AES_128_GCM_SHA256
 #define CBC     TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256
 
-static struct cred ca, server_cred;
-static struct side cl, sv;
-
 static void begin(uint32 suite, tlsExtension_t *ext, sslExtCb_t cb)
 {
-    side_init(&cl);
-    side_init(&sv);
     cl.keys = guide_keys(NULL, &ca);
     sv.keys = guide_keys(&server_cred, NULL);
     assert_int_equal(matrixSslNewClientSession(&cl.ssl, cl.keys, NULL, suite, NULL, ext, cb), 1);
     assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, NULL), 0);
-}
-
-static bool connects(void)
-{
-    carry(&cl, &sv, 65536);
-    return cl.complete && sv.complete;
-}
-
-static void end(void)
-{
-    side_free(&cl);
-    side_free(&sv);
-}
-
-static uint32 suite_of(const struct side *s)
-{
-    sslInfo_t info;
-
-    assert_int_equal(matrixSslGetInfo(s->ssl, &info), PS_SUCCESS);
-    return info.cipherId;
 }
 
 /* ---- suites ---- */
@@ -61,26 +36,26 @@ static void test_suite_status(void **state)
     assert_int_equal(matrixSslSetCipherSuiteEnabledStatus(NULL, CBC, 2), PS_ARG_FAIL);
 
     begin(CBC, NULL, NULL); /* a client may nominate it, a server does not accept it */
-    assert_false(connects());
+    assert_false(guide_connects());
     assert_int_equal(cl.alert, SSL_ALERT_HANDSHAKE_FAILURE);
-    end();
+    guide_end();
     begin(CBC, NULL, NULL);
     assert_int_equal(matrixSslSetCipherSuiteEnabledStatus(sv.ssl, CBC, PS_TRUE), PS_SUCCESS);
-    assert_true(connects());
-    assert_int_equal(suite_of(&sv), CBC);
+    assert_true(guide_connects());
+    assert_int_equal(side_suite(&sv), CBC);
     assert_int_equal(matrixSslSetCipherSuiteEnabledStatus(sv.ssl, CBC, PS_FALSE), PS_FAILURE);
-    end();
+    guide_end();
     begin(CBC, NULL, NULL); /* that was one session's */
-    assert_false(connects());
-    end();
+    assert_false(guide_connects());
+    guide_end();
     assert_int_equal(matrixSslSetCipherSuiteEnabledStatus(NULL, CBC, PS_TRUE), PS_SUCCESS);
     begin(CBC, NULL, NULL);
-    assert_true(connects());
-    end();
+    assert_true(guide_connects());
+    guide_end();
     begin(CBC, NULL, NULL); /* a session's word comes first */
     assert_int_equal(matrixSslSetCipherSuiteEnabledStatus(sv.ssl, CBC, PS_FALSE), PS_SUCCESS);
-    assert_false(connects());
-    end();
+    assert_false(guide_connects());
+    guide_end();
     assert_int_equal(matrixSslSetCipherSuiteEnabledStatus(NULL, CBC, PS_FALSE), PS_SUCCESS);
     begin(0, NULL, NULL);
     ssl = cl.ssl;
@@ -93,15 +68,15 @@ static void test_suite_status(void **state)
                      0);
     assert_int_equal(
         matrixSslSetCipherSuiteEnabledStatus(cl.ssl, TLS_CHACHA20_POLY1305_SHA256, PS_FALSE), 0);
-    assert_true(connects());
-    assert_int_equal(suite_of(&cl), SUITE12);
-    end();
+    assert_true(guide_connects());
+    assert_int_equal(side_suite(&cl), SUITE12);
+    guide_end();
     matrixSslClose(); /* forgets */
     assert_int_equal(matrixSslOpen(), PS_SUCCESS);
     begin(CBC, NULL, NULL);
     assert_int_equal(matrixSslSetCipherSuiteEnabledStatus(cl.ssl, CBC, PS_FALSE),
                      PS_UNSUPPORTED_FAIL); /* nothing would be left */
-    end();
+    guide_end();
 }
 
 static void test_no_suite_is_left(void **state)
@@ -144,7 +119,7 @@ static void test_version_range(void **state)
         begin(0, NULL, NULL);
         assert_int_equal(matrixSslSetVersionRange(cl.ssl, row[i].client[0], row[i].client[1]), 0);
         assert_int_equal(matrixSslSetVersionRange(sv.ssl, row[i].server[0], row[i].server[1]), 0);
-        assert_int_equal(connects(), row[i].version != NULL);
+        assert_int_equal(guide_connects(), row[i].version != NULL);
         assert_int_equal(matrixSslGetInfo(cl.ssl, &info), PS_SUCCESS);
         if (row[i].version) {
             assert_string_equal(info.version, row[i].version);
@@ -153,7 +128,7 @@ static void test_version_range(void **state)
             assert_int_equal(cl.alert, SSL_ALERT_PROTOCOL_VERSION);
         }
         assert_int_equal(matrixSslSetVersionRange(cl.ssl, 0x0303, 0x0304), PS_FAILURE);
-        end();
+        guide_end();
     }
     begin(SUITE12, NULL, NULL);
     assert_int_equal(matrixSslSetVersionRange(cl.ssl, 0x0304, 0x0304), PS_UNSUPPORTED_FAIL);
@@ -161,8 +136,8 @@ static void test_version_range(void **state)
     assert_int_equal(matrixSslSetVersionRange(cl.ssl, 0x0302, 0x0303), PS_ARG_FAIL);
     assert_int_equal(matrixSslSetVersionRange(cl.ssl, 0x0303, 0x0305), PS_ARG_FAIL);
     assert_int_equal(matrixSslSetVersionRange(NULL, 0x0303, 0x0303), PS_ARG_FAIL);
-    assert_true(connects());
-    end();
+    assert_true(guide_connects());
+    guide_end();
 }
 
 /* Both kinds of write, on both sides, over sizes round the limit. */
@@ -184,7 +159,7 @@ static void test_max_fragment(void **state)
 
         begin(suites[i % 4], NULL, NULL);
         assert_int_equal(matrixSslSetMaxFragment(cl.ssl, limit), PS_SUCCESS);
-        assert_true(connects());
+        assert_true(guide_connects());
         for (size_t k = 0; k < 24; k++) {
             struct side *from = k % 2 ? &cl : &sv, *to = k % 2 ? &sv : &cl;
             uint32 n = sizes[k / 4];
@@ -204,7 +179,7 @@ static void test_max_fragment(void **state)
             assert_int_equal(to->ngot, n);
             assert_memory_equal(to->got, data, n);
         }
-        end();
+        guide_end();
     }
     assert_int_equal(matrixSslSetCipherSuiteEnabledStatus(NULL, CBC, PS_FALSE), 0);
     begin(0, NULL, NULL);
@@ -220,9 +195,9 @@ static void test_max_fragment(void **state)
     assert_int_equal(matrixSslRequestStatus(cl.ssl, 7), PS_ARG_FAIL);
     assert_int_equal(matrixSslRequestStatus(NULL, PS_TRUE), PS_ARG_FAIL);
     assert_int_equal(matrixSslRequestStatus(cl.ssl, PS_TRUE), PS_SUCCESS);
-    assert_true(connects());
+    assert_true(guide_connects());
     assert_int_equal(matrixSslRequestStatus(cl.ssl, PS_TRUE), PS_FAILURE);
-    end();
+    guide_end();
 }
 
 /* ---- hello extensions ---- */
@@ -266,7 +241,7 @@ static void test_extensions(void **state)
         begin(i ? SUITE12 : 0, e, ext_cb);
         matrixSslDeleteHelloExtension(e); /* copied */
         assert_int_equal(matrixSslSetAlpn(sv.ssl, protos, 1), PS_SUCCESS);
-        assert_true(connects());
+        assert_true(guide_connects());
         assert_int_equal(matrixSslGetInfo(sv.ssl, &info), PS_SUCCESS);
         assert_string_equal(info.serverName, "server.test");
         assert_string_equal(info.alpn, "http/1.1");
@@ -274,7 +249,7 @@ static void test_extensions(void **state)
         assert_true(ext.seen[EXT_ALPN]);
         assert_true(ext.seen[EXT_MAX_FRAGMENT_LEN]);
         assert_false(ext.seen[0xfa01]); /* the server does not know it */
-        end();
+        guide_end();
     }
 }
 
@@ -294,11 +269,11 @@ static void test_extension_callback_refuses(void **state)
         begin(i % 2 ? SUITE12 : SUITE13, NULL, ext_cb);
         assert_int_equal(matrixSslSetAlpn(cl.ssl, protos, 1), PS_SUCCESS);
         assert_int_equal(matrixSslSetAlpn(sv.ssl, protos, 1), PS_SUCCESS);
-        assert_false(connects());
+        assert_false(guide_connects());
         assert_int_equal(ext.called, 1);
         assert_int_equal(sv.alert, row[i / 2].alert);
         assert_int_equal(cl.closed, 1);
-        end();
+        guide_end();
     }
 }
 
@@ -367,28 +342,6 @@ static void test_extension_arguments(void **state)
     matrixSslDeleteKeys(k);
 }
 
-static int setup(void **state)
-{
-    struct cred_params p = { .common_name = "server", .names = { "server.test" } };
-
-    (void)state;
-    if (matrixSslOpen() != PS_SUCCESS) {
-        return -1;
-    }
-    cred_make(&ca, &(struct cred_params){ .common_name = "CA", .ca = true }, NULL);
-    cred_make(&server_cred, &p, &ca);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    cred_free(&ca);
-    cred_free(&server_cred);
-    matrixSslClose();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,5 +354,5 @@ int main(void)
         cmocka_unit_test(test_extension_arguments),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, guide_setup, guide_teardown);
 }

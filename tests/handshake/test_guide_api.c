@@ -7,36 +7,6 @@
 
 #include "tests/lib/guide.h"
 
-static struct cred ca, server_cred;
-static struct side cl, sv;
-
-static void begin(void)
-{
-    side_init(&cl);
-    side_init(&sv);
-    cl.keys = guide_keys(NULL, &ca);
-    sv.keys = guide_keys(&server_cred, NULL);
-    assert_int_equal(matrixSslNewClientSession(&cl.ssl, cl.keys, NULL, 0, NULL, NULL, NULL),
-                     MATRIXSSL_REQUEST_SEND);
-    assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, NULL), PS_SUCCESS);
-}
-
-static void connect_pair(void)
-{
-    begin();
-    carry(&cl, &sv, 65536);
-    assert_int_equal(cl.complete, 1);
-    assert_int_equal(sv.complete, 1);
-    cl.nlog = sv.nlog = 0;
-    cl.log[0] = sv.log[0] = '\0';
-}
-
-static void end(void)
-{
-    side_free(&cl);
-    side_free(&sv);
-}
-
 /* ---- arguments and numbers ---- */
 static void test_numbers(void **state)
 {
@@ -83,7 +53,7 @@ static void test_null_arguments(void **state)
     matrixSslDeleteSession(NULL);
     matrixSslDeleteKeys(NULL);
     matrixSslFreeKeys(keys);
-    begin();
+    guide_begin(0);
     assert_int_equal(matrixSslGetReadbuf(cl.ssl, NULL), PS_ARG_FAIL);
     assert_int_equal(matrixSslReceivedData(cl.ssl, 0, NULL, &n), PS_ARG_FAIL);
     assert_int_equal(matrixSslReceivedData(cl.ssl, 0, &p, NULL), PS_ARG_FAIL);
@@ -93,7 +63,7 @@ static void test_null_arguments(void **state)
     assert_int_equal(matrixSslGetWritebuf(cl.ssl, NULL, 1), PS_ARG_FAIL);
     assert_int_equal(matrixSslEncodeToOutdata(cl.ssl, NULL, 1), PS_ARG_FAIL);
     assert_int_equal(matrixSslSentData(cl.ssl, 100000), PS_ARG_FAIL);
-    end();
+    guide_end();
 }
 
 static void test_suites(void **state)
@@ -110,7 +80,7 @@ static void test_suites(void **state)
         sslSessionId_t sid;
 
         memset(&sid, 7, sizeof sid);
-        begin();
+        guide_begin(0);
         matrixSslDeleteSession(cl.ssl);
         assert_int_equal(
             matrixSslNewClientSession(&cl.ssl, cl.keys, &sid, good[i], NULL, NULL, NULL), 1);
@@ -125,27 +95,27 @@ static void test_suites(void **state)
         assert_string_equal(info.error, "");
         assert_int_equal(info.alertSent, SSL_ALERT_NONE);
         assert_int_equal(sid.cipherId, good[i]);
-        end();
+        guide_end();
     }
-    begin();
+    guide_begin(0);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ssl = cl.ssl;
         assert_int_equal(matrixSslNewClientSession(&ssl, cl.keys, NULL, bad[i], NULL, NULL, NULL),
                          PS_UNSUPPORTED_FAIL);
         assert_null(ssl);
     }
-    end();
+    guide_end();
 }
 
 /* ---- handshake ---- */
 static void test_handshake_codes(void **state)
 {
     (void)state;
-    begin();
+    guide_begin(0);
     carry(&cl, &sv, 65536);
     assert_string_equal(cl.log, "s0 r1 s5 r2"); /* and the tickets */
     assert_string_equal(sv.log, "r1 s0 r5 r1 s0");
-    end();
+    guide_end();
 }
 
 static void test_handshake_in_pieces(void **state)
@@ -154,7 +124,7 @@ static void test_handshake_in_pieces(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
-        begin();
+        guide_begin(0);
         carry(&cl, &sv, chunks[i]);
         assert_int_equal(cl.complete, 1);
         assert_int_equal(sv.complete, 1);
@@ -167,7 +137,7 @@ static void test_handshake_in_pieces(void **state)
         assert_memory_equal(cl.got, "pong!", 5);
         assert_int_equal(cl.complete, 1);
         assert_int_equal(sv.complete, 1);
-        end();
+        guide_end();
     }
 }
 
@@ -179,7 +149,7 @@ static void test_data_right_behind_finished(void **state)
     size_t n;
 
     (void)state;
-    begin();
+    guide_begin(0);
     n = side_take(&cl, wire, sizeof wire);
     side_give(&sv, wire, n);
     n = side_take(&sv, wire, sizeof wire);
@@ -199,7 +169,7 @@ static void test_data_right_behind_finished(void **state)
     assert_int_equal(matrixSslProcessedData(sv.ssl, &pt, &len), MATRIXSSL_REQUEST_SEND);
     assert_int_equal(matrixSslReceivedData(sv.ssl, 0, &pt, &len), MATRIXSSL_SUCCESS);
     assert_true(matrixSslGetOutdata(sv.ssl, NULL) > 0); /* tickets */
-    end();
+    guide_end();
 }
 
 /* A client whose Finished is not out yet is told to send it, again and again, and may not write. */
@@ -210,7 +180,7 @@ static void test_client_must_send_finished(void **state)
     size_t n;
 
     (void)state;
-    begin();
+    guide_begin(0);
     assert_int_equal(matrixSslReceivedData(sv.ssl, 0, &pt, &len), MATRIXSSL_SUCCESS);
     n = side_take(&cl, wire, sizeof wire);
     side_give(&sv, wire, n);
@@ -224,7 +194,7 @@ static void test_client_must_send_finished(void **state)
         assert_int_equal(side_take(&cl, wire, 1), 1);
     }
     assert_string_equal(cl.log, "s0 r1 s1 s1 s1");
-    end();
+    guide_end();
 }
 
 /* An alert right behind the server's Finished, in one read: the handshake is complete before it. */
@@ -235,7 +205,7 @@ static void test_alert_right_behind_finished(void **state)
     size_t n;
 
     (void)state;
-    begin();
+    guide_begin(0);
     n = side_take(&cl, wire, sizeof wire);
     side_give(&sv, wire, n);
     assert_int_equal(matrixSslEncodeClosureAlert(sv.ssl), PS_SUCCESS);
@@ -246,7 +216,7 @@ static void test_alert_right_behind_finished(void **state)
     assert_string_equal(cl.log, "s0 r1 s5");
     assert_int_equal(matrixSslReceivedData(cl.ssl, 0, &pt, &len), MATRIXSSL_RECEIVED_ALERT);
     assert_int_equal(pt[1], SSL_ALERT_CLOSE_NOTIFY);
-    end();
+    guide_end();
 }
 
 /* ---- the end ---- */
@@ -259,7 +229,7 @@ static void test_closure(void **state)
     for (int who = 0; who < 2; who++) {
         struct side *a = who ? &cl : &sv, *b_side = who ? &sv : &cl;
 
-        connect_pair();
+        guide_connected();
         assert_true(matrixSslEncodeToOutdata(a->ssl, &b, 1) > 0);
         assert_int_equal(matrixSslEncodeClosureAlert(a->ssl), PS_SUCCESS);
         assert_int_equal(matrixSslEncodeClosureAlert(a->ssl), PS_SUCCESS);
@@ -281,7 +251,7 @@ static void test_closure(void **state)
         assert_int_equal(b_side->closed, 1);
         assert_int_equal(a->alert, SSL_ALERT_CLOSE_NOTIFY);
         assert_int_equal(matrixSslReceivedData(a->ssl, 0, &pt, &len), MATRIXSSL_SUCCESS);
-        end();
+        guide_end();
     }
 }
 
@@ -289,12 +259,12 @@ static void test_closure(void **state)
 static void test_closure_before_complete(void **state)
 {
     (void)state;
-    begin();
+    guide_begin(0);
     assert_int_equal(matrixSslEncodeClosureAlert(sv.ssl), PS_SUCCESS);
     carry(&sv, &cl, 65536);
     assert_int_equal(sv.closed, 1);
     assert_int_equal(cl.complete + sv.complete, 0);
-    end();
+    guide_end();
 }
 
 /* A record that was changed on the way: the alert is queued, and flushing it asks to close. */
@@ -306,7 +276,7 @@ static void test_fatal_error(void **state)
     size_t n;
 
     (void)state;
-    connect_pair();
+    guide_connected();
     side_write(&cl, "hello", 5);
     n = side_take(&cl, wire, sizeof wire);
     wire[n - 1] ^= 1;
@@ -329,7 +299,7 @@ static void test_fatal_error(void **state)
     assert_true(strlen(info.error) > 10);
     assert_int_equal(matrixSslGetInfo(cl.ssl, &info), PS_SUCCESS);
     assert_int_equal(info.alertReceived, SSL_ALERT_BAD_RECORD_MAC);
-    end();
+    guide_end();
 }
 
 static void test_garbage(void **state)
@@ -341,14 +311,14 @@ static void test_garbage(void **state)
 
     (void)state;
     for (size_t i = 0; i < 4; i++) { /* threats 7, 17 */
-        begin();
+        guide_begin(0);
         side_give(&sv, (const unsigned char *)garbage[i], size[i]);
         assert_string_equal(sv.log, "r1");
         assert_int_equal(side_take(&sv, wire, sizeof wire), 7);
         assert_int_equal(wire[0], 21);
         assert_int_equal(wire[5], SSL_ALERT_LEVEL_FATAL);
         assert_string_equal(sv.log, "r1 s3");
-        end();
+        guide_end();
     }
 }
 
@@ -360,7 +330,7 @@ static void test_alpn(void **state)
     sslInfo_t info;
 
     (void)state;
-    begin();
+    guide_begin(0);
     assert_int_equal(matrixSslSetAlpn(cl.ssl, empty, 1), PS_ARG_FAIL);
     assert_int_equal(matrixSslSetAlpn(cl.ssl, none, 1), PS_SUCCESS);
     assert_int_equal(matrixSslSetAlpn(cl.ssl, mine, 2), PS_SUCCESS);
@@ -369,37 +339,14 @@ static void test_alpn(void **state)
     carry(&cl, &sv, 65536);
     assert_int_equal(matrixSslGetInfo(cl.ssl, &info), PS_SUCCESS);
     assert_string_equal(info.alpn, "http/1.1");
-    end();
-    begin();
+    guide_end();
+    guide_begin(0);
     assert_int_equal(matrixSslSetAlpn(cl.ssl, none, 1), PS_SUCCESS);
     assert_int_equal(matrixSslSetAlpn(sv.ssl, theirs, 1), PS_SUCCESS);
     carry(&cl, &sv, 65536);
     assert_int_equal(cl.alert, SSL_ALERT_NO_APPLICATION_PROTOCOL); /* threat 24 */
     assert_int_equal(sv.closed, 1);
-    end();
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    if (matrixSslOpen() != PS_SUCCESS) {
-        return -1;
-    }
-    cred_make(&ca, &(struct cred_params){ .common_name = "Test CA", .ca = true }, NULL);
-    cred_make(
-        &server_cred,
-        &(struct cred_params){ .common_name = "server", .names = { "server.test", "127.0.0.1" } },
-        &ca);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    cred_free(&ca);
-    cred_free(&server_cred);
-    matrixSslClose();
-    return 0;
+    guide_end();
 }
 
 int main(void)
@@ -420,5 +367,5 @@ int main(void)
         cmocka_unit_test(test_alpn),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, guide_setup, guide_teardown);
 }

@@ -12,8 +12,7 @@
 #include "matrixssl.h"
 #include "tests/lib/guide.h"
 
-static struct cred ca, other_ca, good, expired, client_cred;
-static struct side cl, sv;
+static struct cred other_ca, expired;
 
 /* ---- what the callback saw, and what it is to say ---- */
 static struct {
@@ -67,19 +66,11 @@ static void begin(const struct cred *server, const struct cred *trusted, sslCert
                   sslCertCb_t server_cb, const struct cred *client, const struct cred *client_ca)
 {
     memset(&cb, 0, sizeof cb);
-    side_init(&cl);
-    side_init(&sv);
     cl.keys = guide_keys(client, trusted);
     sv.keys = guide_keys(server, client_ca);
     assert_int_equal(matrixSslNewClientSession(&cl.ssl, cl.keys, NULL, 0, client_cb, NULL, NULL),
                      1);
     assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, server_cb), 0);
-}
-
-static void end(void)
-{
-    side_free(&cl);
-    side_free(&sv);
 }
 
 static void test_callback_matrix(void **state)
@@ -89,15 +80,16 @@ static void test_callback_matrix(void **state)
         int32 alert_in, answer;
         int alert_out; /* -1: connected */
     } row[] = {
-        { &good, &ca, 0, 0, -1 },
-        { &good, &ca, 0, SSL_ALLOW_ANON_CONNECTION, -1 },
-        { &good, &ca, 0, SSL_ALERT_ACCESS_DENIED, SSL_ALERT_ACCESS_DENIED },
-        { &good, &ca, 0, SSL_ALERT_CERTIFICATE_UNKNOWN, SSL_ALERT_CERTIFICATE_UNKNOWN },
-        { &good, &ca, 0, -1, SSL_ALERT_INTERNAL_ERROR },
-        { &good, &ca, 0, 255, SSL_ALERT_INTERNAL_ERROR },
-        { &good, &other_ca, SSL_ALERT_UNKNOWN_CA, 0, -1 }, /* the application knows better */
-        { &good, &other_ca, SSL_ALERT_UNKNOWN_CA, SSL_ALERT_UNKNOWN_CA, SSL_ALERT_UNKNOWN_CA },
-        { &good, NULL, SSL_ALERT_UNKNOWN_CA, 0, -1 },
+        { &server_cred, &ca, 0, 0, -1 },
+        { &server_cred, &ca, 0, SSL_ALLOW_ANON_CONNECTION, -1 },
+        { &server_cred, &ca, 0, SSL_ALERT_ACCESS_DENIED, SSL_ALERT_ACCESS_DENIED },
+        { &server_cred, &ca, 0, SSL_ALERT_CERTIFICATE_UNKNOWN, SSL_ALERT_CERTIFICATE_UNKNOWN },
+        { &server_cred, &ca, 0, -1, SSL_ALERT_INTERNAL_ERROR },
+        { &server_cred, &ca, 0, 255, SSL_ALERT_INTERNAL_ERROR },
+        { &server_cred, &other_ca, SSL_ALERT_UNKNOWN_CA, 0, -1 }, /* the application knows better */
+        { &server_cred, &other_ca, SSL_ALERT_UNKNOWN_CA, SSL_ALERT_UNKNOWN_CA,
+          SSL_ALERT_UNKNOWN_CA },
+        { &server_cred, NULL, SSL_ALERT_UNKNOWN_CA, 0, -1 },
         { &expired, &ca, SSL_ALERT_CERTIFICATE_EXPIRED, 0, -1 },
         { &expired, &ca, SSL_ALERT_CERTIFICATE_EXPIRED, SSL_ALERT_CERTIFICATE_EXPIRED,
           SSL_ALERT_CERTIFICATE_EXPIRED },
@@ -114,7 +106,7 @@ static void test_callback_matrix(void **state)
         assert_int_equal(cl.complete, row[i].alert_out < 0);
         assert_int_equal(sv.alert, row[i].alert_out);
         assert_int_equal(cl.closed, row[i].alert_out >= 0);
-        end();
+        guide_end();
     }
 }
 
@@ -123,9 +115,9 @@ static void test_verdict_decides_without_callback(void **state)
     static const struct {
         const struct cred *server, *trusted;
         int alert;
-    } row[] = { { &good, &ca, -1 },
-                { &good, &other_ca, SSL_ALERT_UNKNOWN_CA },
-                { &good, NULL, SSL_ALERT_UNKNOWN_CA },
+    } row[] = { { &server_cred, &ca, -1 },
+                { &server_cred, &other_ca, SSL_ALERT_UNKNOWN_CA },
+                { &server_cred, NULL, SSL_ALERT_UNKNOWN_CA },
                 { &expired, &ca, SSL_ALERT_CERTIFICATE_EXPIRED } };
 
     (void)state;
@@ -135,19 +127,19 @@ static void test_verdict_decides_without_callback(void **state)
         assert_int_equal(sv.alert, row[i].alert);
         assert_int_equal(cl.complete, row[i].alert < 0);
         assert_int_equal(sv.complete, row[i].alert < 0);
-        end();
+        guide_end();
     }
 }
 
 static void test_name_reaches_callback(void **state)
 {
     (void)state;
-    begin(&good, &ca, follow_verdict, NULL, NULL, NULL);
+    begin(&server_cred, &ca, follow_verdict, NULL, NULL, NULL);
     assert_int_equal(matrixSslSetExpectedName(cl.ssl, "elsewhere.test"), PS_SUCCESS);
     carry(&cl, &sv, 65536);
     assert_int_equal(cb.alert, SSL_ALERT_BAD_CERTIFICATE);
     assert_int_equal(sv.alert, SSL_ALERT_BAD_CERTIFICATE);
-    end();
+    guide_end();
 }
 
 /* Threat 32. */
@@ -161,7 +153,7 @@ static void test_expected_name(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
-        begin(&good, &ca, NULL, NULL, NULL, NULL);
+        begin(&server_cred, &ca, NULL, NULL, NULL, NULL);
         assert_int_equal(matrixSslSetExpectedName(cl.ssl, "first.test"), PS_SUCCESS);
         assert_int_equal(matrixSslSetExpectedName(cl.ssl, "bad name"), PS_ARG_FAIL);
         assert_int_equal(matrixSslSetExpectedName(cl.ssl, NULL), PS_ARG_FAIL);
@@ -171,23 +163,23 @@ static void test_expected_name(void **state)
         assert_int_equal(cl.complete, row[i].ok);
         assert_int_equal(sv.alert, row[i].ok ? -1 : SSL_ALERT_BAD_CERTIFICATE);
         assert_int_equal(matrixSslSetExpectedName(cl.ssl, "server.test"), PS_FAILURE);
-        end();
+        guide_end();
     }
 }
 
 static void test_certificate_fields(void **state)
 {
     (void)state;
-    begin(&good, &ca, cert_cb, NULL, NULL, NULL);
+    begin(&server_cred, &ca, cert_cb, NULL, NULL, NULL);
     carry(&cl, &sv, 65536);
     assert_string_equal(cb.text, "server/Test CA auth=1 ca=0 v3 type=23 13-13 serial=1 "
-                                 "2:DNS:11=server.test 7:IP:4");
+                                 "2:DNS:11=server.test 2:DNS:10=alias.test 7:IP:4");
     assert_int_equal(cb.chain, 1);
-    end();
-    begin(&good, &other_ca, cert_cb, NULL, NULL, NULL);
+    guide_end();
+    begin(&server_cred, &other_ca, cert_cb, NULL, NULL, NULL);
     carry(&cl, &sv, 65536);
     assert_non_null(strstr(cb.text, "auth=-33"));
-    end();
+    guide_end();
 }
 
 /* Names and dates that no honest issuer makes. */
@@ -198,7 +190,7 @@ static void test_odd_fields(void **state)
                                   "a\0bc\x30\x0a\x06\x03\x55\x04\x03\x0c\x03"
                                   "two\x31\x0c\x30\x0a\x06\x03\x55\x04\x0b\x0c\x03"
                                   "Dep";
-    struct cert c = good.cert;
+    struct cert c = server_cred.cert;
     struct cert_memory *memory;
     const psX509Cert_t *seen;
 
@@ -233,13 +225,13 @@ static void test_presented_chain(void **state)
     side_init(&cl);
     side_init(&sv);
     memset(&cb, 0, sizeof cb);
-    assert_int_equal(buf_append(&pem, buf_data(&good.pem), buf_len(&good.pem)), 0);
+    assert_int_equal(buf_append(&pem, buf_data(&server_cred.pem), buf_len(&server_cred.pem)), 0);
     assert_int_equal(buf_append(&pem, buf_data(&ca.pem), buf_len(&ca.pem)), 0);
     cl.keys = guide_keys(NULL, &ca);
     sv.keys = guide_keys(NULL, NULL);
     assert_int_equal(matrixSslLoadRsaKeysMem(sv.keys, buf_data(&pem), (int32)buf_len(&pem),
-                                             buf_data(&good.key_pem), (int32)buf_len(&good.key_pem),
-                                             NULL, 0),
+                                             buf_data(&server_cred.key_pem),
+                                             (int32)buf_len(&server_cred.key_pem), NULL, 0),
                      PS_SUCCESS);
     assert_int_equal(matrixSslNewClientSession(&cl.ssl, cl.keys, NULL, 0, cert_cb, NULL, NULL), 1);
     assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, NULL), 0);
@@ -247,7 +239,7 @@ static void test_presented_chain(void **state)
     assert_int_equal(cb.chain, 2);
     assert_int_equal(cl.complete, 1);
     buf_free(&pem);
-    end();
+    guide_end();
 }
 
 /* ---- client authentication ---- */
@@ -270,7 +262,7 @@ static void test_client_authentication(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
-        begin(&good, &ca, NULL, cert_cb, row[i].client, row[i].client_ca);
+        begin(&server_cred, &ca, NULL, cert_cb, row[i].client, row[i].client_ca);
         cb.answer = row[i].answer;
         carry(&cl, &sv, i % 2 ? 1 : 65536);
         assert_int_equal(cb.called, row[i].called);
@@ -280,13 +272,13 @@ static void test_client_authentication(void **state)
         if (cb.called) {
             assert_non_null(strstr(cb.text, "client/Test CA"));
         }
-        end();
+        guide_end();
     }
     /* Without a callback nobody asks. */
-    begin(&good, &ca, NULL, NULL, &client_cred, &ca);
+    begin(&server_cred, &ca, NULL, NULL, &client_cred, &ca);
     carry(&cl, &sv, 65536);
     assert_int_equal(sv.complete, 1);
-    end();
+    guide_end();
 }
 
 /* ---- loading ---- */
@@ -312,13 +304,13 @@ static void test_load_files(void **state)
                    getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     assert_non_null(mkdtemp(dir));
     assert_int_equal(chdir(dir), 0);
-    write_file("server.pem", &good.pem, NULL);
-    write_file("server.key", &good.key_pem, NULL);
-    write_file("both.pem", &good.pem, &good.key_pem);
+    write_file("server.pem", &server_cred.pem, NULL);
+    write_file("server.key", &server_cred.key_pem, NULL);
+    write_file("both.pem", &server_cred.pem, &server_cred.key_pem);
     write_file("ca.pem", &ca.pem, NULL);
     write_file("ca.der", &ca.der, NULL);
     write_file("other.key", &client_cred.key_pem, NULL);
-    write_file("cut.pem", &(struct buf){ .mem = good.pem.mem, .end = 100 }, NULL);
+    write_file("cut.pem", &(struct buf){ .mem = server_cred.pem.mem, .end = 100 }, NULL);
 
     k = guide_keys(NULL, NULL);
     assert_int_equal(matrixSslLoadRsaKeys(NULL, NULL, NULL, NULL, "ca.pem"), PS_ARG_FAIL);
@@ -355,7 +347,7 @@ static void test_load_files(void **state)
     cl.keys = NULL;
     carry(&cl, &sv, 65536);
     assert_int_equal(cl.complete, 1);
-    end();
+    guide_end();
     for (const char *const *f =
              (const char *const[]){ "server.pem", "server.key", "both.pem", "ca.pem", "ca.der",
                                     "other.key", "cut.pem", NULL };
@@ -378,14 +370,16 @@ static void test_load_memory(void **state)
     assert_int_equal(matrixSslLoadRsaKeysMem(k, junk, -1, junk, 5, NULL, 0), PS_ARG_FAIL);
     assert_int_equal(matrixSslLoadRsaKeysMem(k, NULL, 0, NULL, 0, junk, 8), PS_PARSE_FAIL);
     assert_int_equal(matrixSslLoadRsaKeysMem(k, junk, 8, junk, 8, NULL, 0), PS_PARSE_FAIL);
-    assert_int_equal(matrixSslLoadRsaKeysMem(k, buf_data(&good.der), (int32)buf_len(&good.der),
-                                             buf_data(&good.key_pem), (int32)buf_len(&good.key_pem),
-                                             junk, 8),
+    assert_int_equal(matrixSslLoadRsaKeysMem(k, buf_data(&server_cred.der),
+                                             (int32)buf_len(&server_cred.der),
+                                             buf_data(&server_cred.key_pem),
+                                             (int32)buf_len(&server_cred.key_pem), junk, 8),
                      PS_PARSE_FAIL); /* all of it or nothing */
     assert_int_equal(k->nidentities, 0);
-    assert_int_equal(matrixSslLoadRsaKeysMem(k, buf_data(&good.der), (int32)buf_len(&good.der),
-                                             buf_data(&good.key_pem), (int32)buf_len(&good.key_pem),
-                                             buf_data(&ca.der), (int32)buf_len(&ca.der)),
+    assert_int_equal(matrixSslLoadRsaKeysMem(
+                         k, buf_data(&server_cred.der), (int32)buf_len(&server_cred.der),
+                         buf_data(&server_cred.key_pem), (int32)buf_len(&server_cred.key_pem),
+                         buf_data(&ca.der), (int32)buf_len(&ca.der)),
                      PS_SUCCESS);
     matrixSslDeleteKeys(k);
 }
@@ -424,7 +418,7 @@ static void *handshakes(void *arg)
 static void test_threads_share_keys(void **state)
 {
     struct side keys[2] = { { .keys = guide_keys(NULL, &ca) },
-                            { .keys = guide_keys(&good, NULL) } };
+                            { .keys = guide_keys(&server_cred, NULL) } };
     pthread_t t[3];
     void *failed;
 
@@ -506,7 +500,7 @@ out:
 static void test_every_allocation_fails(void **state)
 {
     struct mem_hooks before = mem_hooks;
-    sslKeys_t *ck = guide_keys(&client_cred, &ca), *sk = guide_keys(&good, &ca);
+    sslKeys_t *ck = guide_keys(&client_cred, &ca), *sk = guide_keys(&server_cred, &ca);
     long n = 0;
 
     (void)state;
@@ -527,33 +521,23 @@ static void test_every_allocation_fails(void **state)
 
 static int setup(void **state)
 {
-    struct cred_params server = { .common_name = "server",
-                                  .names = { "server.test", "127.0.0.1" } };
+    const struct cred_params p = {
+        .common_name = "server", .names = { "server.test" }, .from = -20, .until = -10
+    };
 
-    (void)state;
-    if (matrixSslOpen() != PS_SUCCESS) {
+    if (guide_setup(state)) {
         return -1;
     }
-    cred_make(&ca, &(struct cred_params){ .common_name = "Test CA", .ca = true }, NULL);
     cred_make(&other_ca, &(struct cred_params){ .common_name = "Other CA", .ca = true }, NULL);
-    cred_make(&good, &server, &ca);
-    server.from = -20;
-    server.until = -10;
-    cred_make(&expired, &server, &ca);
-    cred_make(&client_cred, &(struct cred_params){ .common_name = "client", .client = true }, &ca);
+    cred_make(&expired, &p, &ca);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    (void)state;
-    cred_free(&ca);
     cred_free(&other_ca);
-    cred_free(&good);
     cred_free(&expired);
-    cred_free(&client_cred);
-    matrixSslClose();
-    return 0;
+    return guide_teardown(state);
 }
 
 int main(void)

@@ -8,36 +8,6 @@
 #include "matrixssl.h"
 #include "tests/lib/guide.h"
 
-static struct cred ca, server_cred;
-static struct side cl, sv;
-
-static void begin(void)
-{
-    side_init(&cl);
-    side_init(&sv);
-    cl.keys = guide_keys(NULL, &ca);
-    sv.keys = guide_keys(&server_cred, NULL);
-    assert_int_equal(matrixSslNewClientSession(&cl.ssl, cl.keys, NULL, 0, NULL, NULL, NULL),
-                     MATRIXSSL_REQUEST_SEND);
-    assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, NULL), PS_SUCCESS);
-}
-
-static void connect_pair(void)
-{
-    begin();
-    carry(&cl, &sv, 65536);
-    assert_int_equal(cl.complete, 1);
-    assert_int_equal(sv.complete, 1);
-    cl.nlog = sv.nlog = 0;
-    cl.log[0] = sv.log[0] = '\0';
-}
-
-static void end(void)
-{
-    side_free(&cl);
-    side_free(&sv);
-}
-
 static void test_two_records_in_one_read(void **state)
 {
     unsigned char wire[1024], *room, *pt;
@@ -45,7 +15,7 @@ static void test_two_records_in_one_read(void **state)
     size_t n;
 
     (void)state;
-    connect_pair();
+    guide_connected();
     side_write(&sv, "one", 3);
     side_write(&sv, "three", 5);
     n = side_take(&sv, wire, sizeof wire);
@@ -61,7 +31,7 @@ static void test_two_records_in_one_read(void **state)
     side_give(&cl, wire + n - 1, 1);
     assert_string_equal(cl.log, "r4 p0");
     assert_memory_equal(cl.got, "three", 5);
-    end();
+    guide_end();
 }
 
 static void test_write_limits(void **state)
@@ -70,12 +40,12 @@ static void test_write_limits(void **state)
     unsigned char *p;
 
     (void)state;
-    begin();
+    guide_begin(0);
     assert_int_equal(matrixSslEncodeToOutdata(cl.ssl, big, 1), PS_FAILURE);
     assert_true(matrixSslGetWritebuf(cl.ssl, &p, 10) >= 10);
     assert_int_equal(matrixSslEncodeWritebuf(cl.ssl, 10), PS_FAILURE);
-    end();
-    connect_pair();
+    guide_end();
+    guide_connected();
     assert_int_equal(matrixSslEncodeToOutdata(cl.ssl, big, SSL_MAX_PLAINTEXT_LEN), 5 + 16384 + 17);
     assert_int_equal(matrixSslGetOutdata(cl.ssl, NULL), 5 + 16384 + 17);
     assert_int_equal(matrixSslEncodeToOutdata(cl.ssl, big, SSL_MAX_PLAINTEXT_LEN + 1),
@@ -89,13 +59,13 @@ static void test_write_limits(void **state)
     assert_int_equal(sv.ngot, 2 * SSL_MAX_PLAINTEXT_LEN);
     assert_int_equal(sv.got[SSL_MAX_PLAINTEXT_LEN - 1], 0);
     assert_int_equal(sv.got[SSL_MAX_PLAINTEXT_LEN], 'x');
-    end();
+    guide_end();
 }
 
 static void test_empty_record(void **state)
 {
     (void)state;
-    connect_pair();
+    guide_connected();
     assert_int_equal(matrixSslEncodeToOutdata(cl.ssl, NULL, 0), 5 + 17);
     assert_int_equal(matrixSslEncodeWritebuf(cl.ssl, 0), 2 * (5 + 17));
     carry(&cl, &sv, 65536);
@@ -103,7 +73,7 @@ static void test_empty_record(void **state)
     side_write(&cl, "x", 1);
     carry(&cl, &sv, 65536);
     assert_int_equal(sv.ngot, 1);
-    end();
+    guide_end();
 }
 
 /* In-situ: the ciphertext is where the plaintext was written. */
@@ -113,7 +83,7 @@ static void test_in_situ(void **state)
     int32 room;
 
     (void)state;
-    connect_pair();
+    guide_connected();
     room = matrixSslGetWritebuf(sv.ssl, &p, 100);
     assert_true(room >= 100);
     memset(p, 'a', 100);
@@ -141,7 +111,7 @@ static void test_in_situ(void **state)
     carry(&sv, &cl, 65536);
     assert_int_equal(cl.ngot, 111);
     assert_int_equal(cl.alert, SSL_ALERT_CLOSE_NOTIFY);
-    end();
+    guide_end();
 }
 
 static void fill(unsigned char *p, size_t n, unsigned seed)
@@ -165,7 +135,7 @@ static void test_bulk(void **state)
     (void)state;
     fill(data[0], TOTAL, 1);
     fill(data[1], TOTAL, 2);
-    connect_pair();
+    guide_connected();
     while (cl.ngot < TOTAL || sv.ngot < TOTAL) {
         for (int i = 0; i < 2; i++) {
             size_t n = (r = r * 1103515245 + 12345) >> 16 & 0x3fff;
@@ -186,7 +156,7 @@ static void test_bulk(void **state)
     }
     assert_memory_equal(sv.got, data[0], TOTAL);
     assert_memory_equal(cl.got, data[1], TOTAL);
-    end();
+    guide_end();
 }
 
 /* The engine's own records keep their place: a KeyUpdate between the two halves of a write goes
@@ -196,7 +166,7 @@ static void test_key_update(void **state)
     unsigned char *p;
 
     (void)state;
-    connect_pair();
+    guide_connected();
     assert_true(matrixSslGetWritebuf(cl.ssl, &p, 10) >= 10);
     memcpy(p, "0123456789", 10);
     assert_int_equal(tls_key_update(session_of(cl.ssl)->tls, true), 0);
@@ -225,30 +195,7 @@ static void test_key_update(void **state)
     assert_int_equal(cl.ngot, 24);
     assert_int_equal(sv.ngot, 14 + 12);
     assert_int_equal(cl.error + sv.error, 0);
-    end();
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    if (matrixSslOpen() != PS_SUCCESS) {
-        return -1;
-    }
-    cred_make(&ca, &(struct cred_params){ .common_name = "Test CA", .ca = true }, NULL);
-    cred_make(
-        &server_cred,
-        &(struct cred_params){ .common_name = "server", .names = { "server.test", "127.0.0.1" } },
-        &ca);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    cred_free(&ca);
-    cred_free(&server_cred);
-    matrixSslClose();
-    return 0;
+    guide_end();
 }
 
 int main(void)
@@ -262,5 +209,5 @@ int main(void)
         cmocka_unit_test(test_key_update),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, guide_setup, guide_teardown);
 }

@@ -209,3 +209,76 @@ void side_write(struct side *s, const void *p, size_t n)
         n -= k;
     }
 }
+
+uint32 side_suite(const struct side *s)
+{
+    sslInfo_t info;
+
+    assert_int_equal(matrixSslGetInfo(s->ssl, &info), PS_SUCCESS);
+    return info.cipherId;
+}
+
+/* ---- what most tests have of these ---- */
+struct cred ca, server_cred, client_cred;
+struct side cl, sv;
+
+int guide_setup(void **state)
+{
+    struct cred_params p = { .common_name = "Test CA", .ca = true, .from = -30, .until = 30 };
+
+    (void)state;
+    side_init(&cl);
+    side_init(&sv);
+    if (matrixSslOpen() != PS_SUCCESS) {
+        return -1;
+    }
+    cred_make(&ca, &p, NULL);
+    p = (struct cred_params){ .common_name = "server",
+                              .names = { "server.test", "alias.test", "127.0.0.1" },
+                              .from = -30,
+                              .until = 30 };
+    cred_make(&server_cred, &p, &ca);
+    p = (struct cred_params){ .common_name = "client", .client = true, .from = -30, .until = 30 };
+    cred_make(&client_cred, &p, &ca);
+    return 0;
+}
+
+int guide_teardown(void **state)
+{
+    (void)state;
+    cred_free(&ca);
+    cred_free(&server_cred);
+    cred_free(&client_cred);
+    matrixSslClose();
+    return 0;
+}
+
+void guide_begin(uint32 suite)
+{
+    cl.keys = guide_keys(NULL, &ca);
+    sv.keys = guide_keys(&server_cred, NULL);
+    assert_int_equal(matrixSslNewClientSession(&cl.ssl, cl.keys, NULL, suite, NULL, NULL, NULL),
+                     MATRIXSSL_REQUEST_SEND);
+    assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, NULL), PS_SUCCESS);
+}
+
+bool guide_connects(void)
+{
+    carry(&cl, &sv, 65536);
+    return cl.complete && sv.complete;
+}
+
+void guide_connected(void)
+{
+    guide_begin(0);
+    assert_true(guide_connects());
+    assert_true(cl.complete == 1 && sv.complete == 1);
+    cl.nlog = sv.nlog = 0;
+    cl.log[0] = sv.log[0] = '\0';
+}
+
+void guide_end(void)
+{
+    side_free(&cl);
+    side_free(&sv);
+}

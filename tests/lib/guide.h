@@ -41,7 +41,7 @@ struct side {
 
 sslKeys_t *guide_keys(const struct cred *own, const struct cred *trusted);
 void side_init(struct side *s); /* no session yet */
-void side_free(struct side *s);
+void side_free(struct side *s); /* then it is as after side_init() */
 /* Takes what is to be sent, at most `room` bytes; what SentData says goes to the log. */
 size_t side_take(struct side *s, unsigned char *out, size_t room);
 /* Gives received bytes, and does what the results ask for. */
@@ -53,4 +53,19 @@ void carry(struct side *a, struct side *b, size_t chunk);
 void side_connect(struct side *client, struct side *server, uint32 suite, sslSessionId_t *sid);
 /* Encodes through EncodeToOutdata, at most a record at a time; fails the test when it cannot. */
 void side_write(struct side *s, const void *p, size_t n);
+uint32 side_suite(const struct side *s);
+
+/* ---- what most tests have of these ---- */
+/* Of "Test CA", for 30 days: "server" (server.test, alias.test, 127.0.0.1) and "client". */
+extern struct cred ca, server_cred, client_cred;
+extern struct side cl, sv;
+/* Opens the library and makes them; frees them and closes it. */
+int guide_setup(void **state);
+int guide_teardown(void **state);
+/* Keys and a session each, the client's without a certificate; nothing is said yet. */
+void guide_begin(uint32 suite);
+bool guide_connects(void);
+/* All of it, or the test fails; logs emptied. */
+void guide_connected(void);
+void guide_end(void);
 #endif

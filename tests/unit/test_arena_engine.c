@@ -65,14 +65,15 @@ static void keep(const struct buf *b, unsigned char *to, int32 *n)
 
 static void make_certs(size_t unused)
 {
-    struct cred ca, server;
+    struct cred root, server;
 
     (void)unused;
-    cred_make(&ca, &(struct cred_params){ .common_name = "CA", .ca = true }, NULL);
-    cred_make(&server, &(struct cred_params){ .common_name = "s", .names = { "localhost" } }, &ca);
+    cred_make(&root, &(struct cred_params){ .common_name = "CA", .ca = true }, NULL);
+    cred_make(&server, &(struct cred_params){ .common_name = "s", .names = { "localhost" } },
+              &root);
     keep(&server.pem, shared->cert, &shared->ncert);
     keep(&server.key_pem, shared->key, &shared->nkey);
-    keep(&ca.der, shared->ca, &shared->nca);
+    keep(&root.der, shared->ca, &shared->nca);
 }
 
 struct end {
