@@ -34,10 +34,11 @@ struct options {
     bool ask_scts, use_export_context, decline_status, fallback, no_ticket, ocsp_stapling,
         decline_alpn, reject_alpn;
     bool renegotiate_once, renegotiate_freely, forbid_renegotiation;
-    bool client_extension;
+    bool client_extension, no_extension, fail_status;
     /* what is done */
     unsigned resumption_delay, read_size, export_size;
     bool bytewise, writes_first, shuts_down, check_close, send_alert, key_update, many_sizes;
+    bool unfinished_write, export_between, export_secrets, renew_ticket;
     /* what is expected */
     unsigned expect_version, expect_cipher, expect_curve, expect_scheme, expect_renegotiations;
     const char *expect_alpn, *expect_name, *expect_ocsp, *expect_scts, *expect_cert;
@@ -97,6 +98,9 @@ static const struct flag flags[] = {
     AT(FLAG_BOOL, "-renegotiate-explicit", renegotiate_freely), /* we ask nobody before we do */
     AT(FLAG_BOOL, "-forbid-renegotiation-after-handshake", forbid_renegotiation),
     AT(FLAG_BOOL, "-enable-client-custom-extension", client_extension),
+    AT(FLAG_BOOL, "-custom-extension-skip", no_extension),
+    AT(FLAG_BOOL, "-fail-ocsp-callback", fail_status),
+    AT(FLAG_BOOL, "-renew-ticket", renew_ticket),
     AT(FLAG_NUMBER, "-resumption-delay", resumption_delay),
     AT(FLAG_NUMBER, "-read-size", read_size),
     AT(FLAG_BOOL, "-async", bytewise),
@@ -109,9 +113,13 @@ static const struct flag flags[] = {
     AT(FLAG_TEXT, "-export-label", export_label),
     AT(FLAG_TEXT, "-export-context", export_context),
     AT(FLAG_BOOL, "-use-export-context", use_export_context),
+    AT(FLAG_BOOL, "-use-exporter-between-reads", export_between),
+    AT(FLAG_BOOL, "-export-traffic-secrets", export_secrets),
+    AT(FLAG_BOOL, "-read-with-unfinished-write", unfinished_write),
     AT(FLAG_BOOL, "-write-different-record-sizes", many_sizes),
     AT(FLAG_NUMBER, "-expect-version", expect_version),
     AT(FLAG_NUMBER, "-expect-cipher", expect_cipher),
+    AT(FLAG_NUMBER, "-expect-cipher-aes", expect_cipher), /* we always like AES best */
     AT(FLAG_NUMBER, "-expect-curve-id", expect_curve),
     AT(FLAG_NUMBER, "-expect-peer-signature-algorithm", expect_scheme),
     AT(FLAG_NUMBER, "-expect-total-renegotiations", expect_renegotiations),
@@ -147,10 +155,24 @@ static const struct flag flags[] = {
     { "-no-tls1", FLAG_NONE, 0 },
     { "-no-tls11", FLAG_NONE, 0 },
     { "-expect-verify-result", FLAG_NONE, 0 },
+    { "-expect-cipher-no-aes", FLAG_SKIP_VALUE, 0 },
+    { "-reverify-on-resume", FLAG_NONE, 0 }, /* a session is bound to what judged its peer */
+    { "-peek-then-read", FLAG_NONE, 0 },     /* the engine keeps no data: its caller has it all */
+    { "-false-start", FLAG_NONE, 0 },        /* a client may, ours never does */
+    { "-read-ahead-buffer-size", FLAG_SKIP_VALUE, 0 },
+    { "-max-cert-list", FLAG_SKIP_VALUE, 0 },      /* our own limit is less */
+    { "-use-client-ca-list", FLAG_SKIP_VALUE, 0 }, /* without anchors a server names none */
+    /* The runner's own algorithms; ours is zlib, always on. */
+    { "-install-cert-compression-algs", FLAG_NONE, 0 },
+    { "-install-one-cert-compression-alg", FLAG_SKIP_VALUE, 0 },
     /* Seen by callbacks that we do not have; what follows from them is checked all the same. */
     { "-expect-msg-callback", FLAG_SKIP_VALUE, 0 },
     { "-expect-advertised-alpn", FLAG_SKIP_VALUE, 0 },
     { "-expect-early-data-reason", FLAG_SKIP_VALUE, 0 },
+    { "-expect-certificate-types", FLAG_SKIP_VALUE, 0 },
+    { "-expect-client-ca-list", FLAG_SKIP_VALUE, 0 },
+    { "-expect-peer-verify-pref", FLAG_SKIP_VALUE, 0 },
+    { "-expect-ticket-age-skew", FLAG_SKIP_VALUE, 0 },
 };
 
 static inline void flag_store(struct options *o, const struct flag *f, const char *value)

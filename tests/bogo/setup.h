@@ -24,11 +24,19 @@ struct shared {
     struct tls_session *session; /* client: the newest */
 };
 
-static int64_t clock_ahead;
+static int64_t clock_ahead, clock_end = INT64_MAX;
+
+/* The last traffic secrets of TLS 1.3, from the key log. */
+static struct {
+    uint8_t client[HASH_MAX], server[HASH_MAX];
+    size_t n;
+} secrets;
 
 static int64_t now(void)
 {
-    return time(NULL) + clock_ahead;
+    int64_t t = time(NULL) + clock_ahead;
+
+    return t < clock_end ? t : clock_end;
 }
 
 /* ---- what is told ---- */
@@ -68,6 +76,24 @@ static int report(const struct error *e)
 }
 
 /* ---- configuration ---- */
+static void on_keylog(void *ctx, const char *line)
+{
+    const char *hex = strrchr(line, ' ');
+    uint8_t *to = strncmp(line, "CLIENT_TRAFFIC_SECRET_0 ", 24) == 0   ? secrets.client
+                  : strncmp(line, "SERVER_TRAFFIC_SECRET_0 ", 24) == 0 ? secrets.server
+                                                                       : NULL;
+    unsigned byte;
+
+    (void)ctx;
+    if (!to) {
+        return;
+    }
+    for (secrets.n = 0; secrets.n < HASH_MAX && sscanf(hex + 1 + 2 * secrets.n, "%2x", &byte) == 1;
+         secrets.n++) {
+        to[secrets.n] = (uint8_t)byte;
+    }
+}
+
 static int on_verify(void *ctx, struct tls *t, const struct cert *chain, size_t n, int alert)
 {
     const struct options *o = ctx;
@@ -78,6 +104,9 @@ static int on_verify(void *ctx, struct tls *t, const struct cert *chain, size_t 
     /* These are the alerts that the runner's own library sends. */
     if (o->verify_fail && (o->verify_peer || o->require_client_cert)) {
         return o->custom_verify ? ALERT_CERTIFICATE_UNKNOWN : ALERT_HANDSHAKE_FAILURE;
+    }
+    if (o->fail_status && !o->server) {
+        return ALERT_BAD_CERTIFICATE_STATUS_RESPONSE;
     }
     /* A server is not told whom to trust. */
     return o->server && alert == ALERT_UNKNOWN_CA ? 0 : alert;
@@ -145,6 +174,24 @@ static int set_identities(struct config *c, const struct options *o)
     return 0;
 }
 
+/* The runner makes certificates that expire at once, and does not mean it: time stops with them. */
+static int stop_clock(const char *path, struct error *err)
+{
+    struct buf text = { 0 }, der = { 0 };
+    struct cert cert;
+    char label[64];
+    size_t pos = 0;
+    int rc = file_read(path, &text, err);
+
+    if (rc == 0 && pem_next(buf_span(&text), &pos, label, &der) == 1 &&
+        cert_parse(&cert, buf_span(&der), NULL) == 0 && cert.not_after < clock_end) {
+        clock_end = cert.not_after;
+    }
+    buf_free(&text);
+    buf_free(&der);
+    return rc;
+}
+
 static int set_trust(struct config *c, const struct options *o)
 {
     struct trust *trust;
@@ -158,7 +205,8 @@ static int set_trust(struct config *c, const struct options *o)
     strcpy(copy, o->trust_cert);
     for (char *name = strtok_r(copy, ",", &save); name && rc >= 0;
          name = strtok_r(NULL, ",", &save)) {
-        rc = trust_add_path(trust, name, &err);
+        rc = stop_clock(name, &err);
+        rc = rc < 0 ? rc : trust_add_path(trust, name, &err);
     }
     rc = config_set_trust(c, trust);
     trust_unref(trust);
@@ -204,11 +252,12 @@ static int set_schemes(struct config *c, const struct options *o)
     if (list->n == 0 || !(list == &o->signing_prefs ? signs : verifies)) {
         return 0;
     }
-    for (; n < list->n; n++) {
-        ids[n] = (uint16_t)atoi(list->text[n]);
-        if (!scheme_by_id(ids[n])) {
-            exit(UNIMPLEMENTED);
-        }
+    for (size_t i = 0; i < list->n; i++) {
+        ids[n] = (uint16_t)atoi(list->text[i]);
+        n += scheme_by_id(ids[n]) != NULL;
+    }
+    if (n == 0) { /* none that we have */
+        exit(UNIMPLEMENTED);
     }
     for (size_t i = 0; signs && verifies && scheme_at(i); i++) {
         bool known = false;
@@ -233,7 +282,7 @@ static int set_client(struct config *c, const struct options *o)
     TRY(config_set_flag(c, CONFIG_STATUS, o->ocsp_stapling));
     TRY(config_set_flag(c, CONFIG_SCTS, o->ask_scts));
     TRY(set_trust(c, o));
-    if (!o->client_extension) {
+    if (!o->client_extension || o->no_extension) {
         return 0;
     }
     memcpy(encoded, custom, sizeof custom);
@@ -276,6 +325,8 @@ static int configure(struct config *c, const struct options *o, const struct sha
     TRY(set_alpn(c, o));
     TRY(set_identities(c, o));
     TRY(config_set_clock(c, now));
+    TRY(config_set_keylog(c, on_keylog, NULL));
+    TRY(config_set_flag(c, CONFIG_CERT_COMPRESSION, true));
     TRY(config_set_verify_callback(c, on_verify, (void *)o));
     if (o->renegotiate_freely || o->renegotiate_once) {
         TRY(config_set_renegotiation(c, RENEGOTIATE_ANY, false));

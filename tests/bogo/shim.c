@@ -71,6 +71,16 @@ static void flush(struct conn *c)
     }
 }
 
+/* Connected under TLS 1.3, what we owe (a KeyUpdate) goes out before data of ours, as a caller that
+ * only reads may have it. */
+static bool hurries(const struct conn *c)
+{
+    struct tls_info i;
+
+    tls_get_info(c->t, &i);
+    return !c->done || i.version != TLS_1_3;
+}
+
 #define EV_EOF 100
 
 /* The next event; < 0: reported. The bytes that it points to hold until the next call. The two ways
@@ -79,6 +89,7 @@ static void flush(struct conn *c)
 static int next(struct conn *c, struct tls_in *in)
 {
     const bool bytewise = c->o->bytewise;
+    uint8_t key[1];
 
     for (;;) {
         ssize_t n;
@@ -92,9 +103,15 @@ static int next(struct conn *c, struct tls_in *in)
                                .room = bytewise ? 0 : sizeof c->out };
         rc = tls_input(c->t, in);
         c->used = in->used;
-        flush(c);
+        if (rc < 0 || hurries(c)) {
+            flush(c);
+        }
         if (rc < 0) {
             return report(tls_error(c->t));
+        }
+        if (c->o->export_between && c->done &&
+            tls_export(c->t, "EXPORTER-between", (struct span){ 0 }, false, key, sizeof key) < 0) {
+            return wrong("failed to export keying material");
         }
         if (rc != TLS_EV_MORE) {
             return rc;
@@ -247,11 +264,41 @@ static int export_first(struct conn *c)
                   : write_all(c, key, o->export_size);
 }
 
+static int export_secrets(struct conn *c)
+{
+    uint8_t length[2] = { (uint8_t)secrets.n, 0 };
+
+    if (!c->o->export_secrets) {
+        return 0;
+    }
+    TRY(write_all(c, length, sizeof length));
+    TRY(write_all(c, c->o->server ? secrets.client : secrets.server, secrets.n));
+    return write_all(c, c->o->server ? secrets.server : secrets.client, secrets.n);
+}
+
+/* One byte of a record goes out; the rest waits for what is written next. */
+static int write_unfinished(struct conn *c)
+{
+    uint8_t record[256];
+    struct span part = span_text("hello");
+    size_t taken, made;
+    int rc = tls_seal(c->t, &part, 1, &taken, record, sizeof record, &made);
+
+    if (rc == 0) {
+        send_bytes(c, record, 1);
+        rc = tls_queue(c->t, record + 1, made - 1);
+    }
+    return rc < 0 ? wrong("writing, %s", error_name(rc)) : 0;
+}
+
 static int write_first(struct conn *c)
 {
     static const size_t sizes[] = { 1, 255, 256, 257, 16383, 16384, 16385, 32767, 32768, 32769 };
     static uint8_t much[32769];
 
+    if (c->o->unfinished_write) {
+        return write_unfinished(c);
+    }
     if (c->o->writes_first) {
         return write_all(c, "hello", 5);
     }
@@ -334,6 +381,7 @@ static int exchange(struct conn *c)
         return 0;
     }
     TRY(export_first(c));
+    TRY(export_secrets(c));
     TRY(write_first(c));
     if (!c->o->shuts_down) {
         TRY(converse(c));
@@ -440,6 +488,10 @@ int main(int argc, char **argv)
     for (unsigned i = 0; rc == 0 && i <= o[0].resume_count; i++) {
         rc = run(&o[i > 0], i > 0, &s);
         clock_ahead += o[0].resumption_delay;
+        if (o[0].renew_ticket && rc == 0) {
+            rc = ticket_keys_set(s.tickets, (const uint8_t *)"of another server",
+                                 (const uint8_t *)"a key that other servers have too");
+        }
     }
     session_unref(s.session);
     session_cache_unref(s.cache);
