@@ -192,13 +192,21 @@ static bool peer_takes(const struct hs_work *k, uint16_t scheme)
     return false;
 }
 
+/* Is the key long enough for the scheme's encoding (RFC 8017 section 9.1.1)? RSA with 1024 bits is
+ * not for PSS with SHA-512. */
+static bool key_holds(const struct identity *id, const struct scheme *s)
+{
+    return s->kind != SIG_RSA_PSS || id->leaf.key_n.n >= 2 * hash_size(s->hash) + 2;
+}
+
 /* Our first scheme to sign with, by that identity, that the peer can verify; NULL: none. */
 static const struct scheme *scheme_for(const struct hs *h, const struct identity *id)
 {
     for (size_t i = 0; i < h->set->nschemes; i++) {
         const struct scheme *s = h->set->schemes[i];
 
-        if (cert_scheme_fits(h, s, privkey_type(id->key)) && peer_takes(h->work, s->id) &&
+        if (cert_scheme_fits(h, s, privkey_type(id->key)) && key_holds(id, s) &&
+            peer_takes(h->work, s->id) &&
             (id->leaf.key_hash == HASH_NONE || id->leaf.key_hash == s->hash)) {
             return s;
         }

@@ -25,7 +25,8 @@ struct pki {
 };
 static struct pki pki;
 
-static inline struct identity *pki_identity(enum key_type type, const char *name, bool server)
+static inline struct identity *pki_identity_of(enum key_type type, unsigned rsa_bits,
+                                               const char *name, bool server)
 {
     struct privkey *key;
     struct buf der = { 0 }, pem = { 0 };
@@ -40,7 +41,7 @@ static inline struct identity *pki_identity(enum key_type type, const char *name
                           .issuer_key = pki.ca_key,
                           .issuer = &pki.ca };
 
-    assert_int_equal(privkey_generate(&key, type, 2048), 0);
+    assert_int_equal(privkey_generate(&key, type, rsa_bits), 0);
     what.key = key;
     assert_int_equal(cert_issue(&what, &der, NULL), 0);
     assert_int_equal(privkey_write_pem(key, &pem), 0);
@@ -49,6 +50,11 @@ static inline struct identity *pki_identity(enum key_type type, const char *name
     buf_free(&pem);
     privkey_unref(key);
     return id;
+}
+
+static inline struct identity *pki_identity(enum key_type type, const char *name, bool server)
+{
+    return pki_identity_of(type, 2048, name, server);
 }
 
 static inline struct trust *pki_trust(struct privkey *key, const char *name, struct buf *der)

@@ -423,6 +423,39 @@ static void test_requests(void **state)
     }
 }
 
+/* A key that is too short for PSS with SHA-512 signs with what it can hold, or not at all. */
+static void test_short_key(void **state)
+{
+    struct identity *rsa = pki_identity_of(KEY_RSA, 1024, HOST_ONE, true);
+    struct identity *all[] = { rsa, NULL };
+    const struct {
+        uint16_t schemes[4];
+        bool good;
+    } cases[] = { { { 0x0806 }, false },        /* rsa_pss_rsae_sha512 */
+                  { { 0x0806, 0x0805 }, true }, /* or sha384 */
+                  { { 0x0806, 0x0403, 0x0804 }, true } };
+
+    (void)state;
+    for (unsigned v = 0; v < 2; v++) {
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            static const uint16_t ours[4] = { 0x0806, 0x0805, 0x0804 };
+            struct config *s = config_of(TLS_SERVER);
+            struct pair *p;
+
+            own(s, all);
+            assert_int_equal(config_set_schemes(s, ours, 3), 0);
+            p = join(client(versions[v], cases[i].schemes), sealed(s), HOST_ONE);
+            if (cases[i].good) {
+                assert_shown(p, rsa);
+            } else {
+                assert_refused(&p->s, ALERT_HANDSHAKE_FAILURE);
+            }
+            part(p);
+        }
+    }
+    identity_unref(rsa);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_chain_schemes),
         cmocka_unit_test(test_chain_of_one),
         cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_short_key),
     };
 
     return cmocka_run_group_tests(tests, vhosts_make, vhosts_free);
