@@ -319,6 +319,58 @@ static size_t hello_paste(size_t n, const void *ext, size_t len)
     return n + len;
 }
 
+/* max_fragment_length (RFC 6066 section 4) where TLS 1.3 comes of it, which does not count the
+ * type: the client learns that it holds from the EncryptedExtensions, a peer that forgets is told
+ * (threat 7). */
+static void test_max_fragment_13(void **state)
+{
+    (void)state;
+    for (unsigned max = 512; max <= 4096; max *= 2) {
+        struct pair_params q = limits(false, 0, 0);
+        struct pair *p;
+
+        q.suite = 0; /* a client that could do with TLS 1.2: others have record_size_limit */
+        q.client_suites[0] = q.server_suites[0] = 0x1301;
+        q.client_suites[1] = SUITE_GCM;
+        q.max_fragment = max;
+        p = pair_new(&q);
+        for (int flight = 0; flight < 6; flight++) {
+            struct end *e[] = { &p->c, &p->s };
+            size_t n = end_take(e[flight % 2], wire);
+
+            assert_true(longest(wire, n, false, false) <= max + 1);
+            end_give(e[!(flight % 2)], wire, n);
+        }
+        assert_true(tls_connected(p->c.t) && tls_connected(p->s.t));
+        assert_int_equal(tls_fragment(p->c.t), max);
+        assert_int_equal(tls_fragment(p->s.t), max);
+        for (size_t len = max - 1; len <= max + 1; len++) {
+            end_talk(&p->c, &p->s, data, len);
+            end_talk(&p->s, &p->c, data, len);
+        }
+        assert_int_equal(longest(wire, end_seal(&p->s, data, 40000, wire), false, true), max + 1);
+        pair_free(p);
+        for (size_t role = 0; role < 2; role++) {
+            for (size_t extra = 0; extra < 2; extra++) {
+                struct hand h;
+                struct end *to;
+
+                p = pair_connected(&q);
+                to = role ? &p->c : &p->s;
+                h = hand_new(p, role ? SECRET_SA : SECRET_CA, true);
+                hand_give(&h, to, CT_APPLICATION_DATA, data, max + extra);
+                if (extra) {
+                    assert_refused(to, ALERT_RECORD_OVERFLOW);
+                } else {
+                    assert_int_equal(to->ngot, max);
+                }
+                hand_free(&h);
+                pair_free(p);
+            }
+        }
+    }
+}
+
 /* section 5: the server ignores max_fragment_length beside it; a client takes no two answers, and
  * none that it did not ask for. */
 static void test_beside_max_fragment(void **state)
@@ -468,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_max_fragment_13),
         cmocka_unit_test(test_beside_max_fragment),
         cmocka_unit_test(test_renegotiation),
         cmocka_unit_test(test_resumption),

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """record_size_limit with GnuTLS, whose client always offers it, padding with OpenSSL and GnuTLS: both roles, both
-versions. Our side is peer_engine: the native engine over TCP."""
+versions; max_fragment_length with OpenSSL. Our side is peer_engine: the native engine over TCP."""
+import re
 import sys
 
+import tls12
 from engine import our_client, ours, theirs
 from peers import finish, has, of, piped, talk, text
-from wrap import main, skip_without, stop
+from wrap import main, need, skip_without, stop
 
 skip_without("openssl", "gnutls-cli", "gnutls-serv")
 DATA = text(70000)
@@ -93,5 +95,36 @@ def with_ourselves(room):
             finish(p)
 
 
+def longest(path):
+    """Content of application data in the two directions, of what -msg shows."""
+    with open(path, encoding="utf-8", errors="replace") as f:
+        heads = re.findall(r"^(...) .*RecordHeader.*\n\s+17 03 03 (..) (..)$", f.read(), re.M)
+    sizes = {way: [int(a + b, 16) - 17 for w, a, b in heads if w == way] for way in ("<<<", ">>>")}
+    return [max(s, default=0) for s in sizes.values()]
+
+
+def max_fragment_length(room):
+    """In TLS 1.3, with OpenSSL in both roles; TLS 1.2 has its own tests. (peer_guide asks for it as a client.)"""
+    for size in (512, 1024, 2048, 4096):
+        port, p = ours(room)
+        room.write("msg", "")
+        q = piped(room, ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_3", "-CAfile", room.path("ca.pem"),
+                         "-quiet", "-maxfraglen", str(size), "-msg", "-msgfile", room.path("msg")])
+        talk(q, q, DATA)
+        need(longest(room.path("msg")) == [size, size], f"not {size}: {longest(room.path('msg'))}")
+        stop(q)
+        finish(p, None)
+        room.write("msg", "")
+        port, p = theirs(room, "openssl", "s_server", "-accept", "127.0.0.1:PORT", "-tls1_3", "-quiet", "-cert",
+                         room.path("server.pem"), "-key", room.path("server.key"), "-msg", "-msgfile", room.path("msg"))
+        q = tls12.client(room, port, "-f", str(size))
+        talk(q, p, DATA)
+        talk(p, q, DATA)
+        tls12.event(q, "handshake", version="TLSv1.3")
+        need(longest(room.path("msg")) == [size, size], f"our client: not {size}: {longest(room.path('msg'))}")
+        stop(q)
+        stop(p)
+
+
 if __name__ == "__main__":
-    sys.exit(main(gnutls_client, gnutls_server, openssl_padding, gnutls_padding, with_ourselves))
+    sys.exit(main(gnutls_client, gnutls_server, max_fragment_length, openssl_padding, gnutls_padding, with_ourselves))
