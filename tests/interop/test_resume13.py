@@ -48,6 +48,17 @@ def openssl_changes_the_hash(room):
     done(p)
 
 
+def openssl_changes_the_protocol(room):
+    """Its session does not get it around no_application_protocol (threat 24)."""
+    port, p = ours(room, "--alpn", "one,two", count=3)
+    for name, sess, how in (("one", "-sess_out", "New"), ("two", "-sess_in", "Reused")):
+        q = s_client(room, port, "-alpn", name, sess, room.path("s.pem"))
+        has(say(q) + finish(q), how + ", TLSv1.3", "ALPN protocol: " + name)
+    has(finish(s_client(room, port, "-alpn", "three", "-sess_in", room.path("s.pem")), "bad"), "no application protocol")
+    got = done(p, "bad")
+    need([(d["resumed"], d["alpn"]) for d in got] == [("0", "one"), ("1", "two")], got)
+
+
 def openssl_client_certificate(room):
     """In the session, once it was shown; none in a session from a server without such a policy."""
     keys = ("-cert", room.path("server.pem"), "-key", room.path("server.key"))
@@ -130,5 +141,6 @@ def with_ourselves(room):
 
 
 if __name__ == "__main__":
-    sys.exit(main(openssl_resumes, openssl_changes_the_hash, openssl_client_certificate, gnutls_resumes,
-                  with_openssl_server, with_openssl_server_without_tickets, with_gnutls_server, with_ourselves))
+    sys.exit(main(openssl_resumes, openssl_changes_the_hash, openssl_changes_the_protocol,
+                  openssl_client_certificate, gnutls_resumes, with_openssl_server, with_openssl_server_without_tickets,
+                  with_gnutls_server, with_ourselves))
