@@ -5,8 +5,8 @@
 #include "base/secret.h"
 #include "engine_local.h"
 
-#define FORMAT 0x4802 /* of the bytes: another number whenever a field changes */
 #define CLOSED (ST_PEER_CLOSED | ST_CLOSED)
+#define STATUS (CLOSED | ST_ASKED | ST_TALKING) /* what goes along */
 #define NOTES  (NOTE_KEY_UPDATE | NOTE_REFUSE)
 
 void tls_park(struct tls *t)
@@ -57,11 +57,11 @@ static void put_buf(struct wr *w, const struct buf *b)
 
 static void put(const struct tls *t, struct wr *w)
 {
-    wr_u16(w, FORMAT);
+    wr_u16(w, HAND_OFF_FORMAT);
     wr_u8(w, t->hs.set->role);
     wr_bytes(w, t->hs.set->context, SESSION_CONTEXT);
     hs_hand_off(&t->hs, w);
-    wr_u8(w, engine_status(t) & CLOSED);
+    wr_u8(w, engine_status(t) & STATUS);
     wr_u16(w, atomic_load(&t->notes) & NOTES);
     wr_u8(w, t->idle);
     wr_u64(w, t->sealed);
@@ -131,13 +131,13 @@ static int get_half(struct tls *t, struct rd *r, struct rec_half *half, uint8_t 
 }
 
 /* The beginning of a handshake message and not all of it (or it would have been used). */
-static bool message_is_legal(struct rd m, unsigned closed)
+static bool message_is_legal(struct rd m, unsigned status)
 {
     struct rd r = m, body;
     uint8_t type;
     uint32_t n;
 
-    if (m.n && (closed & ST_PEER_CLOSED)) {
+    if (m.n && (status & ST_PEER_CLOSED)) {
         return false;
     }
     if (m.n < HS_HEADER) {
@@ -149,33 +149,33 @@ static bool message_is_legal(struct rd m, unsigned closed)
 static int get_state(struct tls *t, struct rd *r)
 {
     struct rd message, out;
-    uint8_t closed, idle;
+    uint8_t status, idle;
     uint64_t at;
     uint16_t notes;
 
-    if (!rd_u8(r, &closed) || (closed & ~CLOSED) || !rd_u16(r, &notes) || (notes & ~NOTES) ||
-        ((notes & NOTE_KEY_UPDATE) && !hs_is_13(&t->hs)) || !rd_u8(r, &idle) ||
-        !rd_u64(r, &t->sealed) || !rd_u64(r, &t->opened) || !rd_u64(r, &t->burst) ||
-        !rd_u64(r, &at) || at > INT64_MAX) {
+    if (!rd_u8(r, &status) || (status & ~STATUS) || !rd_u16(r, &notes) || (notes & ~NOTES) ||
+        (((notes & NOTE_KEY_UPDATE) || (status & ST_ASKED)) && !hs_is_13(&t->hs)) ||
+        !rd_u8(r, &idle) || !rd_u64(r, &t->sealed) || !rd_u64(r, &t->opened) ||
+        !rd_u64(r, &t->burst) || !rd_u64(r, &at) || at > INT64_MAX) {
         return ERR_PARSE;
     }
     t->sealed_at = (int64_t)at;
-    engine_status_add(t, ST_CONNECTED | closed);
+    engine_status_add(t, ST_CONNECTED | status);
     atomic_store(&t->notes, notes);
     t->idle = idle;
     t->rx_max = engine_content_max(t, t->hs.recv_limit);
     t->tx_max = engine_content_max(t, t->hs.send_limit);
-    if (closed & ST_PEER_CLOSED) {
+    if (status & ST_PEER_CLOSED) {
         engine_read_end(t);
     } else {
         TRY(get_half(t, r, &t->rx, t->rx_secret));
     }
-    if (closed & ST_CLOSED) {
+    if (status & ST_CLOSED) {
         engine_write_end(t);
     } else {
         TRY(get_half(t, r, &t->tx, t->tx_secret));
     }
-    if (!rd_vec(r, 3, &message) || !rd_vec(r, 3, &out) || !message_is_legal(message, closed)) {
+    if (!rd_vec(r, 3, &message) || !rd_vec(r, 3, &out) || !message_is_legal(message, status)) {
         return ERR_PARSE;
     }
     TRY(buf_append(&t->message, message.p, message.n));
@@ -189,7 +189,7 @@ static int get(struct tls *t, struct rd r, struct rd *received, struct rd *plain
     uint8_t context[SESSION_CONTEXT], role;
     uint16_t format;
 
-    if (!rd_u16(&r, &format) || format != FORMAT || !rd_u8(&r, &role) ||
+    if (!rd_u16(&r, &format) || format != HAND_OFF_FORMAT || !rd_u8(&r, &role) ||
         !rd_copy(&r, context, sizeof context)) {
         return ERR_PARSE;
     }

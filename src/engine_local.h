@@ -25,6 +25,9 @@ enum {
     NOTE_KEY_UPDATE = 0x200, /* the peer asked us to change our keys */
     NOTE_REFUSE = 0x400,     /* the peer asked for a renegotiation that will not be */
 };
+/* Of the bytes of a hand-off: another number whenever a field changes. */
+#define HAND_OFF_FORMAT 0x4803
+
 struct tls {
     struct config *config;
     struct hs hs;

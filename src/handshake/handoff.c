@@ -88,6 +88,7 @@ void hs_hand_off(const struct hs *h, struct wr *w)
     }
     if (takes_tickets(h)) {
         wr_bytes(w, h->post->resumption, hash_size(h->suite->hash));
+        wr_u64(w, (uint64_t)h->post->made);
     }
     put_session(w, h->session);
 }
@@ -276,12 +277,19 @@ static int get_exporter(struct hs *h, struct rd *r)
 
 static int get_tickets(struct hs *h, struct rd *r)
 {
+    uint64_t made;
+
     h->post = mem_zalloc(sizeof *h->post);
     if (!h->post) {
         return ERR_MEM;
     }
     h->post->tickets = true;
-    return rd_copy(r, h->post->resumption, hash_size(h->suite->hash)) ? 0 : ERR_PARSE;
+    if (!rd_copy(r, h->post->resumption, hash_size(h->suite->hash)) || !rd_u64(r, &made) ||
+        made > INT64_MAX) {
+        return ERR_PARSE;
+    }
+    h->post->made = (int64_t)made;
+    return 0;
 }
 
 static int get_session(struct hs *h, struct rd *r)

@@ -77,7 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     fuzz_start(1);
     c = configs[data[0] & 1];
-    sure(buf_append(&blob, (uint8_t[]){ 0x48, 1, data[0] & 1 }, 3) == 0 &&
+    sure(buf_append(&blob, (uint8_t[]){ HAND_OFF_FORMAT >> 8, HAND_OFF_FORMAT & 0xff, data[0] & 1 },
+                    3) == 0 &&
          buf_append(&blob, config_settings(c)->context, SESSION_CONTEXT) == 0 &&
          buf_append(&blob, data + 1, size - 1) == 0);
     form = (struct buf){ 0 };

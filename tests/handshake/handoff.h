@@ -54,6 +54,9 @@ static inline void tell(const struct tls *t, char text[static 32768])
     at += sprintf(at, "%d %d %d %d %d %d %llu %llu\n", i.resumed, i.client_auth, i.finished_last,
                   i.ems, i.etm, i.secure_renegotiation, (unsigned long long)i.sealed_bytes,
                   (unsigned long long)i.opened_bytes);
+    at += sprintf(at, "%d %d %x %x %u %llu %lld %zu\n", i.early, i.early_why,
+                  atomic_load(&t->status), atomic_load(&t->notes), t->idle,
+                  (unsigned long long)t->burst, (long long)t->sealed_at, t->tx_max);
     put_hex(&at, i.status.p, i.status.n);
     put_hex(&at, i.scts.p, i.scts.n);
     put_hex(&at, i.peer_cert.p, i.peer_cert.n);

@@ -207,6 +207,27 @@ static void test_notes_and_messages(void **state)
     }
 }
 
+/* A peer that owes an answer is not asked again. */
+static void test_asked(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KINDS13; i++) {
+        struct pair_params q = kind_params(i);
+        struct pair *p = pair_connected(&q);
+
+        assert_int_equal(tls_key_update(p->c.t, true), 0);
+        end_move(&p->c);
+        assert_int_equal(tls_key_update(p->c.t, true), 0);
+        end_move(&p->c);
+        pair_run(p, WIRE_MAX);
+        end_move(&p->c);
+        assert_int_equal(tls_key_update(p->c.t, true), 0);
+        pair_run(p, WIRE_MAX);
+        talk(p);
+        pair_free(p);
+    }
+}
+
 /* Threat 25: near the limits of a key. */
 static void threat_25_worn_keys(void **state)
 {
@@ -391,12 +412,12 @@ static int drop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fresh),          cmocka_unit_test(test_amid_data),
-        cmocka_unit_test(test_half_a_record),  cmocka_unit_test(test_output),
-        cmocka_unit_test(test_closed),         cmocka_unit_test(test_notes_and_messages),
-        cmocka_unit_test(threat_25_worn_keys), cmocka_unit_test(threat_25_no_wrap),
-        cmocka_unit_test(test_tickets),        cmocka_unit_test(test_renegotiation),
-        cmocka_unit_test(test_agreed),
+        cmocka_unit_test(test_fresh),         cmocka_unit_test(test_amid_data),
+        cmocka_unit_test(test_half_a_record), cmocka_unit_test(test_output),
+        cmocka_unit_test(test_closed),        cmocka_unit_test(test_notes_and_messages),
+        cmocka_unit_test(test_asked),         cmocka_unit_test(threat_25_worn_keys),
+        cmocka_unit_test(threat_25_no_wrap),  cmocka_unit_test(test_tickets),
+        cmocka_unit_test(test_renegotiation), cmocka_unit_test(test_agreed),
     };
 
     return cmocka_run_group_tests(tests, make, drop);
