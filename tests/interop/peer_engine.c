@@ -31,11 +31,13 @@
  *     --psk NAME:TEXT[:384]               a key from outside, used as it is; 384: with SHA-384
  *     --psk-ke                            ... also without a key exchange
  *     --own NAME  --peer NAME             ... imported, bound to these two
+ *     --early FILE                        client: early data, said again when it is rejected
+ *     --max-early N                       server: bytes of early data for each connection
  *     --move N                            goes on in another process behind each N bytes it heard
  *
  * On standard error, a line for each handshake that is complete:
  *     done version=TLSv1.3 suite=NAME group=NAME scheme=NAME resumed=0 client_auth=0 alpn=NAME
- *         status=0 scts=0 psk=NAME (one line)
+ *         status=0 scts=0 psk=NAME early=0 (one line; enum tls_early)
  * with --export "export HEX", "tls-exporter HEX" and "tls-server-end-point HEX" (or the error),
  * again in each process that took it over, and for what went wrong: error TEXT. Exit 0 when both
  * sides said close_notify, else 1. Sessions and ticket keys of a server live as long as it does. It
@@ -52,6 +54,7 @@
 
 #include "base/buf.h"
 #include "engine.h"
+#include "tests/interop/peer_early.h"
 #include "tests/interop/peer_files.h"
 #include "tests/interop/peer_move.h"
 
@@ -64,8 +67,8 @@ static struct options {
     enum client_auth auth;
     uint16_t port;
     const char *ca, *cert, *key, *scts, *name, *resume, *sess_out, *keylog, *label, *context, *psk,
-        *own, *peer, *answer, *adopt, *status;
-    unsigned min, max, life, count, limit, padding, move;
+        *own, *peer, *answer, *adopt, *status, *early;
+    unsigned min, max, life, count, limit, padding, move, max_early;
     uint16_t suites[LIST_MAX], groups[LIST_MAX];
     const char *alpn[LIST_MAX];
     size_t nsuites, ngroups, nalpn;
@@ -123,7 +126,7 @@ static void take_value(const char *a, char *v)
         { "--keylog", &o.keylog },   { "--export", &o.label },  { "--scts", &o.scts },
         { "--context", &o.context }, { "--psk", &o.psk },       { "--own", &o.own },
         { "--peer", &o.peer },       { "--answer", &o.answer }, { "--adopt", &o.adopt },
-        { "--status", &o.status },
+        { "--status", &o.status },   { "--early", &o.early },
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -148,6 +151,8 @@ static void take_value(const char *a, char *v)
         o.padding = (unsigned)strtoul(v, NULL, 10);
     } else if (strcmp(a, "--move") == 0) {
         o.move = (unsigned)strtoul(v, NULL, 10);
+    } else if (strcmp(a, "--max-early") == 0) {
+        o.max_early = (unsigned)strtoul(v, NULL, 10);
     } else if (strcmp(a, "--groups") == 0) {
         o.ngroups = numbers(v, 10, o.groups);
     } else if (strcmp(a, "--alpn") == 0) {
@@ -198,6 +203,7 @@ static void configure_role(struct config *c)
     if (!o.server) {
         must(config_set_flag(c, CONFIG_TICKETS, !o.no_tickets), "tickets", NULL);
         must(config_set_flag(c, CONFIG_POST_AUTH, o.post_auth), "post-auth", NULL);
+        must(config_set_flag(c, CONFIG_EARLY_DATA, o.early), "early", NULL);
         return;
     }
     cache = session_cache_new(100, o.life * INT64_C(1000));
@@ -206,6 +212,7 @@ static void configure_role(struct config *c)
         die("sessions", "no memory");
     }
     must(config_set_client_auth(c, o.auth), "client authentication", NULL);
+    must(config_set_early_data(c, o.max_early, NULL, early_fresh, NULL), "early", NULL);
     must(config_set_sessions(c, cache, keys, o.life), "sessions", NULL);
     session_cache_unref(cache);
     ticket_keys_unref(keys);
@@ -318,6 +325,7 @@ struct link {
     int fd;
     uint8_t in[4 * TLS_RECORD_MAX];
     size_t nin, nheard;
+    struct early early;
     bool asked, ended, over; /* ended: our input is; over: nothing more will come */
 };
 
@@ -328,9 +336,9 @@ static void report(const struct tls *t)
     tls_get_info(t, &i);
     fprintf(stderr,
             "done version=%s suite=%s group=%s scheme=%s resumed=%d client_auth=%d alpn=%s "
-            "status=%zu scts=%zu psk=%s\n",
+            "status=%zu scts=%zu psk=%s early=%d\n",
             i.version_name, i.suite, i.group, i.scheme, i.resumed, i.client_auth, i.alpn,
-            i.status.n, i.scts.n, i.psk);
+            i.status.n, i.scts.n, i.psk, i.early);
     if (o.label) {
         report_exports(t, o.label, o.context);
     }
@@ -401,6 +409,7 @@ static void heard(struct link *l, const uint8_t *p, size_t n)
 
 static void take(struct link *l)
 {
+    struct span again;
     size_t at = 0;
 
     for (;;) {
@@ -416,6 +425,14 @@ static void take(struct link *l)
         at += in.used;
         if (rc == TLS_EV_DONE) {
             report(l->t);
+            again = early_again(&l->early, l->t);
+            if (again.n) {
+                say(l, again.p, again.n);
+            }
+            buf_free(&l->early.data);
+        } else if (rc == TLS_EV_EARLY_DATA) {
+            fprintf(stderr, "early %zu bytes\n", in.nplain);
+            heard(l, in.plain, in.nplain);
         } else if (rc == TLS_EV_DATA) {
             heard(l, in.plain, in.nplain);
         } else if (rc == TLS_EV_CLOSED) {
@@ -463,6 +480,7 @@ static void begin(struct link *l, struct config *c)
 
     must(tls_new(&l->t, c, o.server ? NULL : o.name, NULL, s, &err), "connection", &err);
     session_unref(s);
+    early_say(&l->early, l->t, o.early);
 }
 
 static void adopt(struct link *l, struct config *c)
