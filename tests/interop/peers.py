@@ -92,7 +92,8 @@ def good(room, **fields):
 # ---- processes with pipes ----
 
 def piped(room, argv, **kw):
-    return room.start(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return room.start(argv, **{**pipes, **kw})
 
 
 def read(p, n=None):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Each signature scheme that we have, ours and theirs, as the server's and as the client's, against OpenSSL and GnuTLS in
 both versions. Our side is peer_engine."""
+import re
 import sys
 
 from engine import done, our_client, ours, say, theirs
@@ -36,11 +37,12 @@ def agreed(got, version, scheme, client_auth=None):
 
 
 def priority(version, name):
-    """In TLS 1.2 the curve is not in the name, and a server that has EdDSA alone sends no certificate_types."""
-    if version == "1.2" and name.startswith("ECDSA"):
-        name = "ECDSA-" + name.split("-")[-1]
-    more = ":+SIGN-ECDSA-SHA256" if version == "1.2" and name.startswith("EDDSA") else ""
-    return f"NORMAL:-VERS-ALL:+VERS-TLS{version}:-SIGN-ALL:+SIGN-{name}{more}"
+    """In TLS 1.3 also what our CA signs with (RFC 8446 section 4.2.3). In TLS 1.2 the curve is not in the name, and a server
+    that has EdDSA alone sends no certificate_types."""
+    names = [name, "ECDSA-SECP256R1-SHA256"]
+    if version == "1.2":
+        names = [re.sub("ECDSA-.*-", "ECDSA-", n) for n in (names if name.startswith("EDDSA") else names[:1])]
+    return f"NORMAL:-VERS-ALL:+VERS-TLS{version}:-SIGN-ALL:+SIGN-" + ":+SIGN-".join(names)
 
 
 def openssl_client(room):
@@ -56,9 +58,10 @@ def openssl_client(room):
 
 def openssl_server(room):
     for version, scheme, keys, name, _ in cases(room):
+        ours_too = name + (":ECDSA+SHA256" if version == "1.3" and "SHA256" not in name else "")  # our CA's
         port, p = theirs(room, "openssl", "s_server", "-accept", "127.0.0.1:PORT", "-tls" + version.replace(".", "_"),
-                         "-rev", "-cert", keys["cert"], "-key", keys["key"], "-sigalgs", name, "-client_sigalgs", name, "-Verify",
-                         "1", "-verify_return_error", "-CAfile", room.path("ca.pem"))
+                         "-rev", "-cert", keys["cert"], "-key", keys["key"], "-sigalgs", name, "-client_sigalgs", ours_too,
+                         "-Verify", "1", "-verify_return_error", "-CAfile", room.path("ca.pem"))
         q = our_client(room, port, "--cert", keys["cert"], "--key", keys["key"])
         say(q, b"abc\n", b"cba\n")
         agreed(done(q), version, scheme)
