@@ -59,12 +59,11 @@ static void print_upper(const char *name)
     }
 }
 
-/* ":ALERT: sentence", with PEER_ before it when the alert was the peer's. */
+/* "us:ALERT: sentence", or "peer:ALERT: sentence" when the alert was the peer's. */
 static int report(const struct error *e)
 {
-    fputc(':', stderr);
+    fputs(e->code == ERR_PEER_ALERT ? "peer:" : "us:", stderr);
     if (e->code == ERR_PEER_ALERT) {
-        fputs("PEER_", stderr);
         print_upper(alert_name(e->alert_received));
     } else if (IS_TLS_ALERT(e->code)) {
         print_upper(alert_name((unsigned)ALERT_OF(e->code)));
