@@ -46,6 +46,8 @@ static const struct scenario scenarios[] = {
       SERVER_RENEGOTIATES },
     { false, PARTY_APP | PARTY_ID, PARTY_APP, CLIENT_AUTH_REQUIRE, FRESH, NO_MORE },
     { true, PARTY_APP, PARTY_APP, CLIENT_AUTH_NONE, FRESH, NO_MORE },
+    { false, PARTY_EARLY, PARTY_EARLY, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE },
+    { false, PARTY_EARLY, PARTY_EARLY | PARTY_RETRY, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE },
 };
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)
 
@@ -58,6 +60,7 @@ struct duet_end {
     struct duet_end *peer;
     struct buf heard; /* whole messages that wait; a change_cipher_spec has type 0xff */
     uint8_t traffic[2][HASH_MAX];
+    bool is12; /* a change_cipher_spec means something */
     int rc;
 };
 struct duet {
@@ -79,7 +82,7 @@ static inline int duet_ccs(void *ctx)
 {
     struct duet_end *e = ctx;
 
-    return hs_is_13(&e->hs) ? 0 : buf_append(&e->peer->heard, "\xff\0\0\0", HS_HEADER);
+    return e->is12 ? buf_append(&e->peer->heard, "\xff\0\0\0", HS_HEADER) : 0;
 }
 
 static inline int duet_keys(void *ctx, enum hs_direction d, const struct hs_keys *k)
@@ -141,6 +144,7 @@ static inline void duet_start(struct duet *d, size_t which)
         struct duet_end *e = &d->end[role];
 
         e->peer = &d->end[!role];
+        e->is12 = d->s->is12;
         e->hs = (struct hs){ .set = config_settings(duet_configs[role][which]),
                              .host = &duet_host,
                              .ctx = e,
@@ -235,6 +239,15 @@ static inline void duet_hear(struct duet_end *to, const uint8_t *p, size_t n, bo
     sure(to->rc <= 0);
     sure(to->rc == 0 || to->rc != ERR_STATE);
     free(message);
+}
+
+/* When it should be and is not: why. */
+static inline void duet_report(const struct duet *d)
+{
+    for (int role = TLS_CLIENT; role <= TLS_SERVER; role++) {
+        fprintf(stderr, "%s: state %d, %d: %s\n", role == TLS_CLIENT ? "client" : "server",
+                d->end[role].hs.state, d->end[role].rc, d->end[role].err.text);
+    }
 }
 
 /* As it should be, to the end. */

@@ -196,6 +196,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (changed) {
         sure(allowed || !duet_connected(&d));
     } else if (!(data[2] & NOT_LAST)) {
+        if (!duet_connected(&d)) {
+            duet_report(&d);
+        }
         sure(duet_connected(&d));
     }
     sure(!duet_connected(&d) || duet_agree(&d));
