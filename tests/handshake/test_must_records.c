@@ -30,6 +30,7 @@ static void hear_message(struct ear *e, const uint8_t *p, bool aligned)
     bool client = e->from == TLS_CLIENT;
 
     e->messages++;
+    assert_true(client || p[0] != HS_END_OF_EARLY_DATA);
     switch (p[0]) {
     case HS_CLIENT_HELLO:
         assert_true(aligned);
