@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The flags of BoringSSL's test runner, as far as the shim follows them. Each may be for the first
- * connection only (-on-initial-) or for the later ones (-on-resume-); all else that is not in the
- * table makes the test one we do not implement. */
+ * connection only (-on-initial-), for the later ones (-on-resume-), or for what becomes of a later
+ * one when its early data was rejected (-on-retry-); all else that is not in the table makes the
+ * test one we do not implement. */
 #ifndef TESTS_BOGO_OPTIONS_H
 #define TESTS_BOGO_OPTIONS_H
 #include <stddef.h>
@@ -34,7 +35,7 @@ struct options {
     bool ask_scts, use_export_context, decline_status, fallback, no_ticket, ocsp_stapling,
         decline_alpn, reject_alpn;
     bool renegotiate_once, renegotiate_freely, forbid_renegotiation;
-    bool client_extension, no_extension, fail_status;
+    bool client_extension, no_extension, fail_status, early_data;
     /* what is done */
     unsigned resumption_delay, read_size, export_size;
     bool bytewise, writes_first, shuts_down, check_close, send_alert, key_update, many_sizes;
@@ -44,6 +45,7 @@ struct options {
     const char *expect_alpn, *expect_name, *expect_ocsp, *expect_scts, *expect_cert;
     bool expect_miss, expect_ems, expect_hrr, expect_no_hrr, expect_renewal, expect_no_session;
     bool expect_id, expect_no_id, expect_secure, expect_insecure;
+    bool expect_accept, expect_reject, expect_no_offer, expect_early_ticket;
 };
 
 enum flag_kind { FLAG_NONE, FLAG_SKIP_VALUE, FLAG_BOOL, FLAG_NUMBER, FLAG_TEXT, FLAG_LIST };
@@ -100,6 +102,7 @@ static const struct flag flags[] = {
     AT(FLAG_BOOL, "-enable-client-custom-extension", client_extension),
     AT(FLAG_BOOL, "-custom-extension-skip", no_extension),
     AT(FLAG_BOOL, "-fail-ocsp-callback", fail_status),
+    AT(FLAG_BOOL, "-enable-early-data", early_data),
     AT(FLAG_BOOL, "-renew-ticket", renew_ticket),
     AT(FLAG_NUMBER, "-resumption-delay", resumption_delay),
     AT(FLAG_NUMBER, "-read-size", read_size),
@@ -136,6 +139,10 @@ static const struct flag flags[] = {
     AT(FLAG_BOOL, "-expect-no-session", expect_no_session),
     AT(FLAG_BOOL, "-expect-session-id", expect_id),
     AT(FLAG_BOOL, "-expect-no-session-id", expect_no_id),
+    AT(FLAG_BOOL, "-expect-accept-early-data", expect_accept),
+    AT(FLAG_BOOL, "-expect-reject-early-data", expect_reject),
+    AT(FLAG_BOOL, "-expect-no-offer-early-data", expect_no_offer),
+    AT(FLAG_BOOL, "-expect-ticket-supports-early-data", expect_early_ticket),
     AT(FLAG_BOOL, "-expect-secure-renegotiation", expect_secure),
     AT(FLAG_BOOL, "-expect-no-secure-renegotiation", expect_insecure),
     /* How the runner's own library does what for us is one thing, or what we never do. */
@@ -195,24 +202,29 @@ static inline void flag_store(struct options *o, const struct flag *f, const cha
     }
 }
 
-/* o[0]: the first connection, o[1]: the later ones. Does not return when there is a flag that the
- * shim does not know. */
-static inline void options_parse(struct options o[static 2], int argc, char **argv)
+/* Which connections a flag may be for. */
+enum { INITIAL, RESUME, RETRY, PHASES };
+
+/* Does not return when there is a flag that the shim does not know. */
+static inline void options_parse(struct options o[static PHASES], int argc, char **argv)
 {
-    static const char initial[] = "-on-initial", resume[] = "-on-resume";
+    static const struct {
+        const char *prefix;
+        bool in[PHASES];
+    } phases[] = { { "-on-initial", { true, false, false } },
+                   { "-on-resume", { false, true, false } },
+                   { "-on-retry", { false, false, true } },
+                   { "", { true, true, true } } };
 
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i], *value = NULL;
         const struct flag *f = NULL;
-        bool first = true, later = true;
+        size_t at = 0;
 
-        if (strncmp(name, initial, strlen(initial)) == 0) {
-            name += strlen(initial);
-            later = false;
-        } else if (strncmp(name, resume, strlen(resume)) == 0) {
-            name += strlen(resume);
-            first = false;
+        while (strncmp(name, phases[at].prefix, strlen(phases[at].prefix)) != 0) {
+            at++;
         }
+        name += strlen(phases[at].prefix);
         for (size_t k = 0; k < sizeof flags / sizeof *flags && !f; k++) {
             f = strcmp(flags[k].name, name) == 0 ? &flags[k] : NULL;
         }
@@ -220,11 +232,10 @@ static inline void options_parse(struct options o[static 2], int argc, char **ar
             exit(UNIMPLEMENTED);
         }
         value = argv[i < argc ? i : argc - 1];
-        if (first) {
-            flag_store(&o[0], f, value);
-        }
-        if (later) {
-            flag_store(&o[1], f, value);
+        for (size_t k = 0; k < PHASES; k++) {
+            if (phases[at].in[k]) {
+                flag_store(&o[k], f, value);
+            }
         }
     }
 }

@@ -14,6 +14,7 @@
 #include "options.h"
 
 #define LIFE        (48 * 3600) /* seconds of a session */
+#define EARLY_MAX   14336       /* bytes, as the runner has it */
 #define CUSTOM_ID   1234        /* an extension that only the application knows */
 #define CUSTOM_BODY "custom extension"
 
@@ -130,6 +131,9 @@ static int set_alpn(struct config *c, const struct options *o)
     size_t n = 0;
 
     if (o->server) {
+        if (o->select_alpn && !*o->select_alpn) {
+            return 0;
+        }
         names[0] = o->reject_alpn ? "none of the peer's" : o->select_alpn;
         return names[0] && !o->decline_alpn ? config_set_alpn(c, names, 1) : 0;
     }
@@ -271,6 +275,15 @@ static int set_schemes(struct config *c, const struct options *o)
     return config_set_schemes(c, ids, n);
 }
 
+/* Every connection of the runner is another. */
+static bool on_replay(void *ctx, struct span binder, int64_t now_ms)
+{
+    (void)ctx;
+    (void)binder;
+    (void)now_ms;
+    return true;
+}
+
 static int set_client(struct config *c, const struct options *o)
 {
     static const uint8_t custom[] = { CUSTOM_ID >> 8, CUSTOM_ID & 0xff, 0, sizeof CUSTOM_BODY - 1 };
@@ -279,6 +292,7 @@ static int set_client(struct config *c, const struct options *o)
     TRY(config_set_flag(c, CONFIG_TICKETS, !o->no_ticket));
     TRY(config_set_flag(c, CONFIG_FALLBACK, o->fallback));
     TRY(config_set_flag(c, CONFIG_STATUS, o->ocsp_stapling));
+    TRY(config_set_flag(c, CONFIG_EARLY_DATA, o->early_data));
     TRY(config_set_flag(c, CONFIG_SCTS, o->ask_scts));
     TRY(set_trust(c, o));
     if (!o->client_extension || o->no_extension) {
@@ -296,6 +310,9 @@ static int set_server(struct config *c, const struct options *o, const struct sh
 
     TRY(config_set_sessions(c, s->cache, o->no_ticket ? NULL : s->tickets, LIFE));
     TRY(config_set_verify(c, VERIFY_CA));
+    if (o->early_data && !o->no_ticket) {
+        TRY(config_set_early_data(c, EARLY_MAX, NULL, on_replay, NULL));
+    }
     if (o->require_client_cert || o->verify_peer) {
         TRY(config_set_client_auth(c, o->require_client_cert ? CLIENT_AUTH_REQUIRE
                                                              : CLIENT_AUTH_REQUEST));

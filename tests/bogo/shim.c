@@ -18,12 +18,13 @@
 #define ALERT_OWN 30  /* -send-alert: decompression_failure, which nobody else sends */
 
 struct conn {
-    const struct options *o;
+    const struct options *o, *retry; /* retry: in place of o once early data was rejected */
     struct tls *t;
     int fd;
     bool later;            /* not the first connection */
     bool mute;             /* the runner closed: nothing more can be sent */
     bool retried;          /* a HelloRetryRequest went by */
+    size_t said;           /* bytes of "hello", as early data that was accepted */
     unsigned done, hellos; /* handshakes; ClientHellos that we sent */
     size_t used, have;
     uint8_t in[TLS_RECORD_MAX], out[READ_SIZE];
@@ -146,6 +147,28 @@ static int write_all(struct conn *c, const void *p, size_t n)
     return 0;
 }
 
+/* Sends a record; with -read-with-unfinished-write only its first byte, the rest waits for what is
+ * sent next. */
+static int send_sealed(struct conn *c, const uint8_t *record, size_t n)
+{
+    size_t now = c->o->unfinished_write ? 1 : n;
+
+    send_bytes(c, record, now);
+    return tls_queue(c->t, record + now, n - now) < 0 ? wrong("no queue") : 0;
+}
+
+static int write_unfinished(struct conn *c)
+{
+    uint8_t record[256];
+    struct span part = span_text("hello");
+    size_t taken, made;
+
+    if (tls_seal(c->t, &part, 1, &taken, record, sizeof record, &made) < 0) {
+        return wrong("no writing");
+    }
+    return send_sealed(c, record, made);
+}
+
 /* ---- checks ---- */
 static int check_bytes(const char *what, const char *base64, struct span got)
 {
@@ -214,6 +237,10 @@ static int check_handshake(const struct conn *c)
     if (o->expect_name && strcmp(o->expect_name, i.sni) != 0) {
         return wrong("server name \"%s\"", i.sni);
     }
+    if ((o->expect_accept && i.early != TLS_EARLY_ACCEPTED) ||
+        (o->expect_reject && i.early == TLS_EARLY_ACCEPTED)) {
+        return wrong("early data %d, because of %d", i.early, i.early_why);
+    }
     if (o->expect_ems && i.version == TLS_1_2 && !i.ems) {
         return wrong("no extended master secret");
     }
@@ -228,15 +255,61 @@ static int check_handshake(const struct conn *c)
 }
 
 /* ---- a connection ---- */
+static int echo(struct conn *c, const uint8_t *p, size_t n)
+{
+    uint8_t piece[16384];
+    size_t most = c->o->read_size && c->o->read_size < sizeof piece ? c->o->read_size : READ_SIZE;
+
+    while (n) {
+        size_t m = n < most ? n : most;
+
+        if (c->o->key_update && tls_key_update(c->t, false) < 0) {
+            return wrong("no key update");
+        }
+        for (size_t i = 0; i < m; i++) {
+            piece[i] = p[i] ^ 0xff;
+        }
+        TRY(write_all(c, piece, m));
+        p += m;
+        n -= m;
+    }
+    return 0;
+}
+
+/* A client that has something to say at once. */
+static int say_early(struct conn *c)
+{
+    struct span part = span_text("hello");
+    uint8_t record[256];
+    size_t made;
+
+    if (c->o->expect_no_offer && tls_early_room(c->t)) {
+        return wrong("early data is offered");
+    }
+    if ((!c->o->writes_first && !c->o->unfinished_write) || tls_early_room(c->t) == 0) {
+        return 0;
+    }
+    if (tls_seal_early(c->t, &part, 1, &c->said, record, sizeof record, &made) < 0) {
+        return wrong("no early data");
+    }
+    return send_sealed(c, record, made);
+}
+
 static int handshake(struct conn *c)
 {
+    struct tls_info i;
     struct tls_in in;
     int ev;
 
     flush(c);
+    TRY(say_early(c));
     do {
         ev = next(c, &in);
-    } while (ev == TLS_EV_PROGRESS || ev == TLS_EV_WARNING);
+        if (ev == TLS_EV_EARLY_DATA) {
+            TRY(echo(c, in.plain, in.nplain));
+            TRY(echo(c, in.rest, in.nrest));
+        }
+    } while (ev == TLS_EV_PROGRESS || ev == TLS_EV_WARNING || ev == TLS_EV_EARLY_DATA);
     if (ev < 0) {
         return ev;
     }
@@ -244,6 +317,11 @@ static int handshake(struct conn *c)
         return wrong("the connection ended during the handshake");
     }
     c->done = 1;
+    tls_get_info(c->t, &i);
+    if (i.early == TLS_EARLY_REJECTED) {
+        c->o = c->retry;
+        c->said = 0;
+    }
     return check_handshake(c);
 }
 
@@ -276,56 +354,20 @@ static int export_secrets(struct conn *c)
     return write_all(c, c->o->server ? secrets.server : secrets.client, secrets.n);
 }
 
-/* One byte of a record goes out; the rest waits for what is written next. */
-static int write_unfinished(struct conn *c)
-{
-    uint8_t record[256];
-    struct span part = span_text("hello");
-    size_t taken, made;
-    int rc = tls_seal(c->t, &part, 1, &taken, record, sizeof record, &made);
-
-    if (rc == 0) {
-        send_bytes(c, record, 1);
-        rc = tls_queue(c->t, record + 1, made - 1);
-    }
-    return rc < 0 ? wrong("writing, %s", error_name(rc)) : 0;
-}
-
 static int write_first(struct conn *c)
 {
     static const size_t sizes[] = { 1, 255, 256, 257, 16383, 16384, 16385, 32767, 32768, 32769 };
     static uint8_t much[32769];
 
-    if (c->o->unfinished_write) {
+    if (c->o->unfinished_write && !c->said) {
         return write_unfinished(c);
     }
     if (c->o->writes_first) {
-        return write_all(c, "hello", 5);
+        return write_all(c, "hello" + c->said, 5 - c->said);
     }
     memset(much, 0x42, sizeof much);
     for (size_t i = 0; c->o->many_sizes && i < sizeof sizes / sizeof *sizes; i++) {
         TRY(write_all(c, much, sizes[i]));
-    }
-    return 0;
-}
-
-static int echo(struct conn *c, const uint8_t *p, size_t n)
-{
-    uint8_t piece[16384];
-    size_t most = c->o->read_size && c->o->read_size < sizeof piece ? c->o->read_size : READ_SIZE;
-
-    while (n) {
-        size_t m = n < most ? n : most;
-
-        if (c->o->key_update && tls_key_update(c->t, false) < 0) {
-            return wrong("no key update");
-        }
-        for (size_t i = 0; i < m; i++) {
-            piece[i] = p[i] ^ 0xff;
-        }
-        TRY(write_all(c, piece, m));
-        p += m;
-        n -= m;
     }
     return 0;
 }
@@ -402,6 +444,9 @@ static int keep_session(const struct conn *c, struct shared *s)
     s->session = newest ? newest : before ? session_ref(before) : NULL;
     if (c->o->expect_no_session && newest) {
         wrong("an unexpected session");
+    } else if (newest && newest != before && newest->version == TLS_1_3 &&
+               c->o->expect_early_ticket != (newest->max_early > 0)) {
+        wrong("a ticket for %u bytes of early data", newest->max_early);
     } else if (c->o->expect_renewal && (!newest || newest == before)) {
         wrong("the session was not renewed");
     } else {
@@ -443,13 +488,13 @@ static void hang_up(int fd)
     close(fd);
 }
 
-static int run(const struct options *o, bool later, struct shared *s)
+static int run(const struct options *o, const struct options *retry, bool later, struct shared *s)
 {
     static struct conn c;
     uint8_t id[8];
     int rc;
 
-    c = (struct conn){ .o = o, .later = later };
+    c = (struct conn){ .o = o, .retry = retry, .later = later };
     c.t = make(o, s);
     if (!c.t) {
         return -1;
@@ -472,7 +517,7 @@ static int run(const struct options *o, bool later, struct shared *s)
 
 int main(int argc, char **argv)
 {
-    static struct options o[2];
+    static struct options o[PHASES];
     struct shared s = { 0 };
     int rc = 0;
 
@@ -485,10 +530,10 @@ int main(int argc, char **argv)
         !(s.tickets = ticket_keys_new(LIFE * 1000LL))) {
         rc = wrong("no memory");
     }
-    for (unsigned i = 0; rc == 0 && i <= o[0].resume_count; i++) {
-        rc = run(&o[i > 0], i > 0, &s);
-        clock_ahead += o[0].resumption_delay;
-        if (o[0].renew_ticket && rc == 0) {
+    for (unsigned i = 0; rc == 0 && i <= o[INITIAL].resume_count; i++) {
+        rc = run(&o[i > 0 ? RESUME : INITIAL], &o[RETRY], i > 0, &s);
+        clock_ahead += o[INITIAL].resumption_delay;
+        if (o[INITIAL].renew_ticket && rc == 0) {
             rc = ticket_keys_set(s.tickets, (const uint8_t *)"of another server",
                                  (const uint8_t *)"a key that other servers have too");
         }
