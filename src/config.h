@@ -64,13 +64,14 @@ int config_set_ticket_count(struct config *c, unsigned count) MUST_CHECK;
  * not forward secret: take it only for requests that may come twice.
  *
  * One of the two must know what was here before, or this is ERR_ARG: store (its reference is taken;
- * its window must be EARLY_WINDOW_MS at least), which knows one process and rejects all early data
- * in its first window; or fn, for several processes or machines with the same ticket keys. Of each
- * ClientHello one is asked once, after its binder, its session's suite and ALPN name, and the age
- * of its ticket (EARLY_AGE_MS, section 8.3) were found right. max_bytes 0 turns it off. Needs
- * config_set_sessions() with ticket keys and a clock. What is rejected is skipped: 16 KiB, or
- * max_bytes or what the ticket allows where that is more, an eighth of it, and 2048 for what
- * records add; a client that sends more fails. */
+ * its window must be EARLY_WINDOW_MS at least), which knows one process, where all servers with the
+ * same ticket keys must share it, and rejects all early data in its first window; or fn, for
+ * several processes or machines with the same ticket keys. Of each ClientHello one is asked once,
+ * after its binder, its session's suite and ALPN name, and the age of its ticket (EARLY_AGE_MS,
+ * section 8.3) were found right. max_bytes 0 turns it off. Needs config_set_sessions() with ticket
+ * keys and a clock. What is rejected is skipped: 16 KiB, or max_bytes or what the ticket allows
+ * where that is more, an eighth of it, and 2048 for what records add; a client that sends more
+ * fails. */
 int config_set_early_data(struct config *c, uint32_t max_bytes, struct replay_store *store,
                           replay_fn *fn, void *ctx) MUST_CHECK;
 int config_set_renegotiation(struct config *c, enum renegotiation mode,

@@ -262,6 +262,22 @@ static bool ext_shares(struct line *o, enum place where, struct rd *body)
     return true;
 }
 
+static bool ext_early(struct line *o, enum place where, struct rd *body)
+{
+    uint32_t max;
+
+    (void)where;
+    line_add(o, ", early_data");
+    if (rd_done(body)) {
+        return true;
+    }
+    if (!rd_u32(body, &max)) { /* in a NewSessionTicket */
+        return false;
+    }
+    line_add(o, " of %u bytes", max);
+    return true;
+}
+
 /* No handler: the name and nothing else. */
 static const struct {
     uint16_t id;
@@ -283,7 +299,7 @@ static const struct {
     { 28, "record_size_limit", NULL },
     { 35, "session_ticket", ext_ticket },
     { 41, "pre_shared_key", ext_psk },
-    { 42, "early_data", NULL },
+    { 42, "early_data", ext_early },
     { 43, "supported_versions", ext_versions },
     { 44, "cookie", NULL },
     { 45, "psk_key_exchange_modes", NULL },

@@ -17,6 +17,23 @@ static inline struct pair_params early_params(void)
     return q;
 }
 
+/* Offers early data with a session that allows it. */
+static inline struct pair_params ready(void)
+{
+    struct pair_params q = early_params();
+
+    q.resume = first(&q);
+    return q;
+}
+
+/* Of a full handshake, in place of the one before. */
+static inline void another_session(struct pair_params *q)
+{
+    session_unref(q->resume);
+    q->resume = NULL;
+    q->resume = first(q);
+}
+
 static inline struct tls_info info_of(const struct end *e)
 {
     struct tls_info i;

@@ -319,9 +319,8 @@ static void test_offered(void **state)
     offered(&q, true);
     q.resume->max_early = 0;
     offered(&q, false);
-    session_unref(q.resume);
     q.max_early = 0; /* such a server gives no such tickets */
-    q.resume = first(&q);
+    another_session(&q);
     assert_int_equal(q.resume->max_early, 0);
     offered(&q, false);
     session_unref(q.resume);
@@ -408,8 +407,7 @@ static void threat_33_rejected(void **state)
     memcpy(q.resume->context, config_settings(c)->context, SESSION_CONTEXT);
     config_unref(c);
     rejected(&r, TLS_EARLY_NO_SESSION, false);
-    session_unref(q.resume);
-    q.resume = first(&q);
+    another_session(&q);
     r = q;
     r.server_suites[0] = 0x1303;
     rejected(&r, TLS_EARLY_SUITE, true);
@@ -417,9 +415,8 @@ static void threat_33_rejected(void **state)
     r.client_groups[0] = 29;
     r.client_groups[1] = r.server_groups[0] = 23;
     rejected(&r, TLS_EARLY_RETRY, true);
-    session_unref(q.resume);
     q.max_early = 0;
-    q.resume = first(&q);
+    another_session(&q);
     q.max_early = LIMIT;
     q.resume->max_early = LIMIT; /* the ticket says otherwise */
     rejected(&q, TLS_EARLY_TICKET, true);

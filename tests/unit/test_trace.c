@@ -469,6 +469,18 @@ static void keys(void **state)
              "\x02no\0\x06ticket\0\0",
              21);
     both_forms("NewSessionTicket, 25 bytes, for 3600 seconds, ticket of 6 bytes");
+    begin(4);
+    wr_bytes(&w,
+             "\0\0\x0e\x10"
+             "aadd"
+             "\x02no\0\x06ticket\0\x08\0\x2a\0\4\0\0\x40\0",
+             29);
+    both_forms(
+        "NewSessionTicket, 33 bytes, for 3600 seconds, ticket of 6 bytes, early_data of 16384 "
+        "bytes");
+    begin(8); /* a value of no such length */
+    wr_bytes(&w, "\0\7\0\x2a\0\3\0\0\0", 9);
+    expect(TLS_1_3, "EncryptedExtensions, 13 bytes, early_data (malformed)");
     begin(0);
     expect(TLS_1_2, "HelloRequest, 4 bytes");
     begin(14);
