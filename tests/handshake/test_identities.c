@@ -303,7 +303,7 @@ static void test_authorities_of_client(void **state)
     identity_unref(by_second);
 }
 
-/* signature_algorithms_cert: of two chains the one that the client says it can verify. */
+/* Of two chains the one that the client says it can verify. */
 static void test_chain_schemes(void **state)
 {
     static const uint16_t rsa_only[4] = { 0x0804, 0x0401 },
@@ -325,6 +325,54 @@ static void test_chain_schemes(void **state)
             assert_shown(p, all[0]);
             part(p);
         }
+    }
+    identity_unref(by_ec);
+    identity_unref(by_rsa);
+}
+
+/* The two lists apart, by a hand on the hello: where there is a signature_algorithms_cert, chains
+ * go by it alone (section 4.2.3). */
+static void test_chain_schemes_apart(void **state)
+{
+    static uint8_t wire[WIRE_MAX], messages[WIRE_MAX];
+    static const uint16_t both_kinds[4] = { 0x0804, 0x0401, 0x0403 };
+    static const uint8_t list[] = { 4, 1, 4, 3 }; /* its end, in either extension */
+    struct identity *by_ec = issued(KEY_RSA, HOST_ONE), *by_rsa;
+    struct ca old = ca_use(&second);
+
+    (void)state;
+    by_rsa = issued(KEY_RSA, HOST_ONE);
+    ca_use(&old);
+    for (unsigned without = 0; without < 4; without++) { /* ECDSA in the one, in the other */
+        static struct pair p;
+        struct config *c = client(TLS_1_3, both_kinds), *s = config_of(TLS_SERVER);
+        struct span want = (without & 2 ? by_rsa : by_ec)->certs[0];
+        uint8_t *first, *next;
+        struct hand open;
+        size_t n, clear;
+
+        memset(&p, 0, sizeof p);
+        own(s, (struct identity *[]){ by_ec, by_rsa, NULL });
+        assert_int_equal(config_set_keylog(s, pair_keylog, &p), 0);
+        assert_int_equal(tls_new(&p.c.t, c, HOST_ONE, NULL, NULL, NULL), 0);
+        assert_int_equal(tls_new(&p.s.t, sealed(s), NULL, NULL, NULL, NULL), 0);
+        config_unref(c);
+        config_unref(s);
+        n = end_take(&p.c, wire);
+        first = memmem(wire, n, list, sizeof list);
+        assert_non_null(first);
+        next = memmem(first + 1, n - (size_t)(first + 1 - wire), list, sizeof list);
+        assert_non_null(next);
+        first[2] = without & 1 ? 0xfe : 4;
+        next[2] = without & 2 ? 0xfe : 4;
+        end_give(&p.s, wire, n);
+        assert_int_equal(p.s.rc, 0);
+        n = end_take(&p.s, wire);
+        open = hand_new(&p, SECRET_SH, false);
+        n = flight_open(&open, wire, n, messages, &clear);
+        assert_non_null(memmem(messages, n, want.p, want.n));
+        hand_free(&open);
+        part(&p);
     }
     identity_unref(by_ec);
     identity_unref(by_rsa);
@@ -469,6 +517,7 @@ int main(void)
         cmocka_unit_test(threat_31_many_authorities),
         cmocka_unit_test(test_authorities_of_client),
         cmocka_unit_test(test_chain_schemes),
+        cmocka_unit_test(test_chain_schemes_apart),
         cmocka_unit_test(test_chain_of_one),
         cmocka_unit_test(test_requests),
         cmocka_unit_test(test_short_key),
