@@ -138,7 +138,7 @@ static void seed(const char *dir, const struct hs *h, struct span m)
         head[1]++;
     }
     if (head[1] < 8) {
-        snprintf(name, sizeof name, "genuine-%u-%u-%zu", (unsigned)h->state, m.p[0], m.n);
+        snprintf(name, sizeof name, "genuine-%u-%u-%zu", head[0], m.p[0], m.n);
         head[1] |= (uint8_t)(settings << 4);
         seed_write(dir, name, span_of(head, 2), span_of(m.p + HS_HEADER, m.n - HS_HEADER));
     }

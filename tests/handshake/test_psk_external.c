@@ -429,57 +429,6 @@ static void threat_23_selfie(void **state)
     config_unref(c);
 }
 
-/* threat 23: a key without names does not say who is the client, so that its owner may talk to
- * itself (config.h says so of config_add_psk): this is what the names are for. */
-static void threat_23_without_names(void **state)
-{
-    struct pair_params q = plain();
-
-    (void)state;
-    connects_once(&q, "device-7");
-}
-
-/* threat 23: whatever one says is thrown back at it: hello, flight, data. With names or without, it
- * never takes itself for its peer. */
-static void threat_23_reflected(void **state)
-{
-    const struct pair_params both[] = { plain(), imported() };
-
-    (void)state;
-    for (size_t i = 0; i < 2; i++) {
-        struct pair *p = pair_new(&both[i]);
-        size_t n = end_take(&p->c, wire);
-
-        end_give(&p->c, wire, n); /* its hello */
-        assert_refused(&p->c, ALERT_UNEXPECTED_MESSAGE);
-        end_give(&p->s, wire, n);
-        n = end_take(&p->s, wire);
-        end_give(&p->s, wire, n); /* the server's flight */
-        assert_true(IS_TLS_ALERT(p->s.rc));
-        assert_int_equal(p->c.done + p->s.done, 0);
-        pair_free(p);
-        p = pair_new(&both[i]);
-        end_give(&p->s, wire, end_take(&p->c, wire));
-        end_give(&p->c, wire, end_take(&p->s, wire));
-        assert_int_equal(p->c.done, 1);
-        n = end_take(&p->c, wire); /* the client's Finished */
-        end_give(&p->c, wire, n);
-        assert_true(IS_TLS_ALERT(p->c.rc));
-        pair_free(p);
-        for (int server = 0; server < 2; server++) {
-            struct end *e;
-
-            p = pair_connected(&both[i]);
-            e = server ? &p->s : &p->c;
-            (void)end_take(e, wire);
-            end_give(e, wire, end_seal(e, "data", 4, wire));
-            assert_refused(e, ALERT_BAD_RECORD_MAC);
-            assert_int_equal(e->ngot, 0);
-            pair_free(p);
-        }
-    }
-}
-
 /* Names are not to be confused with each other by where one ends. */
 static void test_names_are_told_apart(void **state)
 {
@@ -601,8 +550,6 @@ int main(void)
         cmocka_unit_test(test_key_alone),
         cmocka_unit_test(test_server_without_share),
         cmocka_unit_test(threat_23_selfie),
-        cmocka_unit_test(threat_23_without_names),
-        cmocka_unit_test(threat_23_reflected),
         cmocka_unit_test(test_names_are_told_apart),
         cmocka_unit_test(test_resumption),
         cmocka_unit_test(test_key_behind_a_session),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* Peers of TLS 1.3 that lie: signatures, shares, second hellos. */
+/* Peers of TLS 1.3 that lie: signatures, shares, our own words. */
 #include "tests/handshake/shares.h"
 #include "tests/handshake/stage13.h"
 
-static uint8_t copy[WIRE_MAX];
+static uint8_t copy[WIRE_MAX], wire[WIRE_MAX];
 static const enum key_type key_types[] = { KEY_EC_P256, KEY_EC_P384, KEY_RSA, KEY_ED25519 };
 
 /* ---- threat 3: nobody is connected who has not proved all, however it got there ---- */
@@ -231,12 +231,87 @@ static void threat_19_shares(void **state)
     }
 }
 
+/* ---- threat 23 ---- */
+
+/* Both ends have one key, as it is or imported with their names (RFC 9258). */
+static struct pair_params with_key(bool names)
+{
+    struct pair_params q = { .suite = 0x1301 };
+
+    for (int role = TLS_CLIENT; role <= TLS_SERVER; role++) {
+        const char *own = role == TLS_CLIENT ? "alice" : "bob";
+
+        q.psk[role][0] = (struct pair_psk){ .name = "device-7", .key = "0123456789abcdef" };
+        if (names) {
+            q.psk[role][0].own = own;
+            q.psk[role][0].peer = role == TLS_CLIENT ? "bob" : "alice";
+        }
+    }
+    return q;
+}
+
+/* A key without names does not say who is the client, so that its owner may talk to
+ * itself (config.h says so of config_add_psk): this is what the names are for. */
+static void threat_23_without_names(void **state)
+{
+    struct pair_params q = with_key(false);
+    struct pair *p = pair_connected(&q);
+    struct tls_info i;
+
+    (void)state;
+    tls_get_info(p->s.t, &i);
+    assert_string_equal(i.psk, "device-7");
+    pair_free(p);
+}
+
+/* Whatever one says is thrown back at it: hello, flight, data. With names or without, it
+ * never takes itself for its peer. */
+static void threat_23_reflected(void **state)
+{
+    const struct pair_params both[] = { with_key(false), with_key(true) };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct pair *p = pair_new(&both[i]);
+        size_t n = end_take(&p->c, wire);
+
+        end_give(&p->c, wire, n); /* its hello */
+        assert_refused(&p->c, ALERT_UNEXPECTED_MESSAGE);
+        end_give(&p->s, wire, n);
+        n = end_take(&p->s, wire);
+        end_give(&p->s, wire, n); /* the server's flight */
+        assert_true(IS_TLS_ALERT(p->s.rc));
+        assert_int_equal(p->c.done + p->s.done, 0);
+        pair_free(p);
+        p = pair_new(&both[i]);
+        end_give(&p->s, wire, end_take(&p->c, wire));
+        end_give(&p->c, wire, end_take(&p->s, wire));
+        assert_int_equal(p->c.done, 1);
+        n = end_take(&p->c, wire); /* the client's Finished */
+        end_give(&p->c, wire, n);
+        assert_true(IS_TLS_ALERT(p->c.rc));
+        pair_free(p);
+        for (int server = 0; server < 2; server++) {
+            struct end *e;
+
+            p = pair_connected(&both[i]);
+            e = server ? &p->s : &p->c;
+            (void)end_take(e, wire);
+            end_give(e, wire, end_seal(e, "data", 4, wire));
+            assert_refused(e, ALERT_BAD_RECORD_MAC);
+            assert_int_equal(e->ngot, 0);
+            pair_free(p);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threat_03_proof_mask),    cmocka_unit_test(threat_04_server_signs),
         cmocka_unit_test(threat_04_client_signs),  cmocka_unit_test(threat_04_not_offered),
         cmocka_unit_test(threat_04_other_content), cmocka_unit_test(threat_19_shares),
+        cmocka_unit_test(threat_23_without_names), cmocka_unit_test(threat_23_reflected),
     };
 
     return cmocka_run_group_tests(tests, pki_make, pki_free);
