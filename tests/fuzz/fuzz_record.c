@@ -60,7 +60,8 @@ static int header_check(const struct rec_half *h, const uint8_t *p, struct rec_h
 
     sure(rc == 0 || IS_TLS_ALERT(rc));
     sure(rc < 0 ||
-         (head->type >= 20 && head->type <= 23 && head->version >> 8 == 3 &&
+         (head->type >= 20 && head->type <= 23 &&
+          (h->protection->hides_type || head->version >> 8 == 3) && /* RFC 8446 section 5.1 */
           (!h->protection->version || head->version == 0x0303) && head->len == (p[3] << 8 | p[4]) &&
           head->len <= (head->type == 23 || !h->protection->hides_type ? h->protection->max_len
                                                                        : REC_PLAIN_MAX)));
