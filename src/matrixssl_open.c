@@ -3,9 +3,6 @@
  * the key log. */
 #include "matrixssl.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "base/trace.h"
 
 #define SESSION_LIFE_MS ((int64_t)(SSL_SESSION_ENTRY_LIFE))
@@ -138,7 +135,6 @@ static void write_line(void *ctx, const char *line)
 int32 matrixSslOpenKeyLog(const char *path)
 {
     FILE *f;
-    int fd;
 
     if (!path) {
         path = secure_getenv("SSLKEYLOGFILE"); /* not in a set-uid program */
@@ -146,12 +142,8 @@ int32 matrixSslOpenKeyLog(const char *path)
     if (!path || !*path) {
         return PS_SUCCESS;
     }
-    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    f = fd < 0 ? NULL : fdopen(fd, "a");
+    f = file_append(path);
     if (!f) {
-        if (fd >= 0) {
-            (void)close(fd);
-        }
         return PS_PLATFORM_FAIL;
     }
     trace(TRACE_INFO, "key log: the secrets of all sessions are written to %s", path);

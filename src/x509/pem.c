@@ -270,3 +270,16 @@ int file_read(const char *path, struct buf *out, struct error *err)
     }
     return 0;
 }
+
+FILE *file_append(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "a");
+    int failed = errno;
+
+    if (fd >= 0 && !f) {
+        (void)close(fd);
+        errno = failed;
+    }
+    return f;
+}

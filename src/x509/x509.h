@@ -3,6 +3,8 @@
  * Everything is offsets into the caller's bytes; parsing allocates nothing. */
 #ifndef X509_X509_H
 #define X509_X509_H
+#include <stdio.h>
+
 #include "crypto/crypto.h"
 
 #define CHAIN_MAX_CERTS 10
@@ -149,6 +151,8 @@ int pem_next(struct span text, size_t *pos, char label[static 64], struct buf *o
 int pem_write(struct buf *out, const char *label, struct span der) MUST_CHECK;
 /* A whole file, at most 16 MiB; ERR_FILE keeps errno. */
 int file_read(const char *path, struct buf *out, struct error *err) MUST_CHECK;
+/* To write behind what is in it; made for its owner alone when it is not there. NULL: errno. */
+FILE *file_append(const char *path);
 
 /* ---- making certificates (sleeve keygen) ---- */
 struct issue {
