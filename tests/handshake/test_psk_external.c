@@ -1,74 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Pre-shared keys from outside (RFC 8446 section 4.2.11), imported ones too (RFC 9258). */
-#include "tests/handshake/resume13.h"
-
-#define KEY   "0123456789abcdef0123456789abcdef"
-#define OTHER "0123456789abcdef0123456789abcdeF"
+#include "tests/handshake/psk.h"
 
 static uint8_t wire[WIRE_MAX];
-
-/* ---- helpers ---- */
-/* Both have this key; nobody has certificates. */
-static struct pair_params with(struct pair_psk k)
-{
-    struct pair_params q = { .no_server_id = true, .no_trust = true };
-
-    q.psk[TLS_CLIENT][0] = q.psk[TLS_SERVER][0] = k;
-    if (k.own) {
-        q.psk[TLS_SERVER][0].own = k.peer;
-        q.psk[TLS_SERVER][0].peer = k.own;
-    }
-    return q;
-}
-
-static struct pair_params plain(void)
-{
-    return with((struct pair_psk){ .name = "device-7", .key = KEY });
-}
-
-static struct pair_params imported(void)
-{
-    return with((struct pair_psk){ .name = "device-7", .key = KEY, .own = "alice", .peer = "bob" });
-}
-
-static bool by_key(const struct end *e, const char *name)
-{
-    struct tls_info i;
-
-    tls_get_info(e->t, &i);
-    return strcmp(i.psk, name) == 0;
-}
-
-/* Connects by that key, or by certificate (""). */
-static struct pair *connects(const struct pair_params *q, const char *name)
-{
-    struct pair *p = pair_connected(q);
-    struct tls_info i;
-
-    assert_true(by_key(&p->c, name) && by_key(&p->s, name));
-    tls_get_info(p->c.t, &i);
-    assert_int_equal(i.peer_cert.n == 0, *name != '\0');
-    assert_string_equal(i.host, *name ? "" : PAIR_HOST);
-    end_talk(&p->c, &p->s, "ping", 4);
-    end_talk(&p->s, &p->c, "pong", 4);
-    return p;
-}
-
-static void connects_once(const struct pair_params *q, const char *name)
-{
-    pair_free(connects(q, name));
-}
-
-/* One of the two says so; none is connected. */
-static void refused(const struct pair_params *q, enum tls_role by, unsigned alert)
-{
-    struct pair *p = pair_new(q);
-
-    pair_run(p, WIRE_MAX);
-    assert_refused(by == TLS_CLIENT ? &p->c : &p->s, alert);
-    assert_false(tls_connected(p->c.t) || tls_connected(p->s.t));
-    pair_free(p);
-}
 
 /* ---- what works ---- */
 static void test_every_suite(void **state)
@@ -445,93 +379,6 @@ static void test_names_are_told_apart(void **state)
     refused(&q, TLS_SERVER, ALERT_DECRYPT_ERROR);
 }
 
-/* ---- sessions behind it ---- */
-static void test_resumption(void **state)
-{
-    struct pair_params both[] = { plain(), imported() };
-
-    (void)state;
-    for (size_t i = 0; i < 2; i++) {
-        struct pair_params q = both[i];
-        struct tls_session *s;
-        struct pair *p;
-
-        q.tickets = keys;
-        q.no_trust = i == 0; /* with and without a clock */
-        p = connects(&q, "device-7");
-        s = tls_session(p->c.t);
-        assert_non_null(s);
-        pair_free(p);
-        q.resume = s;
-        p = pair_connected(&q);
-        assert_true(resumed(&p->c) && resumed(&p->s));
-        assert_true(by_key(&p->s, "device-7"));
-        end_talk(&p->c, &p->s, "ping", 4);
-        pair_free(p);
-        q.psk[TLS_SERVER][0].key = OTHER; /* threat 27: the key is another one: so is the policy */
-        refused(&q, TLS_SERVER, ALERT_DECRYPT_ERROR);
-        q.psk[TLS_CLIENT][0].key = OTHER;
-        p = connects(&q, "device-7");
-        assert_false(resumed(&p->s));
-        pair_free(p);
-        session_unref(s);
-    }
-}
-
-/* The server has forgotten its ticket keys: the key from outside comes second in the hello. */
-static void test_key_behind_a_session(void **state)
-{
-    struct ticket_keys *forgotten = ticket_keys_new(LIFE * INT64_C(2000));
-    struct pair_params q = plain();
-    struct pair *p;
-
-    (void)state;
-    q.no_trust = false;
-    q.tickets = forgotten;
-    p = connects(&q, "device-7");
-    q.resume = tls_session(p->c.t);
-    assert_non_null(q.resume);
-    pair_free(p);
-    q.tickets = keys;
-    p = connects(&q, "device-7");
-    assert_false(resumed(&p->c) || resumed(&p->s));
-    pair_free(p);
-    session_unref(q.resume);
-    ticket_keys_unref(forgotten);
-}
-
-/* threat 28: a client's tickets for tickets come to an end, whatever the server says; without
- * certificates nothing else would end them. */
-static void threat_28_tickets_for_tickets(void **state)
-{
-    struct pair_params q = plain();
-    struct pair *p;
-
-    (void)state;
-    q.no_trust = false;
-    q.tickets = keys;
-    q.life = SESSION_LIFE_MAX;
-    for (pair_later = 0; pair_later < 3000; pair_later += 1000) {
-        struct tls_session *before = q.resume;
-
-        p = pair_connected(&q);
-        assert_int_equal(resumed(&p->c), pair_later > 0);
-        q.resume = tls_session(p->c.t);
-        assert_int_equal(q.resume->peer_not_after, PAIR_NOW + SESSION_LIFE_MAX);
-        session_unref(before);
-        pair_free(p);
-    }
-    q.resume->lifetime = SESSION_LIFE_MAX; /* a server that counts anew */
-    for (int past = 0; past < 2; past++) {
-        pair_later = SESSION_LIFE_MAX + past;
-        p = pair_new(&q);
-        assert_int_equal(p->c.t->hs.work->psk != NULL, !past);
-        pair_free(p);
-    }
-    session_unref(q.resume);
-    pair_later = 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -551,9 +398,6 @@ int main(void)
         cmocka_unit_test(test_server_without_share),
         cmocka_unit_test(threat_23_selfie),
         cmocka_unit_test(test_names_are_told_apart),
-        cmocka_unit_test(test_resumption),
-        cmocka_unit_test(test_key_behind_a_session),
-        cmocka_unit_test(threat_28_tickets_for_tickets),
     };
 
     return cmocka_run_group_tests(tests, resume_make, resume_drop);
