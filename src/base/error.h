@@ -54,7 +54,7 @@ enum alert {
     ALERT_CERTIFICATE_REQUIRED = 116,
     ALERT_NO_APPLICATION_PROTOCOL = 120,
     ALERT_ECH_REQUIRED = 121, /* RFC 9849: of a peer */
-    ALERT_NONE = 255, /* in struct error: no alert was sent or received */
+    ALERT_NONE = 255,         /* in struct error: no alert was sent or received */
 };
 
 #define TLS_ALERT(desc)    (-0x100 - (int)(desc))
