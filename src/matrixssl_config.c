@@ -229,6 +229,7 @@ int matrixssl_config(struct session *s, struct config **out, struct error *err)
     struct shared_config *place;
 
     *out = NULL;
+    atomic_store(&keys->in_use, true); /* what is made of them may serve others */
     if (s->role == TLS_SERVER && s->cert_cb && !MAY_NAME_NO_CA && trust_count(keys->trust) == 0) {
         return FAIL(err, ERR_STATE, "no CA is loaded that could be named to clients");
     }

@@ -142,7 +142,6 @@ int32 matrixSslEncodeRehandshake(ssl_t *ssl, sslKeys_t *keys, sslCertCb_t certCb
         s->wish.suite = before.wish.suite;
         return matrixssl_code(begun);
     }
-    atomic_store(&s->pub.keys->in_use, true);
     permit(s);
     return PS_SUCCESS;
 }

@@ -54,7 +54,6 @@ static int32 new_session(ssl_t **out, struct session *from)
     s->in.secret = true;
     s->credits = 1;
     s->permitted = true;
-    atomic_store(&s->pub.keys->in_use, true);
     rc = start(s);
     if (rc < 0) {
         matrixSslDeleteSession(&s->pub);

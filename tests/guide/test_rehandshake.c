@@ -278,6 +278,9 @@ static void test_new_keys_in_13(void **state)
 
 static void test_what_13_has_not(void **state)
 {
+    sslKeys_t *other = guide_keys(NULL, &ca);
+    unsigned char key[16] = "pre-shared";
+
     (void)state;
     begin(SUITE13, NULL);
     assert_int_equal(matrixSslEncodeRehandshake(cl.ssl, NULL, NULL, 0, TLS_AES_256_GCM_SHA384),
@@ -286,6 +289,11 @@ static void test_what_13_has_not(void **state)
                      PS_UNSUPPORTED_FAIL);
     assert_int_equal(matrixSslEncodeRehandshake(cl.ssl, cl.keys, NULL, 0, 0), PS_UNSUPPORTED_FAIL);
     assert_int_equal(matrixSslEncodeRehandshake(sv.ssl, sv.keys, NULL, 0, 0), PS_UNSUPPORTED_FAIL);
+    /* What has been made of them is there for the next session: they take no more. */
+    assert_int_equal(matrixSslEncodeRehandshake(cl.ssl, other, NULL, 0, 0), PS_UNSUPPORTED_FAIL);
+    assert_int_equal(matrixSslLoadPsk(other, key, sizeof key, key, 3), PS_FAILURE);
+    assert_ptr_equal(cl.ssl->keys, cl.keys);
+    matrixSslDeleteKeys(other);
     assert_int_equal(matrixSslEncodeRehandshake(cl.ssl, NULL, follow, 0, 0), PS_UNSUPPORTED_FAIL);
     assert_int_equal(matrixSslEncodeRehandshake(sv.ssl, NULL, follow, 0, 0), /* not offered */
                      PS_UNSUPPORTED_FAIL);
