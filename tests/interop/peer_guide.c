@@ -10,7 +10,7 @@
  *   -a                 with a certificate callback, which repeats the verdict: a server's asks
  *   -n NAME            client: the name that is expected, and sent
  *   -A NAME,...        ALPN; -f BYTES: max_fragment_length; -o: asks for an OCSP response
- *   -t                 client: no tickets
+ *   -t                 client: no tickets; -P NAME:KEY: a pre-shared key
  *   -K FILE -Q FILE    certificates and key for !K
  *   -x CREDITS         handshakes that the peer may begin beside the first
  *   -p                 server: passes on what is typed and prints what comes
@@ -55,7 +55,7 @@ static struct {
 static struct {
     const char *cert, *key;
 } files[3]; /* the first, one more, those of !K */
-static const char *ca_file;
+static const char *ca_file, *psk;
 static sslKeys_t *keys, *new_keys;
 static sslSessionId_t sid;
 static struct queue typed; /* not yet looked at */
@@ -496,14 +496,14 @@ static void load(sslKeys_t **k, size_t first, size_t last)
     if (rc >= 0 && ca_file) {
         rc = matrixSslLoadRsaKeys(*k, NULL, NULL, NULL, ca_file);
     }
+    if (rc >= 0 && psk) {
+        size_t n = strcspn(psk, ":");
+
+        rc = matrixSslLoadPsk(*k, (unsigned char *)(uintptr_t)psk + n + 1,
+                              (uint32)strlen(psk + n + 1), (unsigned char *)(uintptr_t)psk,
+                              (uint32)n);
+    }
     must(rc, "keys");
-}
-
-static void enable(const char *suite)
-{
-    uint16 id = (uint16)strtoul(suite, NULL, 0);
-
-    must(matrixSslSetCipherSuiteEnabledStatus(NULL, id, PS_TRUE), suite);
 }
 
 static void split(char *names)
@@ -519,25 +519,16 @@ static const struct option {
     bool *flag;
     uint32 *number;
 } options[] = {
-    { 'c', .text = &files[0].cert },
-    { 'k', .text = &files[0].key },
-    { 'd', .text = &files[1].cert },
-    { 'q', .text = &files[1].key },
-    { 'K', .text = &files[2].cert },
-    { 'Q', .text = &files[2].key },
-    { 'C', .text = &ca_file },
-    { 'n', .text = &opt.name },
-    { 'm', .text = &opt.message },
-    { 'l', .text = &opt.log_file },
-    { 'a', .flag = &opt.callback },
-    { 'o', .flag = &opt.ask_status },
-    { 't', .flag = &opt.no_tickets },
-    { 'p', .flag = &opt.pass },
-    { 's', .number = &opt.suite },
-    { 'v', .number = &opt.version },
-    { 'f', .number = &opt.max_fragment },
-    { 'x', .number = &opt.credits },
-    { 'r', .number = &opt.connections },
+    { 'c', .text = &files[0].cert },  { 'k', .text = &files[0].key },
+    { 'd', .text = &files[1].cert },  { 'q', .text = &files[1].key },
+    { 'K', .text = &files[2].cert },  { 'Q', .text = &files[2].key },
+    { 'C', .text = &ca_file },        { 'P', .text = &psk },
+    { 'n', .text = &opt.name },       { 'm', .text = &opt.message },
+    { 'l', .text = &opt.log_file },   { 'a', .flag = &opt.callback },
+    { 'o', .flag = &opt.ask_status }, { 't', .flag = &opt.no_tickets },
+    { 'p', .flag = &opt.pass },       { 's', .number = &opt.suite },
+    { 'v', .number = &opt.version },  { 'f', .number = &opt.max_fragment },
+    { 'x', .number = &opt.credits },  { 'r', .number = &opt.connections },
     { 'w', .number = &opt.wait },
 };
 
@@ -557,7 +548,8 @@ static void option(int c, char *value)
     if (c == 'A') {
         split(value);
     } else if (c == 'e') {
-        enable(value);
+        must(matrixSslSetCipherSuiteEnabledStatus(NULL, (uint16)strtoul(value, NULL, 0), PS_TRUE),
+             value);
     } else if (c == '?') {
         exit(2);
     }
@@ -573,7 +565,7 @@ int main(int argc, char **argv)
     }
     opt.server = !strcmp(argv[1], "server");
     opt.port = (uint16_t)atoi(argv[2]);
-    while ((c = getopt(argc - 2, argv + 2, "c:k:d:q:K:Q:C:s:e:v:an:A:f:otx:pr:m:w:l:")) != -1) {
+    while ((c = getopt(argc - 2, argv + 2, "c:k:d:q:K:Q:C:s:e:v:an:A:f:otx:pr:m:w:l:P:")) != -1) {
         option(c, optarg);
     }
     opt.log = opt.log_file ? fopen(opt.log_file, "ae") : stderr;

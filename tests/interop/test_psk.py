@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """Pre-shared keys of TLS 1.3 from outside, in both roles, against OpenSSL and GnuTLS. Nobody has certificates but where
-it says so. Our side is peer_engine: the native engine over TCP."""
+it says so. Our side is peer_engine: the native engine over TCP, or peer_guide."""
 import sys
 
 from engine import PEER, done, say, theirs
 from peers import finish, has, of, piped, talk, text
+from tls12 import PEER as GUIDE
 from wrap import main, need, skip_without, stop
 
 skip_without("openssl", "gnutls-cli", "gnutls-serv")
@@ -95,6 +96,28 @@ def gnutls_without_a_key_exchange(room):
     has(finish(p, "bad"), "error")
 
 
+# ---- the guide's API ----
+
+def guide_server(room):
+    for key in (KEY, OTHER):
+        port, p = theirs(room, GUIDE, "server", "PORT", "-P", f"{NAME}:{KEY}", "-r", "1")
+        q = s_client(room, port, "-psk", key.encode().hex())
+        if key == KEY:
+            has(say(q) + finish(q), "Reused, TLSv1.3", "SHA256")
+            has(finish(p), "version=TLSv1.3", "how=closed")
+        else:
+            has(finish(q, "bad"), "decrypt error")
+            has(finish(p, "bad"), "binder of the key is wrong")
+
+
+def guide_client(room):
+    for key in (KEY, OTHER):
+        port, p = s_server(room, "-nocert", "-psk", HEX)
+        q = piped(room, [GUIDE, "client", str(port), "-P", f"{NAME}:{key}", "-m", "abc\n", "-w", "4"])
+        has(finish(q, 0 if key == KEY else "bad"), *(("cba", "how=closed") if key == KEY else ("how=alert",)))
+        stop(p)
+
+
 # ---- we are the client ----
 
 def with_openssl_server(room):
@@ -160,6 +183,6 @@ def with_ourselves(room):
 
 if __name__ == "__main__":
     sys.exit(main(openssl_has_the_key, openssl_resumes_behind_it, openssl_has_another, openssl_has_a_name_of_no_one,
-                  gnutls_has_the_key, gnutls_without_a_key_exchange, with_openssl_server,
+                  gnutls_has_the_key, gnutls_without_a_key_exchange, guide_server, guide_client, with_openssl_server,
                   with_openssl_server_without_a_key_exchange, with_openssl_server_and_certificate, with_gnutls_server,
                   with_ourselves))
