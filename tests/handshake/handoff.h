@@ -55,7 +55,7 @@ static inline void tell(const struct tls *t, char text[static 32768])
                   i.ems, i.etm, i.secure_renegotiation, (unsigned long long)i.sealed_bytes,
                   (unsigned long long)i.opened_bytes);
     at += sprintf(at, "%d %d %x %x %u %llu %lld %zu\n", i.early, i.early_why,
-                  atomic_load(&t->status), atomic_load(&t->notes), t->idle,
+                  atomic_load(&t->status) & ~(unsigned)ST_HALF, atomic_load(&t->notes), t->idle,
                   (unsigned long long)t->burst, (long long)t->sealed_at, t->tx_max);
     put_hex(&at, i.status.p, i.status.n);
     put_hex(&at, i.scts.p, i.scts.n);

@@ -79,11 +79,14 @@ static void bytes_of(struct end *e)
     assert_int_equal(take_over(&e->t, c, &d), ERR_PARSE);
     buf_free(&d);
     for (size_t n = 0; n < buf_len(&b); n++) {
-        static const uint8_t masks[] = { 1, 16, 128, 255 };
+        const uint8_t masks[] = { 1, 16, 128, 255, buf_data(&b)[n] }; /* the last: to zero */
 
         for (size_t m = 0; m < sizeof masks; m++) {
             int rc;
 
+            if (masks[m] == 0) {
+                continue;
+            }
             d = changed(&b, n, masks[m]);
             rc = take_over(&e->t, c, &d);
             assert_true(rc == 0 || rc == ERR_PARSE || rc == ERR_MISMATCH);
