@@ -200,6 +200,9 @@ static void spoil(struct tls *t, unsigned how)
         h->named = true;
         set_text(&h->name, NULL);
         break;
+    case 17: /* early data is on its way */
+        h->early = TLS_EARLY_OFFERED;
+        break;
     default:
         h->session = session_new();
         assert_non_null(h->session);
@@ -213,7 +216,7 @@ static void spoil(struct tls *t, unsigned how)
 static void threat_38_impossible(void **state)
 {
     (void)state;
-    for (unsigned how = 0; how < 18; how++) {
+    for (unsigned how = 0; how < 19; how++) {
         for (int role = 0; role < 2; role++) {
             for (size_t i = 0; i <= KINDS13; i += KINDS13) {
                 struct pair_params q = kind_params(i);
