@@ -24,10 +24,9 @@ static int judge(struct hs *h, const struct cert *chain, size_t n, int64_t *unti
         .peer_is_server = s->role == TLS_CLIENT,
         .enciphers = s->role == TLS_CLIENT && h->suite->kx == KX_RSA,
         .host = s->role == TLS_CLIENT && s->verify == VERIFY_FULL ? h->name : NULL,
-        .until = until,
     };
     bool nameless = s->role == TLS_CLIENT && s->verify == VERIFY_FULL && !h->name;
-    enum chain_verdict verdict;
+    struct chain_result result;
     int rc = 0, word;
 
     *until = least_not_after(chain, n);
@@ -36,7 +35,8 @@ static int judge(struct hs *h, const struct cert *chain, size_t n, int64_t *unti
                   "the server has no key of ours, and no name to verify its certificate by is set");
     } else if (s->verify != VERIFY_NONE) {
         q.now = s->now ? s->now() : 0;
-        rc = chain_verify(&q, chain, n, &verdict, h->err);
+        rc = chain_verify(&q, chain, n, &result, h->err);
+        *until = rc == 0 ? result.not_after : *until;
     }
     h->named = q.host && rc == 0;
     if (!s->on_verify || (rc < 0 && !IS_TLS_ALERT(rc))) {

@@ -20,8 +20,8 @@ static void chain_learn(struct chain_facts *f, const struct identity *id)
         }
         f->issuer[f->nissuers++] = c.issuer;
         if (!c.self_issued) { /* of a kind that we do not know: nobody verifies it, either */
-            f->sig[f->nsigs].kind = c.sig_kind;
-            f->sig[f->nsigs++].hash = c.sig_hash;
+            f->sig[f->nsigs].kind = c.sig.kind;
+            f->sig[f->nsigs++].hash = c.sig.hash;
         }
     }
 }

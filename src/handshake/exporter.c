@@ -132,7 +132,7 @@ static int certificate_hash(struct span der, uint8_t *out, size_t *n)
     if (der.n == 0 || cert_parse(&c, der, NULL) < 0) {
         return ERR_UNSUPPORTED;
     }
-    hash = c.sig_weak ? HASH_SHA256 : c.sig_known ? c.sig_hash : HASH_NONE;
+    hash = c.sig.weak ? HASH_SHA256 : c.sig.known ? c.sig.hash : HASH_NONE;
     if (hash == HASH_NONE) {
         return ERR_UNSUPPORTED;
     }

@@ -1,178 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A certificate taken apart (RFC 5280 section 4.1), and its algorithms (RFC 3279, 4055, 5480,
- * 8410). */
+/* A certificate taken apart (RFC 5280 section 4.1). */
 #include "x509/parts.h"
-
-#define OID_RSA_PSS "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"
-
-static const struct sig_row {
-    struct span oid;
-    enum sig_kind kind;
-    enum hash_id hash;
-    bool known, weak;
-} sig_rows[] = {
-    { OID_SPAN("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b"), SIG_RSA_PKCS1, HASH_SHA256, true, false },
-    { OID_SPAN("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c"), SIG_RSA_PKCS1, HASH_SHA384, true, false },
-    { OID_SPAN("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d"), SIG_RSA_PKCS1, HASH_SHA512, true, false },
-    { OID_SPAN("\x2a\x86\x48\xce\x3d\x04\x03\x02"), SIG_ECDSA, HASH_SHA256, true, false },
-    { OID_SPAN("\x2a\x86\x48\xce\x3d\x04\x03\x03"), SIG_ECDSA, HASH_SHA384, true, false },
-    { OID_SPAN("\x2a\x86\x48\xce\x3d\x04\x03\x04"), SIG_ECDSA, HASH_SHA512, true, false },
-    { OID_SPAN("\x2b\x65\x70"), SIG_EDDSA, HASH_NONE, true, false },
-    { OID_SPAN("\x2b\x65\x71"), SIG_EDDSA, HASH_NONE, true, false },
-    /* threat 21: known so that the reason can be told, never relied on */
-    { OID_SPAN("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05"), SIG_RSA_PKCS1, HASH_SHA1, true, true },
-    { OID_SPAN("\x2a\x86\x48\xce\x3d\x04\x01"), SIG_ECDSA, HASH_SHA1, true, true },
-    { OID_SPAN("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04"), SIG_RSA_PKCS1, HASH_NONE, false, true },
-    { OID_SPAN("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x02"), SIG_RSA_PKCS1, HASH_NONE, false, true },
-};
-
-static const struct curve_row {
-    struct span oid;
-    enum key_type type;
-} curve_rows[] = {
-    { OID_SPAN("\x2a\x86\x48\xce\x3d\x03\x01\x07"), KEY_EC_P256 },
-    { OID_SPAN("\x2b\x81\x04\x00\x22"), KEY_EC_P384 },
-    { OID_SPAN("\x2b\x81\x04\x00\x23"), KEY_EC_P521 },
-};
-
-#define COUNT(rows) (sizeof(rows) / sizeof *(rows))
-
-/* The parameters of SHA-2 and of PKCS#1: NULL, or absent (RFC 4055 section 2.1). */
-static bool null_or_absent(struct rd *params)
-{
-    return rd_done(params) || (der_null(params) && rd_done(params));
-}
-
-static enum hash_id hash_algorithm(struct rd in)
-{
-    static const struct {
-        struct span oid;
-        enum hash_id hash;
-    } rows[] = {
-        { OID_SPAN("\x60\x86\x48\x01\x65\x03\x04\x02\x01"), HASH_SHA256 },
-        { OID_SPAN("\x60\x86\x48\x01\x65\x03\x04\x02\x02"), HASH_SHA384 },
-        { OID_SPAN("\x60\x86\x48\x01\x65\x03\x04\x02\x03"), HASH_SHA512 },
-    };
-    struct rd alg;
-    struct span oid;
-
-    if (!der_get(&in, DER_SEQUENCE, &alg) || !rd_done(&in) || !der_oid(&alg, &oid) ||
-        !null_or_absent(&alg)) {
-        return HASH_NONE;
-    }
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        if (span_eq(oid, rows[i].oid)) {
-            return rows[i].hash;
-        }
-    }
-    return HASH_NONE;
-}
-
-/* RSASSA-PSS-params (RFC 4055 section 3.1) as TLS uses it: MGF1 over the same hash and a salt as
- * long as the digest (RFC 8446 4.2.3). HASH_NONE: any other, its SHA-1 defaults included. */
-static enum hash_id pss_hash(struct rd params)
-{
-    static const struct span mgf1 = OID_SPAN("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08");
-    struct rd seq, field, alg, trailer;
-    struct span oid;
-    enum hash_id hash;
-    uint32_t salt, one = 1;
-    bool has_trailer;
-
-    if (!der_get(&params, DER_SEQUENCE, &seq) || !rd_done(&params) ||
-        !der_get(&seq, DER_CONSTRUCTED(0), &field)) {
-        return HASH_NONE;
-    }
-    hash = hash_algorithm(field);
-    if (hash == HASH_NONE || !der_get(&seq, DER_CONSTRUCTED(1), &field) ||
-        !der_get(&field, DER_SEQUENCE, &alg) || !rd_done(&field) || !der_oid(&alg, &oid) ||
-        !span_eq(oid, mgf1) || hash_algorithm(alg) != hash ||
-        !der_get(&seq, DER_CONSTRUCTED(2), &field) || !der_uint32(&field, &salt) ||
-        !rd_done(&field) || salt != hash_size(hash) ||
-        !der_optional(&seq, DER_CONSTRUCTED(3), &has_trailer, &trailer) || !rd_done(&seq) ||
-        (has_trailer && (!der_uint32(&trailer, &one) || !rd_done(&trailer))) || one != 1) {
-        return HASH_NONE;
-    }
-    return hash;
-}
-
-static bool parse_sig_algorithm(struct cert *c, struct rd alg)
-{
-    struct span oid;
-
-    if (!der_oid(&alg, &oid)) {
-        return false;
-    }
-    if (span_eq(oid, OID_SPAN(OID_RSA_PSS))) {
-        c->sig_kind = SIG_RSA_PSS;
-        c->sig_hash = pss_hash(alg);
-        c->sig_known = c->sig_hash != HASH_NONE;
-        return true;
-    }
-    for (size_t i = 0; i < COUNT(sig_rows); i++) {
-        const struct sig_row *row = &sig_rows[i];
-
-        if (span_eq(oid, row->oid)) {
-            c->sig_kind = row->kind;
-            c->sig_hash = row->hash;
-            c->sig_known = row->known;
-            c->sig_weak = row->weak;
-            /* RFC 5758 3.2, RFC 8410 section 3: no parameters. */
-            return row->kind == SIG_RSA_PKCS1 ? null_or_absent(&alg) : rd_done(&alg);
-        }
-    }
-    return true;
-}
-
-static bool parse_rsa_key(struct cert *c, enum key_type type, struct span bits)
-{
-    struct rd in = rd_span(bits), seq;
-
-    c->key_type = type;
-    return der_get(&in, DER_SEQUENCE, &seq) && rd_done(&in) && der_unsigned(&seq, &c->key_n) &&
-           der_unsigned(&seq, &c->key_e) && rd_done(&seq) && c->key_n.n > 0 && c->key_e.n > 0;
-}
-
-static bool parse_spki(struct cert *c, struct rd spki)
-{
-    struct rd alg;
-    struct span oid, bits, curve;
-
-    if (!der_get(&spki, DER_SEQUENCE, &alg) || !der_oid(&alg, &oid) ||
-        !der_bit_bytes(&spki, &bits) || !rd_done(&spki)) {
-        return false;
-    }
-    if (span_eq(oid, OID_SPAN("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"))) {
-        return null_or_absent(&alg) && parse_rsa_key(c, KEY_RSA, bits);
-    }
-    if (span_eq(oid, OID_SPAN(OID_RSA_PSS))) {
-        if (!rd_done(&alg)) {
-            c->key_hash = pss_hash(alg);
-            if (c->key_hash == HASH_NONE) {
-                return true; /* bound to what we do not do: a key of a kind we do not know */
-            }
-        }
-        return parse_rsa_key(c, KEY_RSA_PSS, bits);
-    }
-    c->key_point = bits;
-    if (span_eq(oid, OID_SPAN("\x2a\x86\x48\xce\x3d\x02\x01"))) {
-        /* RFC 5480 2.1.1: a named curve; explicit parameters are refused (CVE-2020-0601). */
-        if (!der_oid(&alg, &curve) || !rd_done(&alg)) {
-            return false;
-        }
-        for (size_t i = 0; i < COUNT(curve_rows); i++) {
-            if (span_eq(curve, curve_rows[i].oid)) {
-                c->key_type = curve_rows[i].type;
-            }
-        }
-        return true;
-    }
-    if (span_eq(oid, OID_SPAN("\x2b\x65\x70")) || span_eq(oid, OID_SPAN("\x2b\x65\x71"))) {
-        c->key_type = oid.p[2] == 0x70 ? KEY_ED25519 : KEY_ED448;
-        return rd_done(&alg);
-    }
-    return true;
-}
 
 static bool parse_version(struct cert *c, struct rd *tbs)
 {
@@ -223,7 +51,7 @@ static const char *parse_tbs(struct cert *c, struct rd tbs, struct span *alg)
     if (!der_whole(&tbs, DER_SEQUENCE, &c->subject, &in) || !name_is_wellformed(c->subject)) {
         return "its subject name is malformed";
     }
-    if (!der_whole(&tbs, DER_SEQUENCE, &c->spki, &spki) || !parse_spki(c, spki)) {
+    if (!der_whole(&tbs, DER_SEQUENCE, &c->spki, &spki) || !spki_parse(c, spki)) {
         return "its public key is malformed";
     }
     if (!skip_unique_ids(c, &tbs) ||
@@ -237,16 +65,23 @@ static const char *parse_tbs(struct cert *c, struct rd tbs, struct span *alg)
     return c->version == 3 ? ext_parse(c, in) : "it has extensions, which only version 3 may have";
 }
 
+static struct cert blank(struct span der)
+{
+    return (struct cert){
+        .der = der, .path_len = -1, .explicit_policy = -1, .inhibit_mapping = -1, .inhibit_any = -1
+    };
+}
+
 int cert_parse(struct cert *c, struct span der, struct error *err)
 {
     struct rd r = rd_span(der), whole, tbs, outer;
     struct span alg_inside, alg;
     const char *why;
 
-    *c = (struct cert){ .der = der, .path_len = -1 };
+    *c = blank(der);
     if (!der_get(&r, DER_SEQUENCE, &whole) || !rd_done(&r) ||
         !der_whole(&whole, DER_SEQUENCE, &c->tbs, &tbs) ||
-        !der_whole(&whole, DER_SEQUENCE, &alg, &outer) || !der_bit_bytes(&whole, &c->sig) ||
+        !der_whole(&whole, DER_SEQUENCE, &alg, &outer) || !der_bit_bytes(&whole, &c->sig.bits) ||
         !rd_done(&whole)) {
         return FAIL(err, ERR_PARSE, "this is not a certificate in DER");
     }
@@ -255,11 +90,11 @@ int cert_parse(struct cert *c, struct span der, struct error *err)
         /* RFC 5280 4.1.1.2: the algorithm that is signed is the algorithm that is used. */
         why = "its two signature algorithms differ";
     }
-    if (!why && !parse_sig_algorithm(c, outer)) {
+    if (!why && !signature_parse(&c->sig, outer)) {
         why = "its signature algorithm is malformed";
     }
     if (why) {
-        *c = (struct cert){ .der = der, .path_len = -1 };
+        *c = blank(der);
         return FAIL(err, ERR_PARSE, "the certificate is malformed: %s", why);
     }
     return 0;

@@ -6,11 +6,9 @@
  *
  * Of several faults the gravest is told: first what keeps the chain from being trusted at all, then
  * the name, dates last. So a caller who forgives an expired certificate forgives nothing else. */
-#include <stdio.h>
-
 #include "x509/parts.h"
 
-#define DEPTH_MAX       8 /* certificates of the peer on one path, the leaf included */
+#define DEPTH_MAX       (CHAIN_PATH - 1) /* certificates of the peer on one path, the leaf included */
 #define SIGNATURES_MAX  64
 #define COMPARISONS_MAX 250000
 
@@ -18,13 +16,11 @@ struct build {
     const struct chain_query *q;
     const struct cert *certs;
     size_t n;
-    const struct cert *path[DEPTH_MAX + 1]; /* leaf first; the anchor comes on top */
+    const struct cert *path[CHAIN_PATH]; /* leaf first; the anchor comes on top */
     size_t depth;
     unsigned signatures, comparisons; /* left */
-    /* the gravest fault so far, the certificate it is about, and its issuer where that matters */
-    enum chain_verdict verdict;
-    const struct cert *who, *issuer;
-    int64_t until; /* of a path that stands: the first of its certificates to expire */
+    struct chain_fault fault;         /* the gravest so far */
+    struct chain_result *result;
 };
 
 /* How near to success a search was that ended so: the nearest one is told. */
@@ -51,10 +47,10 @@ static int nearness(enum chain_verdict v)
 static int note(struct build *b, enum chain_verdict v, const struct cert *who,
                 const struct cert *issuer)
 {
-    if (nearness(v) > nearness(b->verdict)) {
-        b->verdict = v;
-        b->who = who;
-        b->issuer = issuer;
+    if (nearness(v) > nearness(b->fault.verdict)) {
+        b->fault = (struct chain_fault){ .verdict = v, .who = who, .issuer = issuer };
+        b->result->depth = b->depth;
+        memcpy(b->result->path, b->path, sizeof b->path);
     }
     return 0;
 }
@@ -67,11 +63,14 @@ static enum chain_verdict check_dates(const struct cert *c, int64_t now)
     return now > c->not_after ? CHAIN_EXPIRED : CHAIN_OK;
 }
 
-static bool usage_fits(const struct build *b, const struct cert *c)
+static bool is_weak_key(const struct build *b, const struct cert *c)
 {
-    uint8_t need = b->q->peer_is_server ? EKU_SERVER : EKU_CLIENT;
+    return !b->q->weak && cert_is_weak_key(c);
+}
 
-    return !c->has_eku || c->eku & (need | EKU_ANY);
+static bool is_weak_signature(const struct build *b, const struct cert *c)
+{
+    return !b->q->weak && c->sig.weak;
 }
 
 /* RFC 8446 section 4.4.2.2; with RSA key exchange RFC 5246 section 7.4.2. */
@@ -86,10 +85,10 @@ static enum chain_verdict check_leaf(const struct build *b, const struct cert *c
     if (c->critical_unknown) {
         return CHAIN_CRITICAL_EXTENSION;
     }
-    if (cert_is_weak_key(c)) {
+    if (is_weak_key(b, c)) {
         return CHAIN_WEAK;
     }
-    if (c->key_type == KEY_NONE || (c->version != 3 && !is_anchor) || !usage_fits(b, c) ||
+    if (c->key_type == KEY_NONE || (c->version != 3 && !is_anchor) || !chain_usage_fits(b->q, c) ||
         !key_fits(b, c)) {
         return CHAIN_BAD_USAGE;
     }
@@ -121,10 +120,10 @@ static enum chain_verdict check_issuer(const struct build *b, const struct cert 
     if (c->has_ku && !(c->ku & KU_CERT_SIGN)) {
         return CHAIN_NOT_A_CA;
     }
-    if (!usage_fits(b, c)) {
+    if (!chain_usage_fits(b->q, c)) {
         return CHAIN_BAD_USAGE;
     }
-    if (cert_is_weak_key(c)) {
+    if (is_weak_key(b, c)) {
         return CHAIN_WEAK;
     }
     if (c->path_len >= 0 && intermediates(b) > c->path_len) {
@@ -133,19 +132,18 @@ static enum chain_verdict check_issuer(const struct build *b, const struct cert 
     return !is_anchor && b->depth == DEPTH_MAX ? CHAIN_PATH_TOO_LONG : CHAIN_OK;
 }
 
-/* 1: right, 0: wrong, negative: could not be found out */
-static int check_signature(const struct cert *c, const struct cert *issuer, bool is_anchor)
+int chain_signed_by(const struct signature *sig, struct span tbs, const struct cert *issuer)
 {
     const struct pubkey *key = NULL;
     struct pubkey *made = NULL;
     int rc;
 
-    if (!c->sig_known || (issuer->key_hash != HASH_NONE && issuer->key_hash != c->sig_hash)) {
+    if (!sig->known || (issuer->key_hash != HASH_NONE && issuer->key_hash != sig->hash)) {
         return 0;
     }
-    rc = is_anchor ? trust_key(issuer, &key) : cert_pubkey(issuer, &made);
+    rc = issuer->anchor ? trust_key(issuer, &key) : cert_pubkey(issuer, &made);
     if (rc == 0) {
-        rc = pubkey_verify(made ? made : key, c->sig_kind, c->sig_hash, &c->tbs, 1, c->sig);
+        rc = pubkey_verify(made ? made : key, sig->kind, sig->hash, &tbs, 1, sig->bits);
         pubkey_free(made);
     }
     if (rc == 0) {
@@ -156,11 +154,54 @@ static int check_signature(const struct cert *c, const struct cert *issuer, bool
                                                                                               : rc;
 }
 
-/* A path stands, the anchor on top: 1 when names and dates are right as well. */
-static int finish(struct build *b)
-{
-    int64_t until = b->path[0]->not_after;
+/* ---- what holds for a whole path ---- */
 
+static bool is_pinned(const struct chain_query *q, const struct cert *c)
+{
+    uint8_t digest[HASH_MAX];
+    bool found = false;
+
+    if (hash_once(HASH_SHA256, c->spki.p, c->spki.n, digest) < 0) {
+        return false;
+    }
+    for (size_t i = 0; i < q->npins; i++) {
+        found = found || memcmp(q->pins[i], digest, PIN_SIZE) == 0;
+    }
+    return found;
+}
+
+/* One certificate of the path, which an OCSP response and CRLs may be about. */
+static int check_revoked(struct build *b, size_t i)
+{
+    const struct chain_query *q = b->q;
+    const struct cert *c = b->path[i], *issuer = b->path[i + 1];
+    enum revoked staple = STATUS_UNKNOWN, listed = STATUS_UNKNOWN;
+    const char *why = "was not sent";
+    bool wanted = q->revoke == REVOKE_ALL || (q->revoke == REVOKE_HARD && i == 0);
+
+    if (i == 0 && q->staple.n) {
+        staple = ocsp_status(q->staple, c, issuer, q->now, &b->result->until, &why);
+    }
+    if (q->revocation) {
+        listed = crl_status(q->revocation, c, issuer, q->now, &b->signatures, &b->result->until);
+    }
+    if (staple == STATUS_REVOKED || listed == STATUS_REVOKED) {
+        return note(b, CHAIN_REVOKED, c, issuer);
+    }
+    if (i == 0 && staple != STATUS_GOOD && !q->staple_later &&
+        (c->must_staple || (q->staple.n && wanted && listed != STATUS_GOOD))) {
+        (void)note(b, CHAIN_BAD_STAPLE, c, issuer);
+        b->fault.why = b->fault.verdict == CHAIN_BAD_STAPLE ? why : b->fault.why;
+        return 0;
+    }
+    if (wanted && staple != STATUS_GOOD && listed != STATUS_GOOD && !(i == 0 && q->staple_later)) {
+        return note(b, CHAIN_STATUS_UNKNOWN, c, issuer);
+    }
+    return 1;
+}
+
+static int check_names(struct build *b)
+{
     for (size_t i = 1; i < b->depth; i++) {
         const struct cert *ca = b->path[i];
 
@@ -176,16 +217,53 @@ static int finish(struct build *b)
             }
         }
     }
-    /* The leaf's own dates are the same on every path: they come after its name. */
+    return 1;
+}
+
+static int check_pins(struct build *b)
+{
+    bool pinned = b->q->npins == 0;
+
+    for (size_t i = 0; i < b->depth && !pinned; i++) {
+        pinned = is_pinned(b->q, b->path[i]);
+    }
+    return pinned ? 1 : note(b, CHAIN_NOT_PINNED, b->path[0], NULL);
+}
+
+/* A path stands, the anchor on top: 1 when all else is right as well, dates last. The leaf's own
+ * are the same on every path: they come after its name. */
+static int finish(struct build *b)
+{
+    struct chain_result *r = b->result;
+    const struct cert *who = NULL;
+
+    if (check_names(b) == 0) {
+        return 0;
+    }
+    if (!policy_allows(b->path, b->depth - 1, &who)) {
+        return note(b, CHAIN_POLICY, who, NULL);
+    }
+    r->until = INT64_MAX;
+    for (size_t i = 0; i + 1 < b->depth && b->q->revoke != REVOKE_OFF; i++) {
+        if (check_revoked(b, i) == 0) {
+            return 0;
+        }
+    }
+    if (check_pins(b) == 0) {
+        return 0;
+    }
+    r->not_after = b->path[0]->not_after;
     for (size_t i = 1; i < b->depth; i++) {
         enum chain_verdict v = check_dates(b->path[i], b->q->now);
 
         if (v != CHAIN_OK) {
             return note(b, v, b->path[i], NULL);
         }
-        until = b->path[i]->not_after < until ? b->path[i]->not_after : until;
+        r->not_after = b->path[i]->not_after < r->not_after ? b->path[i]->not_after : r->not_after;
     }
-    b->until = until;
+    r->until = r->not_after < r->until ? r->not_after : r->until;
+    r->depth = b->depth;
+    memcpy(r->path, b->path, sizeof b->path);
     return 1;
 }
 
@@ -195,18 +273,19 @@ static int extend(struct build *b);
 static int step(struct build *b, const struct cert *issuer, bool is_anchor, bool id_fits)
 {
     const struct cert *c = b->path[b->depth - 1];
-    enum chain_verdict v = c->sig_weak ? CHAIN_WEAK : check_issuer(b, issuer, is_anchor);
+    bool weak = is_weak_signature(b, c);
+    enum chain_verdict v = weak ? CHAIN_WEAK : check_issuer(b, issuer, is_anchor);
     int rc;
 
     if (v != CHAIN_OK) {
         /* Without a fitting identifier it is most likely another key of the same name. */
-        return id_fits ? note(b, v, v == CHAIN_WEAK && c->sig_weak ? c : issuer, NULL) : 0;
+        return id_fits ? note(b, v, weak ? c : issuer, NULL) : 0;
     }
     if (b->signatures == 0) {
         return note(b, CHAIN_TOO_MUCH_WORK, b->path[0], NULL);
     }
     b->signatures--;
-    rc = check_signature(c, issuer, is_anchor);
+    rc = chain_signed_by(&c->sig, c->tbs, issuer);
     if (rc <= 0) {
         return rc < 0 ? rc : id_fits ? note(b, CHAIN_BAD_SIGNATURE, c, issuer) : 0;
     }
@@ -243,7 +322,11 @@ static int extend(struct build *b)
         int rc;
 
         for (size_t i = 0; (issuer = trust_find(b->q->trust, c->issuer, i)) != NULL; i++) {
-            if (key_id_fits(c, issuer) == fits && (rc = step(b, issuer, true, fits)) != 0) {
+            /* One that is no root leads on to a root, unless it may end the path itself. */
+            bool ends = issuer->self_issued || b->q->partial;
+
+            if (key_id_fits(c, issuer) == fits && (ends || !on_path(b, issuer)) &&
+                (rc = step(b, issuer, ends, fits)) != 0) {
                 return rc;
             }
         }
@@ -258,156 +341,61 @@ static int extend(struct build *b)
     return note(b, CHAIN_UNKNOWN_CA, c, NULL);
 }
 
-/* A leaf that is itself among the anchors needs no issuer. */
-static bool is_anchor(const struct trust *t, const struct cert *c)
+/* A leaf that is itself among the anchors needs no issuer, when it is a root or may be less. */
+static bool is_anchor(const struct chain_query *q, const struct cert *c)
 {
     const struct cert *a;
 
-    for (size_t i = 0; (a = trust_find(t, c->subject, i)) != NULL; i++) {
+    for (size_t i = 0; (a = trust_find(q->trust, c->subject, i)) != NULL; i++) {
         if (span_eq(a->der, c->der)) {
-            return true;
+            return c->self_issued || q->partial;
         }
     }
     return false;
 }
 
-/* ---- the verdict in words ---- */
-
-static const uint8_t verdict_alerts[] = {
-    [CHAIN_MALFORMED] = ALERT_BAD_CERTIFICATE,
-    [CHAIN_UNKNOWN_CA] = ALERT_UNKNOWN_CA,
-    [CHAIN_SELF_SIGNED] = ALERT_UNKNOWN_CA,
-    [CHAIN_EXPIRED] = ALERT_CERTIFICATE_EXPIRED,
-    [CHAIN_NOT_YET_VALID] = ALERT_CERTIFICATE_EXPIRED,
-    [CHAIN_BAD_SIGNATURE] = ALERT_BAD_CERTIFICATE,
-    [CHAIN_NOT_A_CA] = ALERT_BAD_CERTIFICATE,
-    [CHAIN_PATH_TOO_LONG] = ALERT_BAD_CERTIFICATE,
-    [CHAIN_BAD_USAGE] = ALERT_UNSUPPORTED_CERTIFICATE,
-    [CHAIN_NAME_CONSTRAINTS] = ALERT_BAD_CERTIFICATE,
-    [CHAIN_CRITICAL_EXTENSION] = ALERT_BAD_CERTIFICATE,
-    [CHAIN_WEAK] = ALERT_BAD_CERTIFICATE,
-    [CHAIN_NAME_MISMATCH] = ALERT_BAD_CERTIFICATE,
-    [CHAIN_TOO_MUCH_WORK] = ALERT_BAD_CERTIFICATE,
-};
-
-static const char *usage_fault(const struct build *b, const struct cert *c)
-{
-    if (c->key_type == KEY_NONE) {
-        return "has a key of a kind that TLS here does not use";
-    }
-    if (c->version != 3) {
-        return "is of version 1 or 2: issue a version 3 certificate";
-    }
-    if (!usage_fits(b, c)) {
-        return b->q->peer_is_server ? "is not for TLS servers (extended key usage)"
-                                    : "is not for TLS clients (extended key usage)";
-    }
-    return b->q->enciphers ? "may not serve RSA key exchange (key usage lacks keyEncipherment)"
-                           : "may not sign (key usage lacks digitalSignature)";
-}
-
-static int say(const struct build *b, struct error *err)
-{
-    const struct cert *who = b->who ? b->who : b->path[0];
-    enum chain_verdict v = b->verdict;
-    int code = TLS_ALERT(verdict_alerts[v]);
-    struct civil day = civil_from_seconds(v == CHAIN_EXPIRED ? who->not_after : who->not_before);
-    char name[56], issuer[48], date[32];
-
-    cert_name_text(who->subject, name, sizeof name);
-    cert_name_text(b->issuer ? b->issuer->subject : who->issuer, issuer, sizeof issuer);
-    (void)snprintf(date, sizeof date, "%04d-%02u-%02u", (int)day.year, day.month, day.day);
-    switch (v) {
-    case CHAIN_UNKNOWN_CA:
-        if (who->self_issued) {
-            return FAIL(err, code,
-                        "the chain ends at %s, which is not trusted: add it to the CA file", name);
-        }
-        return FAIL(
-            err, code,
-            "no trusted CA for %s: its issuer %s is neither trusted nor in the chain that was sent",
-            name, issuer);
-    case CHAIN_SELF_SIGNED:
-        return FAIL(err, code,
-                    "the certificate %s is self-signed and not trusted: add it to the CA file",
-                    name);
-    case CHAIN_EXPIRED:
-        return FAIL(err, code,
-                    "the certificate %s expired on %s: renew it, or check this machine's clock",
-                    name, date);
-    case CHAIN_NOT_YET_VALID:
-        return FAIL(err, code,
-                    "the certificate %s is not valid before %s: check this machine's clock", name,
-                    date);
-    case CHAIN_BAD_SIGNATURE:
-        return FAIL(err, code,
-                    who->sig_known ? "the signature on %s is not one of %s"
-                                   : "the signature on %s, by %s, is of an unknown kind",
-                    name, issuer);
-    case CHAIN_NOT_A_CA:
-        return FAIL(err, code, "the certificate %s has issued another but may not: it is not a CA",
-                    name);
-    case CHAIN_PATH_TOO_LONG:
-        return FAIL(err, code, "there are more certificates below %s than it, or we, allow", name);
-    case CHAIN_BAD_USAGE:
-        return FAIL(err, code, "the certificate %s %s", name, usage_fault(b, who));
-    case CHAIN_NAME_CONSTRAINTS:
-        return FAIL(err, code, "the certificate %s has a name that %s may not speak for", name,
-                    issuer);
-    case CHAIN_CRITICAL_EXTENSION:
-        return FAIL(err, code, "the certificate %s has a critical extension that is not understood",
-                    name);
-    case CHAIN_WEAK:
-        return FAIL(err, code, "the certificate %s %s: issue a new one", name,
-                    cert_is_weak_key(who) ? "has an RSA key below 2048 bits"
-                                          : "is signed with MD5 or SHA-1");
-    default:
-        return FAIL(err, code, "the chain of %s takes too much work to check", name);
-    }
-}
-
 static int validate(struct build *b, struct error *err)
 {
+    const struct chain_query *q = b->q;
     const struct cert *leaf = b->path[0];
-    bool trusted = b->q->trust && is_anchor(b->q->trust, leaf);
-    enum chain_verdict v = check_leaf(b, leaf, trusted);
+    bool trusted = q->trust && is_anchor(q, leaf);
+    enum chain_verdict v = check_leaf(b, leaf, trusted), *verdict = &b->fault.verdict;
     int rc = 1;
 
     if (v != CHAIN_OK) {
         (void)note(b, v, leaf, NULL);
-        return say(b, err);
+        return chain_say(q, &b->fault, err);
     }
-    if (!b->q->trust) {
+    if (!q->trust) {
         rc = note(b, CHAIN_UNKNOWN_CA, leaf, NULL);
-    } else if (!trusted) {
-        rc = extend(b);
+    } else {
+        rc = trusted ? finish(b) : extend(b);
     }
     if (rc < 0) {
         return FAIL(err, rc, "the chain could not be checked: %s", error_name(rc));
     }
-    if (rc == 0 && b->verdict != CHAIN_EXPIRED && b->verdict != CHAIN_NOT_YET_VALID) {
-        if (b->verdict == CHAIN_UNKNOWN_CA && b->who == leaf && leaf->self_issued) {
-            b->verdict = CHAIN_SELF_SIGNED;
+    if (rc == 0 && *verdict != CHAIN_EXPIRED && *verdict != CHAIN_NOT_YET_VALID) {
+        if (*verdict == CHAIN_UNKNOWN_CA && b->fault.who == leaf && leaf->self_issued) {
+            *verdict = CHAIN_SELF_SIGNED;
         }
-        return say(b, err);
+        return chain_say(q, &b->fault, err);
     }
-    if (b->q->host && cert_match_host(leaf, b->q->host, err) < 0) {
-        b->verdict = CHAIN_NAME_MISMATCH;
-        return TLS_ALERT(verdict_alerts[CHAIN_NAME_MISMATCH]);
+    if (q->host && cert_match_host(leaf, q->host, err) < 0) {
+        *verdict = CHAIN_NAME_MISMATCH;
+        return TLS_ALERT(ALERT_BAD_CERTIFICATE);
     }
-    v = check_dates(leaf, b->q->now);
+    v = check_dates(leaf, q->now);
     if (v != CHAIN_OK) {
-        b->verdict = v;
-        b->who = leaf;
+        b->fault = (struct chain_fault){ .verdict = v, .who = leaf };
     } else if (rc == 1) {
-        b->verdict = CHAIN_OK;
+        *verdict = CHAIN_OK;
         return 0;
     }
-    return say(b, err);
+    return chain_say(q, &b->fault, err);
 }
 
 int chain_verify(const struct chain_query *q, const struct cert *certs, size_t n,
-                 enum chain_verdict *verdict, struct error *err)
+                 struct chain_result *result, struct error *err)
 {
     struct build b = {
         .q = q,
@@ -416,28 +404,38 @@ int chain_verify(const struct chain_query *q, const struct cert *certs, size_t n
         .depth = 1,
         .signatures = SIGNATURES_MAX,
         .comparisons = COMPARISONS_MAX,
+        .result = result,
     };
     int rc;
 
     /* RFC 8446 4.4.2.4 */
-    *verdict = CHAIN_EMPTY;
+    *result = (struct chain_result){ .verdict = CHAIN_EMPTY };
     if (n == 0) {
         return FAIL(err,
                     TLS_ALERT(q->peer_is_server ? ALERT_DECODE_ERROR : ALERT_CERTIFICATE_REQUIRED),
                     "the peer sent no certificate");
     }
-    *verdict = CHAIN_TOO_MUCH_WORK;
+    result->verdict = CHAIN_TOO_MUCH_WORK;
     if (n > CHAIN_MAX_CERTS) {
-        return FAIL(err, TLS_ALERT(verdict_alerts[CHAIN_TOO_MUCH_WORK]),
+        return FAIL(err, TLS_ALERT(ALERT_BAD_CERTIFICATE),
                     "the peer sent %zu certificates: at most %d are looked at", n, CHAIN_MAX_CERTS);
     }
+    if (chain_cache_has(q, certs, n, result)) {
+        return 0;
+    }
     b.path[0] = &certs[0];
-    b.until = certs[0].not_after;
     rc = validate(&b, err);
-    if (rc == 0 && q->until) {
-        *q->until = b.until;
+    if (rc == 0) {
+        chain_cache_put(q, certs, n, result);
     }
     /* What could not be checked is not right. */
-    *verdict = rc < 0 && b.verdict == CHAIN_OK ? CHAIN_MALFORMED : b.verdict;
+    result->verdict = rc < 0 && b.fault.verdict == CHAIN_OK ? CHAIN_MALFORMED : b.fault.verdict;
     return rc;
+}
+
+int chain_check_pin(const struct chain_query *q, const struct cert *leaf, struct error *err)
+{
+    struct chain_fault f = { .verdict = CHAIN_NOT_PINNED, .who = leaf };
+
+    return q->npins == 0 || is_pinned(q, leaf) ? 0 : chain_say(q, &f, err);
 }

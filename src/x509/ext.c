@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Certificate extensions (RFC 5280 section 4.2). What is not understood is noted when it is
- * critical and skipped when it is not.
- *
- * A critical certificatePolicies or inhibitAnyPolicy counts as understood: without an initial
- * demand for a policy they refuse nothing (RFC 5280 6.1). A critical policyConstraints or
- * policyMappings can make such a demand and does not. */
+ * critical and skipped when it is not. */
 #include "x509/parts.h"
-
-#define EXT_MAX 64 /* finding doubles is quadratic; real certificates have about ten */
 
 static const char *parse_basic_constraints(struct cert *c, struct rd in)
 {
@@ -137,10 +131,108 @@ static const char *parse_authority_key_id(struct cert *c, struct rd in)
     return NULL;
 }
 
-static const char *accept_as_it_is(struct cert *c, struct rd in)
+static const char *parse_policies(struct cert *c, struct rd in)
 {
-    (void)c;
-    (void)in;
+    struct rd seq, list, one;
+    struct span oid;
+
+    if (!der_get(&in, DER_SEQUENCE, &seq) || !rd_done(&in) || rd_done(&seq)) {
+        return "its policies are malformed";
+    }
+    c->has_policies = true;
+    c->policies = span_of(seq.p, seq.n);
+    for (list = seq; !rd_done(&list);) { /* qualifiers are for people */
+        if (!der_get(&list, DER_SEQUENCE, &one) || !der_oid(&one, &oid)) {
+            return "its policies are malformed";
+        }
+    }
+    return NULL;
+}
+
+static const char *parse_policy_mappings(struct cert *c, struct rd in)
+{
+    struct rd seq, list, one;
+    struct span from, to;
+
+    if (!der_get(&in, DER_SEQUENCE, &seq) || !rd_done(&in) || rd_done(&seq)) {
+        return "its policy mappings are malformed";
+    }
+    c->policy_mappings = span_of(seq.p, seq.n);
+    for (list = seq; !rd_done(&list);) {
+        if (!der_get(&list, DER_SEQUENCE, &one) || !der_oid(&one, &from) || !der_oid(&one, &to) ||
+            !rd_done(&one)) {
+            return "its policy mappings are malformed";
+        }
+    }
+    return NULL;
+}
+
+/* The contents of an INTEGER: a number of certificates. Paths are short: 1000 is as good as more.
+ */
+static bool skip_count(struct rd in, int *count)
+{
+    int n = 0;
+
+    if (in.n == 0 || in.p[0] & 0x80 || (in.n > 1 && in.p[0] == 0 && !(in.p[1] & 0x80))) {
+        return false;
+    }
+    for (size_t i = 0; i < in.n; i++) {
+        n = n > 1000 ? 1000 : n * 256 + in.p[i];
+    }
+    *count = n > 1000 ? 1000 : n;
+    return true;
+}
+
+static const char *parse_policy_constraints(struct cert *c, struct rd in)
+{
+    struct rd seq, explicit_policy, mapping;
+    bool has_explicit, has_mapping;
+
+    if (!der_get(&in, DER_SEQUENCE, &seq) || !rd_done(&in) || rd_done(&seq) ||
+        !der_optional(&seq, DER_CONTEXT(0), &has_explicit, &explicit_policy) ||
+        !der_optional(&seq, DER_CONTEXT(1), &has_mapping, &mapping) || !rd_done(&seq) ||
+        (has_explicit && !skip_count(explicit_policy, &c->explicit_policy)) ||
+        (has_mapping && !skip_count(mapping, &c->inhibit_mapping))) {
+        return "its policy constraints are malformed";
+    }
+    return NULL;
+}
+
+static const char *parse_inhibit_any(struct cert *c, struct rd in)
+{
+    struct rd number;
+
+    return der_get(&in, DER_INTEGER, &number) && rd_done(&in) && skip_count(number, &c->inhibit_any)
+               ? NULL
+               : "its inhibitAnyPolicy is malformed";
+}
+
+/* status_request is the one feature that says something about revocation (RFC 7633). */
+static const char *parse_tls_feature(struct cert *c, struct rd in)
+{
+    struct rd seq;
+    uint32_t feature;
+
+    if (!der_get(&in, DER_SEQUENCE, &seq) || !rd_done(&in)) {
+        return "its TLS features are malformed";
+    }
+    while (!rd_done(&seq)) {
+        if (!der_uint32(&seq, &feature)) {
+            return "its TLS features are malformed";
+        }
+        c->must_staple = c->must_staple || feature == 5;
+    }
+    return NULL;
+}
+
+static const char *parse_crl_points(struct cert *c, struct rd in)
+{
+    struct rd seq;
+
+    if (!der_get(&in, DER_SEQUENCE, &seq) || !rd_done(&in) || rd_done(&seq)) {
+        return "its CRL distribution points are malformed";
+    }
+    c->crl_points = span_of(seq.p, seq.n); /* crl.c takes them apart */
     return NULL;
 }
 
@@ -155,48 +247,61 @@ static const struct ext_row {
     { OID_SPAN("\x55\x1d\x1e"), parse_name_constraints },
     { OID_SPAN("\x55\x1d\x0e"), parse_subject_key_id },
     { OID_SPAN("\x55\x1d\x23"), parse_authority_key_id },
-    { OID_SPAN("\x55\x1d\x20"), accept_as_it_is }, /* certificatePolicies */
-    { OID_SPAN("\x55\x1d\x36"), accept_as_it_is }, /* inhibitAnyPolicy */
+    { OID_SPAN("\x55\x1d\x20"), parse_policies },
+    { OID_SPAN("\x55\x1d\x21"), parse_policy_mappings },
+    { OID_SPAN("\x55\x1d\x24"), parse_policy_constraints },
+    { OID_SPAN("\x55\x1d\x36"), parse_inhibit_any },
+    { OID_SPAN("\x55\x1d\x1f"), parse_crl_points },
+    { OID_SPAN("\x2b\x06\x01\x05\x05\x07\x01\x18"), parse_tls_feature },
 };
 
-static const char *parse_one(struct cert *c, struct span oid, bool critical, struct rd value)
+static const char *parse_one(void *ctx, const struct extension *e)
 {
+    struct cert *c = ctx;
+
     for (size_t i = 0; i < sizeof ext_rows / sizeof *ext_rows; i++) {
-        if (span_eq(oid, ext_rows[i].oid)) {
-            return ext_rows[i].parse(c, value);
+        if (span_eq(e->oid, ext_rows[i].oid)) {
+            return ext_rows[i].parse(c, e->value);
         }
     }
-    c->critical_unknown = c->critical_unknown || critical;
+    c->critical_unknown = c->critical_unknown || e->critical;
     return NULL;
 }
 
 const char *ext_parse(struct cert *c, struct rd extensions)
 {
-    struct span seen[EXT_MAX];
-    struct rd list, ext, value;
+    return extensions_each(extensions, c, parse_one);
+}
+
+const char *extensions_each(struct rd extensions, void *ctx,
+                            const char *(*fn)(void *ctx, const struct extension *e))
+{
+    struct span seen[EXTENSIONS_MAX];
+    struct rd list, ext;
     size_t n = 0;
 
     if (!der_get(&extensions, DER_SEQUENCE, &list) || !rd_done(&extensions) || rd_done(&list)) {
         return "its extensions are malformed";
     }
     for (; !rd_done(&list); n++) {
+        struct extension e = { 0 };
         const char *why;
-        bool critical = false;
 
-        if (n == EXT_MAX) {
+        if (n == EXTENSIONS_MAX) {
             return "it has too many extensions";
         }
-        if (!der_get(&list, DER_SEQUENCE, &ext) || !der_oid(&ext, &seen[n]) ||
-            (der_next_is(&ext, DER_BOOLEAN) && !der_bool(&ext, &critical)) ||
-            !der_get(&ext, DER_OCTET_STRING, &value) || !rd_done(&ext)) {
+        if (!der_get(&list, DER_SEQUENCE, &ext) || !der_oid(&ext, &e.oid) ||
+            (der_next_is(&ext, DER_BOOLEAN) && !der_bool(&ext, &e.critical)) ||
+            !der_get(&ext, DER_OCTET_STRING, &e.value) || !rd_done(&ext)) {
             return "its extensions are malformed";
         }
         for (size_t i = 0; i < n; i++) {
-            if (span_eq(seen[i], seen[n])) {
+            if (span_eq(seen[i], e.oid)) {
                 return "it has the same extension twice"; /* RFC 5280 4.2 */
             }
         }
-        why = parse_one(c, seen[n], critical, value);
+        seen[n] = e.oid;
+        why = fn(ctx, &e);
         if (why) {
             return why;
         }

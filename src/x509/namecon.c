@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Name constraints (RFC 5280 section 4.2.1.10) for DNS names, addresses and directory names. A name
- * of any other kind (e-mail, URI, ...) that meets a constraint of its kind is refused, whatever the
- * constraint says. In doubt an excluded subtree covers a name and a permitted one does not. */
+/* Name constraints (RFC 5280 section 4.2.1.10) for DNS names, addresses, e-mail addresses and
+ * directory names. A name of any other kind (URI, ...) that meets a constraint of its kind is
+ * refused, whatever the constraint says. In doubt an excluded subtree covers a name and a permitted
+ * one does not. */
 #include "x509/parts.h"
 
 bool general_name_is_known(uint8_t tag)
@@ -145,6 +146,45 @@ static enum answer ip_within(struct span base, struct span name)
     return YES;
 }
 
+/* What stands before and behind the last '@'; false: there is none. */
+static bool split_mailbox(struct span mailbox, struct span *local, struct span *host)
+{
+    for (size_t i = mailbox.n; i-- > 0;) {
+        if (mailbox.p[i] == '@') {
+            struct rd r = rd_span(mailbox);
+
+            return rd_bytes(&r, i, local) && rd_bytes(&r, 1, host) && rd_bytes(&r, r.n, host);
+        }
+    }
+    return false;
+}
+
+/* The base is a mailbox, a host with all its mailboxes, or ".domain": all hosts below it. */
+static enum answer email_within(struct span base, struct span name)
+{
+    struct span local, host, base_local;
+
+    if (!split_mailbox(name, &local, &host) || local.n == 0 || memchr(local.p, '"', local.n) ||
+        !dns_is_wellformed(host)) {
+        return UNSURE;
+    }
+    if (split_mailbox(base, &base_local, &base)) {
+        if (!ascii_equal_nocase(host, base) || !ascii_equal_nocase(local, base_local)) {
+            return NO;
+        }
+        return span_eq(local, base_local) ? YES : UNSURE; /* may be one to their host, or two */
+    }
+    if (!take_leading_dot(&base)) {
+        return base.n == 0 || ascii_equal_nocase(host, base) ? YES : NO;
+    }
+    while (dns_take_label(&host)) {
+        if (ascii_equal_nocase(host, base)) {
+            return YES;
+        }
+    }
+    return NO;
+}
+
 static bool is_ascii_text(uint8_t tag, struct span value)
 {
     if (tag != DER_UTF8_STRING && tag != DER_PRINTABLE_STRING && tag != DER_IA5_STRING &&
@@ -254,14 +294,28 @@ struct check {
     unsigned *budget;
 };
 
+typedef enum answer within_fn(struct span base, struct span name);
+
+static within_fn *within_of(uint8_t tag)
+{
+    switch (tag) {
+    case DER_CONTEXT(1):
+        return email_within;
+    case DER_CONTEXT(2):
+        return dns_within;
+    case DER_CONTEXT(7):
+        return ip_within;
+    case DER_CONSTRUCTED(4):
+        return directory_within;
+    default:
+        return NULL;
+    }
+}
+
 /* 1: allowed, 0: not, ERR_LIMIT */
 static int allows(const struct check *k, uint8_t tag, struct span name)
 {
-    enum answer (*within)(struct span base, struct span name) = tag == DER_CONTEXT(2)   ? dns_within
-                                                                : tag == DER_CONTEXT(7) ? ip_within
-                                                                : tag == DER_CONSTRUCTED(4)
-                                                                    ? directory_within
-                                                                    : NULL;
+    within_fn *within = within_of(tag);
     struct rd permitted = k->permitted, excluded = k->excluded;
     bool constrained = false, inside = false;
     struct span base;

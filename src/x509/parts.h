@@ -5,7 +5,26 @@
 #include "x509/der.h"
 #include "x509/x509.h"
 
+/* ---- algorithm.c ---- */
+/* The contents of an AlgorithmIdentifier of a signature; its bits stay as they are. False: it is
+ * malformed; one that is not known is not. */
+bool signature_parse(struct signature *s, struct rd alg) MUST_CHECK;
+/* An AlgorithmIdentifier of a hash, with its header. HASH_NONE: another, or malformed. */
+enum hash_id hash_parse(struct rd in);
+bool spki_parse(struct cert *c, struct rd spki) MUST_CHECK; /* the contents of one */
+
 /* ---- ext.c ---- */
+/* One extension: the rows of certificates, CRLs and the like have this shape. NULL, or what is
+ * wrong with it. */
+struct extension {
+    struct span oid;
+    bool critical;
+    struct rd value;
+};
+#define EXTENSIONS_MAX 64 /* finding doubles is quadratic; real certificates have about ten */
+/* Calls fn for each in the SEQUENCE of extensions; NULL, or the first complaint. */
+const char *extensions_each(struct rd extensions, void *ctx,
+                            const char *(*fn)(void *ctx, const struct extension *e));
 /* The SEQUENCE of extensions into c. NULL, or what is wrong with them. */
 const char *ext_parse(struct cert *c, struct rd extensions);
 
@@ -32,9 +51,51 @@ const char *namecon_check(struct span constraints);
  * ERR_LIMIT. */
 int namecon_allows(struct span constraints, const struct cert *c, unsigned *budget) MUST_CHECK;
 
+/* ---- policy.c ---- */
+/* Is a path of n certificates (leaf first, without the anchor) under the policies that its CAs
+ * demand? Else *who is where that came out. */
+bool policy_allows(const struct cert *const *path, size_t n, const struct cert **who);
+
+/* ---- revocation: crl.c, ocsp.c ---- */
+enum revoked { STATUS_UNKNOWN, STATUS_GOOD, STATUS_REVOKED };
+/* What the CRLs say of a certificate and its issuer's key. *until: lowered to where that ends.
+ * *signatures: left to be checked. */
+enum revoked crl_status(const struct revocation *r, const struct cert *c, const struct cert *issuer,
+                        int64_t now, unsigned *signatures, int64_t *until);
+/* What an OCSP response says of it; *why: the reason when that is nothing, else NULL. */
+enum revoked ocsp_status(struct span response, const struct cert *c, const struct cert *issuer,
+                         int64_t now, int64_t *until, const char **why);
+
+/* ---- verdict.c ---- */
+/* What was found, about which certificate, its issuer where that matters, and in which words. */
+struct chain_fault {
+    enum chain_verdict verdict;
+    const struct cert *who, *issuer;
+    const char *why; /* OCSP */
+};
+int chain_say(const struct chain_query *q, const struct chain_fault *f, struct error *err);
+bool chain_usage_fits(const struct chain_query *q, const struct cert *c);
+
+/* ---- chain.c ---- */
+/* 1: right, 0: wrong, negative: could not be found out */
+int chain_signed_by(const struct signature *sig, struct span tbs, const struct cert *issuer);
+
+/* ---- cache.c ---- */
+/* Both do nothing without a cache. */
+bool chain_cache_has(const struct chain_query *q, const struct cert *certs, size_t n,
+                     struct chain_result *result);
+void chain_cache_put(const struct chain_query *q, const struct cert *certs, size_t n,
+                     const struct chain_result *result);
+
 /* ---- trust.c ---- */
-/* The key of a certificate that trust_find() returned: made once, kept with the anchor. */
-int trust_key(const struct cert *anchor, const struct pubkey **key) MUST_CHECK;
+/* The key of a certificate that has .anchor: made once, kept with the anchor. */
+int trust_key(const struct cert *c, const struct pubkey **key) MUST_CHECK;
+
+/* ---- files.c ---- */
+/* Files, or what is in a directory: calls add for the bytes of each. The sum of what it returned,
+ * or the first error (a directory: only ERR_MEM). */
+typedef int path_fn(void *ctx, struct span bytes, struct error *err);
+int path_each(const char *file_or_dir, void *ctx, path_fn *add, struct error *err) MUST_CHECK;
 
 /* ---- pem.c ---- */
 struct pem_block {

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* PEM (RFC 7468) with base64 of our own, and files. Lenient in white space, strict in everything
+/* PEM (RFC 7468) with base64 of our own. Lenient in white space, strict in everything
  * that carries bits: padding is there and right, and spare bits are zero. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "x509/parts.h"
-
-#define FILE_MAX ((size_t)16 << 20)
 
 static bool starts_with(struct span text, size_t at, const char *what)
 {
@@ -227,59 +222,4 @@ int pem_write(struct buf *out, const char *label, struct span der)
     put_text(&w, label);
     put_text(&w, "-----\n");
     return wr_commit(&w);
-}
-
-/* ---- files ---- */
-
-/* Everything into out; 0, or an errno value. No stdio: its buffer would hold a copy of a key that
- * nobody wipes, and its memory is not the engine's. */
-static int read_all(int fd, struct buf *out)
-{
-    ssize_t got = 1;
-
-    while (got) {
-        if (buf_len(out) > FILE_MAX) {
-            return EFBIG;
-        }
-        if (buf_reserve(out, 4096) < 0) {
-            return ENOMEM;
-        }
-        got = read(fd, buf_tail(out), out->cap - out->end);
-        if (got < 0 && errno != EINTR) {
-            return errno;
-        }
-        buf_added(out, got > 0 ? (size_t)got : 0);
-    }
-    return 0;
-}
-
-int file_read(const char *path, struct buf *out, struct error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    int failed = errno;
-
-    if (fd >= 0) {
-        failed = read_all(fd, out);
-        (void)close(fd);
-    }
-    if (failed) {
-        buf_free(out);
-        (void)FAIL(err, ERR_FILE, "cannot read %.100s: %s", path, strerror(failed));
-        errno = failed;
-        return failed == ENOMEM ? ERR_MEM : ERR_FILE;
-    }
-    return 0;
-}
-
-FILE *file_append(const char *path)
-{
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-    FILE *f = fd < 0 ? NULL : fdopen(fd, "a");
-    int failed = errno;
-
-    if (fd >= 0 && !f) {
-        (void)close(fd);
-        errno = failed;
-    }
-    return f;
 }

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Trust anchors: each certificate is parsed once into one allocation, in a hash table by subject.
  */
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -15,7 +11,7 @@
 #define SYSTEM_DIRECTORY "/etc/ssl/certs"
 
 struct anchor {
-    struct cert cert;   /* first: trust_find() gives out its address */
+    struct cert cert;
     struct pubkey *key; /* made by whoever needs it first; set once, atomically */
     uint32_t hash;
     struct anchor *same_bucket, *next;
@@ -135,13 +131,13 @@ void trust_each(const struct trust *t, void (*fn)(void *ctx, const struct cert *
     }
 }
 
-int trust_key(const struct cert *anchor, const struct pubkey **key)
+int trust_key(const struct cert *c, const struct pubkey **key)
 {
-    struct anchor *a = (struct anchor *)anchor;
+    struct anchor *a = c->anchor;
     struct pubkey *have = __atomic_load_n(&a->key, __ATOMIC_ACQUIRE), *made;
 
     if (!have) {
-        TRY(cert_pubkey(anchor, &made));
+        TRY(cert_pubkey(c, &made));
         if (__atomic_compare_exchange_n(&a->key, &have, made, false, __ATOMIC_ACQ_REL,
                                         __ATOMIC_ACQUIRE)) {
             have = made;
@@ -178,6 +174,7 @@ static int add_der(struct trust *t, struct span der, struct error *err)
         mem_free(a);
         return ERR_PARSE;
     }
+    a->cert.anchor = a;
     a->hash = hash_of(a->cert.subject);
     *bucket_end(&t->buckets[a->hash % t->nbuckets]) = a;
     *t->end = a;
@@ -222,57 +219,14 @@ int trust_add_pem(struct trust *t, struct span bytes, struct error *err)
                        why.text);
 }
 
-static int add_file(struct trust *t, const char *path, struct error *err)
+static int add_bytes(void *ctx, struct span bytes, struct error *err)
 {
-    struct buf bytes = { 0 };
-    struct error why;
-    int rc;
-
-    error_clear(&why);
-    TRY(file_read(path, &bytes, err));
-    rc = trust_add_pem(t, buf_span(&bytes), &why);
-    buf_free(&bytes);
-    return rc < 0 ? FAIL(err, rc, "%.100s: %s", path, why.text) : rc;
-}
-
-static int add_directory(struct trust *t, const char *path, struct error *err)
-{
-    DIR *dir = opendir(path);
-    struct dirent *entry;
-    struct stat st;
-    char file[4096];
-    int read = 0, rc = 0;
-
-    if (!dir) {
-        rc = errno;
-        (void)FAIL(err, ERR_FILE, "cannot read the directory %.100s: %s", path, strerror(rc));
-        errno = rc;
-        return ERR_FILE;
-    }
-    while (rc != ERR_MEM && (entry = readdir(dir)) != NULL) {
-        int n = snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
-
-        /* Links are followed; what would block, like a fifo, is not opened. */
-        if (n < 0 || (size_t)n >= sizeof file || stat(file, &st) < 0 || !S_ISREG(st.st_mode)) {
-            continue;
-        }
-        rc = add_file(t, file, NULL);
-        read += rc > 0 ? rc : 0;
-    }
-    (void)closedir(dir);
-    if (rc == ERR_MEM) {
-        return FAIL(err, ERR_MEM, "out of memory");
-    }
-    return read ? read
-                : FAIL(err, ERR_PARSE, "no file with a certificate in the directory %.100s", path);
+    return trust_add_pem(ctx, bytes, err);
 }
 
 int trust_add_path(struct trust *t, const char *path, struct error *err)
 {
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? add_directory(t, path, err)
-                                                       : add_file(t, path, err);
+    return path_each(path, t, add_bytes, err);
 }
 
 /* "a:b:c": every directory in it counts that has certificates. */

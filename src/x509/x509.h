@@ -26,19 +26,25 @@ enum {
     EKU_OTHER = 1 << 4
 };
 
+/* A signature and how it was made. */
+struct signature {
+    enum sig_kind kind;
+    enum hash_id hash; /* HASH_NONE with known: EdDSA */
+    bool known;        /* an algorithm we can verify */
+    bool weak;         /* MD2, MD5 or SHA-1: only with chain_query.weak is it relied on */
+    struct span bits;
+};
+
 /* A parsed certificate: a view of `der`, valid as long as those bytes are. */
+struct anchor;
 struct cert {
+    struct anchor *anchor;                     /* where trust keeps it; NULL: it does not */
     struct span der;                           /* the whole certificate */
     struct span tbs;                           /* what is signed, with its header */
     struct span serial, issuer, subject, spki; /* names and spki with their headers */
     uint8_t version;                           /* 1, 2, 3 */
     int64_t not_before, not_after;             /* seconds since 1970 UTC, inclusive */
-    /* its signature */
-    enum sig_kind sig_kind;
-    enum hash_id sig_hash; /* HASH_NONE with sig_known: EdDSA */
-    bool sig_known;        /* an algorithm we can verify */
-    bool sig_weak;         /* MD2, MD5 or SHA-1: a chain never relies on it */
-    struct span sig;
+    struct signature sig;
     /* its key */
     enum key_type key_type;   /* KEY_NONE: of a kind we do not know */
     struct span key_point;    /* EC, EdDSA */
@@ -53,6 +59,13 @@ struct cert {
     struct span san;              /* contents of GeneralNames: a row of context-tagged elements */
     struct span name_constraints; /* contents of NameConstraints */
     struct span aki, ski;
+    bool must_staple;       /* it is to be shown with an OCSP response (RFC 7633) */
+    struct span crl_points; /* contents of CRLDistributionPoints */
+    /* policies (RFC 5280 4.2.1.4, 4.2.1.5, 4.2.1.11, 4.2.1.14): contents of the sequences, and
+     * after how many more certificates something holds; -1: not said */
+    bool has_policies;
+    struct span policies, policy_mappings;
+    int explicit_policy, inhibit_mapping, inhibit_any;
 };
 
 /* 0 or ERR_PARSE with a sentence; strict DER, nothing left over. */
@@ -91,6 +104,30 @@ const struct cert *trust_find(const struct trust *t, struct span name, size_t i)
 /* Calls fn for each anchor (certificate_authorities). */
 void trust_each(const struct trust *t, void (*fn)(void *ctx, const struct cert *c), void *ctx);
 
+/* ---- revocation: CRLs, parsed once, shared; immutable once in use ---- */
+struct revocation;
+struct revocation *revocation_new(void); /* NULL: no memory */
+struct revocation *revocation_ref(struct revocation *r);
+void revocation_unref(struct revocation *r); /* NULL is fine */
+/* Adds; returns how many CRLs were read (> 0) or ERR_FILE, ERR_PARSE (not one usable CRL in it),
+ * ERR_MEM. Delta, indirect and attribute CRLs are not usable, nor are those with a critical
+ * extension that is unknown (RFC 5280 section 5.2). */
+int revocation_add_pem(struct revocation *r, struct span bytes,
+                       struct error *err) MUST_CHECK; /* PEM or one DER */
+int revocation_add_path(struct revocation *r, const char *file_or_dir,
+                        struct error *err) MUST_CHECK;
+size_t revocation_count(const struct revocation *r);
+
+/* How much must be known about whether certificates were revoked. What is known to be revoked is
+ * refused in all but the first, as is a certificate that must be shown with an OCSP response and is
+ * not (RFC 7633). */
+enum revoke_mode {
+    REVOKE_OFF,  /* nothing is looked at */
+    REVOKE_SOFT, /* what cannot be found out is no hindrance */
+    REVOKE_HARD, /* the leaf: a good OCSP response or a CRL that does not list it */
+    REVOKE_ALL,  /* every certificate below the anchor: likewise, CAs by CRL */
+};
+
 /* ---- path validation ---- */
 enum chain_verdict {
     CHAIN_OK,
@@ -105,23 +142,64 @@ enum chain_verdict {
     CHAIN_PATH_TOO_LONG,
     CHAIN_BAD_USAGE,
     CHAIN_NAME_CONSTRAINTS,
+    CHAIN_POLICY,
     CHAIN_CRITICAL_EXTENSION,
     CHAIN_WEAK,
     CHAIN_NAME_MISMATCH,
+    CHAIN_REVOKED,
+    CHAIN_BAD_STAPLE,
+    CHAIN_STATUS_UNKNOWN,
+    CHAIN_NOT_PINNED,
     CHAIN_TOO_MUCH_WORK,
+    CHAIN_VERDICTS
 };
+#define PIN_SIZE     32 /* SHA-256 of a SubjectPublicKeyInfo (RFC 7469 section 2.4) */
+#define CHAIN_PATH   9  /* certificates of a path at most: 8 and the anchor */
+#define CHAIN_CACHED 64 /* chains that a cache remembers */
+
+struct chain_cache;
 struct chain_query {
     struct trust *trust;
     int64_t now;         /* seconds since 1970 */
     bool peer_is_server; /* which extended key usage */
     bool enciphers;      /* RSA key exchange: the leaf's key is encrypted to, otherwise it signs */
     const char *host;    /* NULL: names are not checked */
-    int64_t *until;      /* NULL, or gets the last second in which the path that stands is valid */
+    bool partial;        /* an anchor need not be a root: any certificate in trust ends a path */
+    bool weak;           /* for old peers: SHA-1 signatures, RSA keys from 1024 bits */
+    enum revoke_mode revoke;
+    const struct revocation *revocation; /* CRLs; NULL: none */
+    struct span staple;                  /* OCSP response for the leaf; empty: none */
+    bool staple_later;                   /* it may still come: its absence is no fault */
+    const uint8_t (*pins)[PIN_SIZE];     /* one of them must be on the path; none: no matter */
+    size_t npins;
+    struct chain_cache *cache; /* NULL: none */
+};
+struct chain_result {
+    enum chain_verdict verdict;
+    /* CHAIN_OK: how long it all holds without a look at anything new, the path's certificates
+     * (until the least of their not_after) and what was said about revocation. */
+    int64_t not_after, until;
+    /* Leaf first, the anchor last; of CHAIN_OK, else as far as it was built when the fault was
+     * found. Not filled (0) when the cache knew the chain. */
+    const struct cert *path[CHAIN_PATH];
+    size_t depth;
 };
 /* Validates leaf (certs[0]) with the others in any order as candidates. 0, or TLS_ALERT(..) as RFC
  * 8446 6.2 names it, with verdict and a sentence that says which certificate and what to do. */
 int chain_verify(const struct chain_query *q, const struct cert *certs, size_t n,
-                 enum chain_verdict *verdict, struct error *err) MUST_CHECK;
+                 struct chain_result *result, struct error *err) MUST_CHECK;
+/* For a peer whose chain is not validated: is its own key among the pins? 0, or the alert. */
+int chain_check_pin(const struct chain_query *q, const struct cert *leaf,
+                    struct error *err) MUST_CHECK;
+/* "unknown CA": a few words */
+const char *chain_verdict_name(enum chain_verdict v);
+
+/* Remembers validated chains, each with all that the question was made of (certificates, name,
+ * switches, pins, OCSP response) and for no longer than CHAIN_CACHE_SECONDS; one cache goes with
+ * one trust and one set of CRLs. Any number of threads, without a lock. */
+#define CHAIN_CACHE_SECONDS 600
+struct chain_cache *chain_cache_new(void); /* NULL: no memory */
+void chain_cache_free(struct chain_cache *c);
 
 /* ---- identity: a certificate list and its key; immutable, reference-counted ---- */
 struct identity {

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     inside(c.tbs, c.name_constraints);
     inside(c.tbs, c.aki);
     inside(c.tbs, c.ski);
-    inside(c.der, c.sig);
+    inside(c.der, c.sig.bits);
     (void)cert_name_text(c.subject, text, sizeof text);
     (void)cert_name_text(c.issuer, text, 1 + size % sizeof text);
     (void)cert_is_weak_key(&c);
@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     if (cert_pubkey(&c, &key) == 0) {
-        (void)pubkey_verify(key, c.sig_kind, c.sig_hash, &c.tbs, 1, c.sig);
+        (void)pubkey_verify(key, c.sig.kind, c.sig.hash, &c.tbs, 1, c.sig.bits);
         pubkey_free(key);
     }
     return 0;

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct rd r = rd_of(data, size), der;
     struct cert certs[CHAIN_MAX_CERTS + 1];
     struct chain_query q = { .now = 1750000000 };
-    enum chain_verdict verdict = CHAIN_OK;
+    struct chain_result result;
     struct error err;
     uint8_t options;
     size_t n = 0;
@@ -37,8 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     error_clear(&err);
-    rc = chain_verify(&q, certs, n, &verdict, &err);
-    if (rc > 0 || (rc == 0) != (verdict == CHAIN_OK) || err.code != rc ||
+    rc = chain_verify(&q, certs, n, &result, &err);
+    if (rc > 0 || (rc == 0) != (result.verdict == CHAIN_OK) || err.code != rc ||
         (rc == 0 && trust_count(q.trust) == 0)) {
         abort();
     }

@@ -37,9 +37,9 @@ static void fields(void **state)
     assert_string_equal(cert_name_text(c.issuer, text, sizeof text), "CN=root");
     assert_memory_equal(c.serial.p, "\x10\x01", 2);
     assert_int_equal(c.serial.n, 2);
-    assert_true(c.sig_known && !c.sig_weak);
-    assert_int_equal(c.sig_kind, SIG_ECDSA);
-    assert_int_equal(c.sig_hash, HASH_SHA256);
+    assert_true(c.sig.known && !c.sig.weak);
+    assert_int_equal(c.sig.kind, SIG_ECDSA);
+    assert_int_equal(c.sig.hash, HASH_SHA256);
     assert_int_equal(c.key_type, KEY_EC_P256);
     assert_int_equal(c.key_point.n, 65);
     assert_true(c.has_bc && !c.ca && c.has_ku && c.has_eku && c.has_san);
@@ -102,10 +102,10 @@ static void kinds_of_key(void **state)
         f.key = f.by = rows[i].key;
         c = forge_cert(&f);
         assert_int_equal(c.key_type, rows[i].type);
-        assert_int_equal(c.sig_kind, rows[i].kind);
-        assert_int_equal(c.sig_hash, rows[i].hash);
+        assert_int_equal(c.sig.kind, rows[i].kind);
+        assert_int_equal(c.sig.hash, rows[i].hash);
         assert_int_equal(cert_pubkey(&c, &key), 0);
-        assert_int_equal(pubkey_verify(key, c.sig_kind, c.sig_hash, &c.tbs, 1, c.sig), 0);
+        assert_int_equal(pubkey_verify(key, c.sig.kind, c.sig.hash, &c.tbs, 1, c.sig.bits), 0);
         assert_int_equal(privkey_matches(forge_key(f.key), key), 0);
         pubkey_free(key);
         free((void *)(uintptr_t)c.der.p);
@@ -404,15 +404,16 @@ static void torture(struct span der, const struct pubkey *issuer)
             parsed++;
             /* All single bits, and what comes often in DER; the rest would take long. */
             if ((delta & (delta - 1)) == 0 || copy[at] == 0 || copy[at] == 0xff) {
-                assert_true(pubkey_verify(issuer, c.sig_kind, c.sig_hash, &c.tbs, 1, c.sig) != 0 ||
-                            !c.sig_known);
+                assert_true(pubkey_verify(issuer, c.sig.kind, c.sig.hash, &c.tbs, 1, c.sig.bits) !=
+                                0 ||
+                            !c.sig.known);
             }
         }
         copy[at] = der.p[at];
     }
     assert_true(parsed > 0);
     assert_int_equal(cert_parse(&c, span_of(copy, der.n), NULL), 0);
-    assert_int_equal(pubkey_verify(issuer, c.sig_kind, c.sig_hash, &c.tbs, 1, c.sig), 0);
+    assert_int_equal(pubkey_verify(issuer, c.sig.kind, c.sig.hash, &c.tbs, 1, c.sig.bits), 0);
     free(copy);
 }
 
@@ -455,7 +456,7 @@ static void threat_5_real_certificate(void **state)
         struct cert c;
 
         assert_int_equal(cert_parse(&c, buf_span(&der), NULL), 0);
-        if (c.sig_known && !c.sig_weak && c.key_type == KEY_EC_P384) {
+        if (c.sig.known && !c.sig.weak && c.key_type == KEY_EC_P384) {
             assert_int_equal(cert_pubkey(&c, &key), 0);
             torture(buf_span(&der), key);
             pubkey_free(key);

@@ -23,7 +23,7 @@ static bool run_case(const struct chain_case *k)
     struct world w;
     struct trust *t;
     struct chain_query q;
-    enum chain_verdict verdict = CHAIN_MALFORMED;
+    struct chain_result result;
     struct error err;
     int rc, want = k->verdict == CHAIN_OK ? 0 : TLS_ALERT(k->alert);
     bool right;
@@ -31,16 +31,22 @@ static bool run_case(const struct chain_case *k)
     error_clear(&err);
     world_make(&w, k);
     t = trust_of(w.trusted, w.ntrusted);
-    q = (struct chain_query){ .trust = t,
-                              .now = NOW + k->later,
-                              .peer_is_server = !k->client,
-                              .enciphers = k->enciphers,
-                              .host = case_host(k) };
-    rc = chain_verify(&q, w.sent, w.nsent, &verdict, &err);
-    right = rc == want && verdict == k->verdict && err.code == rc && (rc == 0) == !err.text[0];
+    q = (struct chain_query){
+        .trust = t,
+        .now = NOW + k->later,
+        .peer_is_server = !k->client,
+        .host = case_host(k),
+        .enciphers = k->enciphers,
+        .partial = k->partial,
+        .weak = k->weak,
+    };
+    rc = chain_verify(&q, w.sent, w.nsent, &result, &err);
+    right =
+        rc == want && result.verdict == k->verdict && err.code == rc && (rc == 0) == !err.text[0];
     if (!right) {
-        print_error("%s: got verdict %d, %s; wanted %d, %s: %s\n", k->name, verdict, error_name(rc),
-                    k->verdict, error_name(want), err.text);
+        print_error("%s: got %s, %s; wanted %s, %s: %s\n", k->name,
+                    chain_verdict_name(result.verdict), error_name(rc),
+                    chain_verdict_name(k->verdict), error_name(want), err.text);
     }
     trust_unref(t);
     world_free(&w);
@@ -83,10 +89,10 @@ static void sentences(void **state)
           "the certificate CN=i has an RSA key below 2048 bits: issue a new one" },
         { "leaf signed with SHA-1",
           "the certificate CN=leaf is signed with MD5 or SHA-1: issue a new one" },
-        { "leaf may not sign",
-          "the certificate CN=leaf may not sign (key usage lacks digitalSignature)" },
         { "leaf may not be encrypted to",
           "the certificate CN=leaf may not serve RSA key exchange (key usage lacks keyEncipherment)" },
+        { "leaf may not sign",
+          "the certificate CN=leaf may not sign (key usage lacks digitalSignature)" },
         { "not permitted", "the certificate CN=leaf has a name that CN=i may not speak for" },
     };
     size_t found = 0;
@@ -96,7 +102,7 @@ static void sentences(void **state)
         for (size_t j = 0; j < CHAIN_CASES; j++) {
             const struct chain_case *k = &chain_cases[j];
             struct error err;
-            enum chain_verdict v;
+            struct chain_result v;
             struct world w;
             struct trust *t;
 
@@ -126,16 +132,16 @@ static void empty_and_no_trust(void **state)
     struct forge f = LEAF("root", 0);
     struct cert c = forge_cert(&f);
     struct chain_query q = { .now = NOW, .peer_is_server = true, .host = "a.test" };
-    enum chain_verdict v;
+    struct chain_result v;
 
     (void)state;
     assert_int_equal(chain_verify(&q, &c, 0, &v, NULL), TLS_ALERT(ALERT_DECODE_ERROR));
-    assert_int_equal(v, CHAIN_EMPTY);
+    assert_int_equal(v.verdict, CHAIN_EMPTY);
     assert_int_equal(chain_verify(&q, &c, 1, &v, NULL), TLS_ALERT(ALERT_UNKNOWN_CA));
-    assert_int_equal(v, CHAIN_UNKNOWN_CA);
+    assert_int_equal(v.verdict, CHAIN_UNKNOWN_CA);
     q.peer_is_server = false;
     assert_int_equal(chain_verify(&q, &c, 0, &v, NULL), TLS_ALERT(ALERT_CERTIFICATE_REQUIRED));
-    assert_int_equal(v, CHAIN_EMPTY);
+    assert_int_equal(v.verdict, CHAIN_EMPTY);
     free((void *)(uintptr_t)c.der.p);
 }
 
@@ -146,20 +152,20 @@ static void key_bound_to_a_hash(void **state)
     struct cert certs[2] = { forge_cert(&leaf_f), forge_cert(&ca_f) }, root = forge_cert(&root_f);
     struct trust *t = trust_of(&root, 1);
     struct chain_query q = { .trust = t, .now = NOW, .peer_is_server = true };
-    enum chain_verdict v;
+    struct chain_result v;
 
     (void)state;
     certs[1].key_hash = HASH_SHA256;
     assert_int_equal(chain_verify(&q, certs, 2, &v, NULL), 0);
     certs[1].key_hash = HASH_SHA384;
     assert_int_equal(chain_verify(&q, certs, 2, &v, NULL), TLS_ALERT(ALERT_BAD_CERTIFICATE));
-    assert_int_equal(v, CHAIN_BAD_SIGNATURE);
+    assert_int_equal(v.verdict, CHAIN_BAD_SIGNATURE);
     /* A leaf with a key that nobody here can use. */
     certs[1].key_hash = HASH_NONE;
     certs[0].key_type = KEY_NONE;
     assert_int_equal(chain_verify(&q, certs, 2, &v, NULL),
                      TLS_ALERT(ALERT_UNSUPPORTED_CERTIFICATE));
-    assert_int_equal(v, CHAIN_BAD_USAGE);
+    assert_int_equal(v.verdict, CHAIN_BAD_USAGE);
     trust_unref(t);
     free((void *)(uintptr_t)root.der.p);
     free((void *)(uintptr_t)certs[0].der.p);
@@ -177,7 +183,7 @@ static void every_bit_counts(void **state)
         struct cert root = forge_cert(&root_f), leaf = forge_cert(&leaf_f), c;
         struct trust *t = trust_of(&root, 1);
         struct chain_query q = { .trust = t, .now = NOW, .peer_is_server = true };
-        enum chain_verdict v;
+        struct chain_result v;
         uint8_t bytes[4096];
         size_t n = leaf.der.n, bad_signatures = 0;
 
@@ -188,8 +194,8 @@ static void every_bit_counts(void **state)
             bytes[bit / 8] = (uint8_t)(bytes[bit / 8] ^ 1u << bit % 8);
             if (cert_parse(&c, span_of(bytes, n), NULL) == 0) {
                 assert_true(chain_verify(&q, &c, 1, &v, NULL) < 0);
-                assert_int_not_equal(v, CHAIN_OK);
-                bad_signatures += v == CHAIN_BAD_SIGNATURE;
+                assert_int_not_equal(v.verdict, CHAIN_OK);
+                bad_signatures += v.verdict == CHAIN_BAD_SIGNATURE;
             }
             bytes[bit / 8] = (uint8_t)(bytes[bit / 8] ^ 1u << bit % 8);
         }
@@ -208,7 +214,7 @@ static void constraints_are_bounded(void **state)
     struct forge leaf_f = LEAF("i", 2, .names = names);
     struct cert certs[2], root;
     struct trust *t;
-    enum chain_verdict v;
+    struct chain_result v;
 
     (void)state;
     for (size_t i = 0; i + 3 < sizeof names; i += 2) {
@@ -226,7 +232,7 @@ static void constraints_are_bounded(void **state)
         chain_verify(&(struct chain_query){ .trust = t, .now = NOW, .peer_is_server = true }, certs,
                      2, &v, NULL),
         TLS_ALERT(ALERT_BAD_CERTIFICATE));
-    assert_int_equal(v, CHAIN_TOO_MUCH_WORK);
+    assert_int_equal(v.verdict, CHAIN_TOO_MUCH_WORK);
     trust_unref(t);
     free((void *)(uintptr_t)root.der.p);
     free((void *)(uintptr_t)certs[0].der.p);
@@ -244,11 +250,7 @@ static void any_order(void **state)
     struct forge root_f = ROOT();
     struct cert c[6], sent[6], root = forge_cert(&root_f);
     struct trust *t = trust_of(&root, 1);
-    int64_t until;
-    struct chain_query q = {
-        .trust = t, .now = NOW, .peer_is_server = true, .host = "a.test", .until = &until
-    };
-    enum chain_verdict v;
+    struct chain_result v;
 
     (void)state;
     for (size_t i = 0; i < 6; i++) {
@@ -269,10 +271,13 @@ static void any_order(void **state)
             used[j] = true;
             sent[i] = c[j];
         }
-        until = 0;
-        assert_int_equal(chain_verify(&q, sent, 6, &v, NULL), 0);
-        assert_int_equal(until, NOW + 5);
-        assert_int_equal(v, CHAIN_OK);
+        assert_int_equal(chain_verify(
+                             &(struct chain_query){
+                                 .trust = t, .now = NOW, .peer_is_server = true, .host = "a.test" },
+                             sent, 6, &v, NULL),
+                         0);
+        assert_int_equal(v.verdict, CHAIN_OK);
+        assert_int_equal(v.not_after, NOW + 5);
     }
     trust_unref(t);
     free((void *)(uintptr_t)root.der.p);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC */
+/* Files and directories of certificates, keys and CRLs. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "x509/parts.h"
+
+#define FILE_MAX ((size_t)16 << 20)
+
+/* Everything into out; 0, or an errno value. No stdio: its buffer would hold a copy of a key that
+ * nobody wipes, and its memory is not the engine's. */
+static int read_all(int fd, struct buf *out)
+{
+    ssize_t got = 1;
+
+    while (got) {
+        if (buf_len(out) > FILE_MAX) {
+            return EFBIG;
+        }
+        if (buf_reserve(out, 4096) < 0) {
+            return ENOMEM;
+        }
+        got = read(fd, buf_tail(out), out->cap - out->end);
+        if (got < 0 && errno != EINTR) {
+            return errno;
+        }
+        buf_added(out, got > 0 ? (size_t)got : 0);
+    }
+    return 0;
+}
+
+int file_read(const char *path, struct buf *out, struct error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int failed = errno;
+
+    if (fd >= 0) {
+        failed = read_all(fd, out);
+        (void)close(fd);
+    }
+    if (failed) {
+        buf_free(out);
+        (void)FAIL(err, ERR_FILE, "cannot read %.100s: %s", path, strerror(failed));
+        errno = failed;
+        return failed == ENOMEM ? ERR_MEM : ERR_FILE;
+    }
+    return 0;
+}
+
+FILE *file_append(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "a");
+    int failed = errno;
+
+    if (fd >= 0 && !f) {
+        (void)close(fd);
+        errno = failed;
+    }
+    return f;
+}
+
+static int each_file(const char *path, void *ctx, path_fn *add, struct error *err)
+{
+    struct buf bytes = { 0 };
+    struct error why;
+    int rc;
+
+    error_clear(&why);
+    TRY(file_read(path, &bytes, err));
+    rc = add(ctx, buf_span(&bytes), &why);
+    buf_free(&bytes);
+    return rc < 0 ? FAIL(err, rc, "%.100s: %s", path, why.text) : rc;
+}
+
+static int each_in_directory(const char *path, void *ctx, path_fn *add, struct error *err)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    struct stat st;
+    char file[4096];
+    int read = 0, rc = 0;
+
+    if (!dir) {
+        rc = errno;
+        (void)FAIL(err, ERR_FILE, "cannot read the directory %.100s: %s", path, strerror(rc));
+        errno = rc;
+        return ERR_FILE;
+    }
+    while (rc != ERR_MEM && (entry = readdir(dir)) != NULL) {
+        int n = snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
+
+        /* Links are followed; what would block, like a fifo, is not opened. */
+        if (n < 0 || (size_t)n >= sizeof file || stat(file, &st) < 0 || !S_ISREG(st.st_mode)) {
+            continue;
+        }
+        rc = each_file(file, ctx, add, NULL);
+        read += rc > 0 ? rc : 0;
+    }
+    (void)closedir(dir);
+    if (rc == ERR_MEM) {
+        return FAIL(err, ERR_MEM, "out of memory");
+    }
+    return read ? read : FAIL(err, ERR_PARSE, "nothing of use in the directory %.100s", path);
+}
+
+int path_each(const char *file_or_dir, void *ctx, path_fn *add, struct error *err)
+{
+    struct stat st;
+
+    return stat(file_or_dir, &st) == 0 && S_ISDIR(st.st_mode)
+               ? each_in_directory(file_or_dir, ctx, add, err)
+               : each_file(file_or_dir, ctx, add, err);
+}
