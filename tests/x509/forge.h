@@ -36,6 +36,11 @@ struct forge {
     int path_len; /* 1 more than the value; 0: none */
     unsigned ku, eku;
     const char *names, *permitted, *excluded;
+    const char *policies, *mapped;                     /* "1 2 any": 1.2.3.1 ...; "1:2 3:4" */
+    int explicit_policy, inhibit_mapping, inhibit_any; /* 1 more than the value; 0: none */
+    bool must_staple;
+    const char *crl_point; /* URI */
+    int serial;            /* 0: by its key */
     enum forge_alg alg;
     bool critical, unknown, twice; /* an unknown extension, critical; not; the key usage twice */
     bool no_ids, wrong_aki, flip;  /* key identifiers; a bit of the signature turned */
@@ -258,6 +263,94 @@ static inline void forge_constraints(struct wr *w, const struct forge *f)
     forge_ext(w, at, 0x1e, true);
 }
 
+static inline void forge_policy(struct wr *w, const char *name, size_t n)
+{
+    const uint8_t oid[] = { DER_OID, 3, 0x2a, 3, (uint8_t)atoi(name) };
+
+    if (n == 3 && strncmp(name, "any", 3) == 0) {
+        wr_bytes(w, "\x06\x04\x55\x1d\x20\x00", 6);
+    } else {
+        wr_bytes(w, oid, sizeof oid);
+    }
+}
+
+static inline void forge_policies(struct wr *w, const struct forge *f)
+{
+    size_t at = w->len, one;
+
+    for (const char *p = f->policies; p && *p;) {
+        size_t n = strcspn(p, " ");
+
+        one = w->len;
+        forge_policy(w, p, n);
+        der_close(w, one, DER_SEQUENCE);
+        p += n + (p[n] == ' ');
+    }
+    if (f->policies) {
+        der_close(w, at, DER_SEQUENCE);
+        forge_ext(w, at, 0x20, true);
+    }
+    at = w->len;
+    for (const char *p = f->mapped; p && *p;) {
+        size_t n = strcspn(p, ":"), m = strcspn(p + n + 1, " ");
+
+        one = w->len;
+        forge_policy(w, p, n);
+        forge_policy(w, p + n + 1, m);
+        der_close(w, one, DER_SEQUENCE);
+        p += n + 1 + m;
+        p += *p == ' ';
+    }
+    if (f->mapped) {
+        der_close(w, at, DER_SEQUENCE);
+        forge_ext(w, at, 0x21, true);
+    }
+}
+
+static inline void forge_policy_constraints(struct wr *w, const struct forge *f)
+{
+    size_t at = w->len;
+
+    if (f->explicit_policy || f->inhibit_mapping) {
+        uint8_t value = (uint8_t)(f->explicit_policy - 1);
+
+        if (f->explicit_policy) {
+            der_put(w, DER_CONTEXT(0), span_of(&value, 1));
+        }
+        value = (uint8_t)(f->inhibit_mapping - 1);
+        if (f->inhibit_mapping) {
+            der_put(w, DER_CONTEXT(1), span_of(&value, 1));
+        }
+        der_close(w, at, DER_SEQUENCE);
+        forge_ext(w, at, 0x24, true);
+    }
+    if (f->inhibit_any) {
+        at = w->len;
+        der_put_uint32(w, (uint32_t)f->inhibit_any - 1);
+        forge_ext(w, at, 0x36, true);
+    }
+}
+
+static inline void forge_crl_point(struct wr *w, const char *uri)
+{
+    size_t at = w->len;
+
+    der_put(w, DER_CONTEXT(6), span_of(uri, strlen(uri)));
+    der_close(w, at, DER_CONSTRUCTED(0));
+    der_close(w, at, DER_CONSTRUCTED(0));
+    der_close(w, at, DER_SEQUENCE);
+    der_close(w, at, DER_SEQUENCE);
+    forge_ext(w, at, 0x1f, false);
+}
+
+static inline void forge_must_staple(struct wr *w)
+{
+    size_t at = w->len;
+
+    wr_bytes(w, "\x06\x08\x2b\x06\x01\x05\x05\x07\x01\x18\x04\x05\x30\x03\x02\x01\x05", 17);
+    der_close(w, at, DER_SEQUENCE);
+}
+
 static inline void forge_extensions(struct wr *w, const struct forge *f)
 {
     size_t start = w->len, at;
@@ -282,6 +375,14 @@ static inline void forge_extensions(struct wr *w, const struct forge *f)
     }
     if (f->permitted || f->excluded) {
         forge_constraints(w, f);
+    }
+    forge_policies(w, f);
+    forge_policy_constraints(w, f);
+    if (f->crl_point) {
+        forge_crl_point(w, f->crl_point);
+    }
+    if (f->must_staple) {
+        forge_must_staple(w);
     }
     if (f->critical || f->unknown) {
         at = w->len;
@@ -348,7 +449,7 @@ static inline struct span forge_der(const struct forge *f)
         der_put_uint32(&w, f->version ? (uint32_t)f->version - 1 : 2);
         der_close(&w, 0, DER_CONSTRUCTED(0));
     }
-    der_put_uint32(&w, 0x1000u + (uint32_t)f->key);
+    der_put_uint32(&w, f->serial ? (uint32_t)f->serial : 0x1000u + (uint32_t)f->key);
     forge_algorithm(&w, f);
     forge_name(&w, f->issuer);
     at = w.len;

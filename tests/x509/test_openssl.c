@@ -75,15 +75,16 @@ static bool openssl_accepts(const struct chain_case *k)
     write_pem("trusted", w.trusted, w.ntrusted);
     write_pem("others", w.sent + 1, w.nsent - 1);
     write_pem("leaf", w.sent, 1);
-    ok = run("exec timeout 10 openssl verify -x509_strict -auth_level %d %s -no-CApath "
-             "-no-CAstore %s %s -attime %lld -purpose %s %s %s leaf",
-             k->weak ? 0 : 2, k->partial ? "-partial_chain" : "",
-             w.ntrusted ? "-CAfile trusted" : "-no-CAfile", w.nsent > 1 ? "-untrusted others" : "",
-             (long long)(NOW + k->later), k->client ? "sslclient" : "sslserver",
-             !host              ? ""
-             : host_is_ip(host) ? "-verify_ip"
-                                : "-verify_hostname",
-             host ? host : "") == 0;
+    ok =
+        run("exec timeout 10 openssl verify -x509_strict -policy_check -policy 2.5.29.32.0 -auth_level %d %s -no-CApath "
+            "-no-CAstore %s %s -attime %lld -purpose %s %s %s leaf",
+            k->weak ? 0 : 2, k->partial ? "-partial_chain" : "",
+            w.ntrusted ? "-CAfile trusted" : "-no-CAfile", w.nsent > 1 ? "-untrusted others" : "",
+            (long long)(NOW + k->later), k->client ? "sslclient" : "sslserver",
+            !host              ? ""
+            : host_is_ip(host) ? "-verify_ip"
+                               : "-verify_hostname",
+            host ? host : "") == 0;
     world_free(&w);
     return ok;
 }
