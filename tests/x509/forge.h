@@ -225,6 +225,9 @@ static inline void forge_ext_key_usage(struct wr *w, unsigned eku)
     if (eku & EKU_CLIENT) {
         wr_bytes(w, "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x02", 10);
     }
+    if (eku & EKU_OCSP) {
+        wr_bytes(w, "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x09", 10);
+    }
     if (eku & EKU_OTHER) {
         wr_bytes(w, "\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x03", 10);
     }
