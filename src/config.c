@@ -51,6 +51,9 @@ void config_unref(struct config *c)
         buf_free(&c->s.scts[i]);
     }
     trust_unref(c->s.trust);
+    revocation_unref(c->s.revocation);
+    chain_cache_free(c->s.chain_cache);
+    mem_free(c->s.pins);
     session_cache_unref(c->s.cache);
     ticket_keys_unref(c->s.tickets);
     replay_store_unref(c->s.replay);
@@ -150,6 +153,41 @@ int config_add_psk(struct config *c, struct span name, struct span key, enum has
     }
     first->next = second;
     *end = first;
+    return 0;
+}
+
+int config_set_revocation(struct config *c, enum revoke_mode mode, struct revocation *crls)
+{
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    if (mode > REVOKE_ALL) {
+        return ERR_ARG;
+    }
+    crls = crls ? revocation_ref(crls) : NULL;
+    revocation_unref(c->s.revocation);
+    c->s.revocation = crls;
+    c->s.revoke = mode;
+    return 0;
+}
+
+int config_set_pins(struct config *c, const uint8_t (*pins)[PIN_SIZE], size_t n)
+{
+    void *copy;
+
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    if (n < 1 || n > PINS_MAX) {
+        return ERR_ARG;
+    }
+    copy = mem_dup(pins, n * PIN_SIZE);
+    if (!copy) {
+        return ERR_MEM;
+    }
+    mem_free(c->s.pins);
+    c->s.pins = copy;
+    c->s.npins = n;
     return 0;
 }
 
@@ -503,6 +541,12 @@ int config_set_flag(struct config *c, enum config_flag flag, bool on)
         return 0;
     case CONFIG_CERT_COMPRESSION:
         c->s.compress_certs = on;
+        return 0;
+    case CONFIG_PARTIAL_CHAIN:
+        c->s.partial_chain = on;
+        return 0;
+    case CONFIG_WEAK_CERTIFICATES:
+        c->s.weak_certs = on;
         return 0;
     case CONFIG_EARLY_DATA:
         c->s.early_data = on;

@@ -37,6 +37,16 @@ int config_add_identity(struct config *c, struct identity *id) MUST_CHECK;
  * no more than four. */
 int config_add_psk(struct config *c, struct span name, struct span key, enum hash_id hash,
                    const char *own, const char *peer) MUST_CHECK;
+/* What must be known about the revocation of the peer's certificates (off by default), and the CRLs
+ * to know it from: NULL: none. A client that looks asks for an OCSP response, too (CONFIG_STATUS),
+ * and checks it; the certificate of a client is looked up in CRLs only. CRLs are as good as they
+ * were when they were loaded: reload them into another config before their next update. */
+int config_set_revocation(struct config *c, enum revoke_mode mode,
+                          struct revocation *crls) MUST_CHECK;
+/* SHA-256 of SubjectPublicKeyInfos (RFC 7469 section 2.4), 1 to 32 of them: one must be the key of
+ * a certificate on the verified path, the anchor included; under VERIFY_NONE that of the peer's own
+ * certificate. */
+int config_set_pins(struct config *c, const uint8_t (*pins)[PIN_SIZE], size_t n) MUST_CHECK;
 /* Names in order of preference, each 1..255 bytes; a server without overlap refuses (ALPACA). */
 int config_set_alpn(struct config *c, const char *const *names, size_t n) MUST_CHECK;
 int config_set_versions(struct config *c, unsigned min, unsigned max) MUST_CHECK;
@@ -118,6 +128,8 @@ enum config_flag {
                       but who ever gets the key can read what was said. A server does so with
                       clients that can do no better, a client with servers that choose it. */
     CONFIG_CERT_COMPRESSION, /* off: certificates are compressed both ways; costs CPU */
+    CONFIG_PARTIAL_CHAIN, /* off: a certificate in the trust ends a path also when it is no root */
+    CONFIG_WEAK_CERTIFICATES, /* off: for old peers, SHA-1 signatures and RSA keys from 1024 bits */
     CONFIG_EARLY_DATA, /* off: the client asks to send early data (0-RTT) where its session allows
                           it; nothing is sent so but by tls_seal_early() */
 };

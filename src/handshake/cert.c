@@ -14,30 +14,50 @@ static int64_t least_not_after(const struct cert *chain, size_t n)
     return least;
 }
 
+static int verdict(struct hs *h, const struct chain_query *q, const struct cert *chain, size_t n,
+                   int64_t *until)
+{
+    const bool nameless = q->peer_is_server && h->set->verify == VERIFY_FULL && !h->name;
+    struct chain_result result;
+    int rc;
+
+    *until = least_not_after(chain, n);
+    if (nameless) { /* threat 32: it was to be known by its key */
+        return FAIL(h->err, TLS_ALERT(ALERT_CERTIFICATE_UNKNOWN),
+                    "the server has no key of ours, and no name to verify its certificate by is "
+                    "set");
+    }
+    if (h->set->verify == VERIFY_NONE) {
+        return chain_check_pin(q, &chain[0], h->err);
+    }
+    rc = chain_verify(q, chain, n, &result, h->err);
+    *until = rc == 0 ? result.not_after : *until;
+    return rc;
+}
+
 /* The engine's verdict, then the application's word on it. *until: when the path that was found
  * ends, or, without one, any of the certificates. */
 static int judge(struct hs *h, const struct cert *chain, size_t n, int64_t *until)
 {
     const struct settings *s = h->set;
-    struct chain_query q = {
+    const bool client = s->role == TLS_CLIENT;
+    const struct chain_query q = {
         .trust = s->trust,
-        .peer_is_server = s->role == TLS_CLIENT,
-        .enciphers = s->role == TLS_CLIENT && h->suite->kx == KX_RSA,
-        .host = s->role == TLS_CLIENT && s->verify == VERIFY_FULL ? h->name : NULL,
+        .now = s->now ? s->now() : 0,
+        .peer_is_server = client,
+        .enciphers = client && h->suite->kx == KX_RSA,
+        .host = client && s->verify == VERIFY_FULL ? h->name : NULL,
+        .partial = s->partial_chain,
+        .weak = s->weak_certs,
+        .revoke = s->revoke,
+        .revocation = s->revocation,
+        .staple = client ? buf_span(&h->status) : span_of(NULL, 0),
+        .pins = (const uint8_t(*)[PIN_SIZE])s->pins,
+        .npins = s->npins,
+        .cache = s->chain_cache,
     };
-    bool nameless = s->role == TLS_CLIENT && s->verify == VERIFY_FULL && !h->name;
-    struct chain_result result;
-    int rc = 0, word;
+    int rc = verdict(h, &q, chain, n, until), word;
 
-    *until = least_not_after(chain, n);
-    if (nameless) { /* threat 32: it was to be known by its key */
-        rc = FAIL(h->err, TLS_ALERT(ALERT_CERTIFICATE_UNKNOWN),
-                  "the server has no key of ours, and no name to verify its certificate by is set");
-    } else if (s->verify != VERIFY_NONE) {
-        q.now = s->now ? s->now() : 0;
-        rc = chain_verify(&q, chain, n, &result, h->err);
-        *until = rc == 0 ? result.not_after : *until;
-    }
     h->named = q.host && rc == 0;
     if (!s->on_verify || (rc < 0 && !IS_TLS_ALERT(rc))) {
         return rc;
@@ -162,6 +182,7 @@ static int keep(struct hs *h, const struct cert *leaf, int64_t until)
 int cert_take(struct hs *h, struct rd *list)
 {
     struct cert *chain;
+    struct span certs;
     int64_t until = 0;
     size_t n = 0;
     int rc;
@@ -182,8 +203,14 @@ int cert_take(struct hs *h, struct rd *list)
     if (!chain) {
         return ERR_MEM;
     }
+    certs = span_of(list->p, list->n);
     rc = list_read(h, list, chain, &n);
-    rc = rc < 0 ? rc : judge(h, chain, n, &until);
+    if (rc == 0 && (h->facts & FACT_STATUS)) { /* the OCSP response follows: cert_settle() */
+        until = least_not_after(chain, n);
+        rc = buf_append(&h->work->unjudged, certs.p, certs.n);
+    } else if (rc == 0) {
+        rc = judge(h, chain, n, &until);
+    }
     if (rc == 0) {
         rc = cert_pubkey(&chain[0], &h->work->peer_key);
     }
@@ -193,6 +220,28 @@ int cert_take(struct hs *h, struct rd *list)
     }
     rc = rc < 0 ? rc : keep(h, chain, until);
     mem_free(chain);
+    return rc;
+}
+
+int cert_settle(struct hs *h)
+{
+    struct buf *waiting = &h->work->unjudged;
+    struct rd list = rd_span(buf_span(waiting));
+    struct cert *chain;
+    size_t n = 0;
+    int rc;
+
+    if (rd_done(&list)) {
+        return 0;
+    }
+    chain = mem_alloc(CHAIN_MAX_CERTS * sizeof *chain);
+    if (!chain) {
+        return ERR_MEM;
+    }
+    rc = list_read(h, &list, chain, &n);
+    rc = rc < 0 ? rc : judge(h, chain, n, &h->peer_not_after);
+    mem_free(chain);
+    buf_free(waiting);
     return rc;
 }
 

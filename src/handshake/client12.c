@@ -79,12 +79,14 @@ int client12_on_status(struct hs *h, struct rd *body)
     if (!rd_u8(body, &type) || type != 1 || !rd_vec(body, 3, &response) || response.n == 0) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed CertificateStatus");
     }
-    return buf_append(&h->status, response.p, response.n);
+    TRY(buf_append(&h->status, response.p, response.n));
+    return cert_settle(h);
 }
 
-/* From C12_WAIT_STATUS, when the server left two messages out. */
+/* From C12_WAIT_STATUS, when the server left one message out, or two. */
 static int check_exchanged(struct hs *h)
 {
+    TRY(cert_settle(h));
     return h->group || (h->facts & FACT_RSA_KX)
                ? 0
                : FAIL(h->err, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), "ServerKeyExchange is missing");
@@ -100,6 +102,7 @@ int client12_on_key_exchange(struct hs *h, struct rd *body)
     uint16_t id;
     int rc;
 
+    TRY(cert_settle(h));
     if (h->facts & FACT_RSA_KX) { /* threat 2: FREAK came this way */
         return FAIL(h->err, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE),
                     "ServerKeyExchange with a suite that has none");

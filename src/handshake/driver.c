@@ -336,6 +336,7 @@ void hs_end(struct hs *h)
     kex_free(w->kex);
     shares_drop(w);
     pubkey_free(w->peer_key);
+    buf_free(&w->unjudged);
     buf_free(&w->cookie);
     buf_free(&w->request_context);
     buf_free(&w->exchange);

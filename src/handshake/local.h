@@ -138,6 +138,8 @@ struct hs_work {
     const struct identity *identity;
     const struct scheme *our_scheme;
     struct pubkey *peer_key;
+    struct buf unjudged; /* TLS 1.2 client: the server's certificates, until it is known whether an
+                            OCSP response comes with them */
     /* TLS 1.2 */
     uint16_t client_version;           /* server: in the ClientHello */
     uint8_t premaster[KEX_SECRET_MAX]; /* client: between ServerKeyExchange and our flight */
@@ -247,6 +249,8 @@ int cert_sign(struct hs *h, struct wr *w, const struct span *part, size_t n) MUS
 void cert_forget(struct hs *h); /* the peer has shown none */
 /* The peer's list: parsed, judged, its key in work->peer_key. */
 int cert_take(struct hs *h, struct rd *list) MUST_CHECK;
+/* Where FACT_STATUS made it wait: now, with the response or without. */
+int cert_settle(struct hs *h) MUST_CHECK;
 /* The peer holds the key of its certificate: the signature in body over the parts. */
 int cert_check_signature(struct hs *h, struct rd *body, const struct span *part,
                          size_t n) MUST_CHECK;

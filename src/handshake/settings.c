@@ -48,23 +48,29 @@ static void add_anchor(void *ctx, const struct cert *c)
 /* What a session is bound to: who we are, whom we trust, what we ask of the peer (threat 27). */
 static int make_context(struct settings *s)
 {
-    enum { FIXED = 5, PARTS = FIXED + SETTINGS_IDENTITIES };
+    enum { FIXED = 7, PARTS = FIXED + SETTINGS_IDENTITIES };
     struct anchors anchors = { { 0 }, 0 };
-    uint8_t keys[SESSION_CONTEXT];
+    uint8_t keys[SESSION_CONTEXT], lists[32] = { 0 };
     /* Who may overrule the verdict counts as well, though not which function it is. */
-    const uint8_t policy[] = { (uint8_t)s->role, (uint8_t)s->verify, (uint8_t)s->client_auth,
-                               s->on_verify != NULL };
+    const uint8_t policy[] = { (uint8_t)s->role,     (uint8_t)s->verify, (uint8_t)s->client_auth,
+                               s->on_verify != NULL, (uint8_t)s->revoke, s->partial_chain,
+                               s->weak_certs };
     uint32_t lengths[PARTS] = { 0 }; /* of the parts, so that none runs into the next */
     struct span part[PARTS] = { { (const uint8_t *)lengths, sizeof lengths },
                                 { policy, sizeof policy },
                                 { anchors.sum, sizeof anchors.sum },
                                 { keys, sizeof keys },
+                                { lists, sizeof lists },
+                                span_of(s->pins, s->npins * PIN_SIZE),
                                 buf_span(&s->alpn) };
     uint8_t out[HASH_MAX];
 
     if (s->trust && s->verify != VERIFY_NONE) {
         trust_each(s->trust, add_anchor, &anchors);
         TRY(anchors.rc);
+    }
+    if (s->revocation && s->revoke != REVOKE_OFF) { /* with other lists a peer may be revoked */
+        TRY(revocation_digest(s->revocation, lists));
     }
     for (size_t i = 0; i < s->nidentities; i++) {
         part[FIXED + i] = s->identities[i]->leaf.der;
@@ -127,7 +133,14 @@ int settings_seal(struct settings *s, struct error *err)
     if (s->min_version > s->max_version) {
         return FAIL(err, ERR_ARG, "no cipher suite belongs to the versions that are allowed");
     }
-    if (settings_prepare(s) < 0 || make_context(s) < 0) {
+    if (s->role == TLS_CLIENT && verifies && s->revoke != REVOKE_OFF) {
+        s->ask_status = true;
+    }
+    if (verifies && anchors) {
+        s->chain_cache = chain_cache_new();
+    }
+    if ((verifies && anchors && !s->chain_cache) || settings_prepare(s) < 0 ||
+        make_context(s) < 0) {
         return FAIL(err, ERR_CRYPTO, "out of memory");
     }
     return 0;

@@ -130,6 +130,13 @@ struct settings {
     struct trust *trust;
     enum verify_mode verify;
     enum client_auth client_auth;
+    /* certificates of the peer, beside that */
+    enum revoke_mode revoke;
+    struct revocation *revocation; /* CRLs; NULL: none */
+    uint8_t (*pins)[PIN_SIZE];     /* SHA-256 of keys, one of which must be on the path */
+    size_t npins;
+    bool partial_chain, weak_certs;  /* as in struct chain_query */
+    struct chain_cache *chain_cache; /* made when sealed; NULL: nothing is verified */
     struct buf alpn; /* ProtocolNameList contents: names with one length byte each */
     int64_t (*now)(void);
     /* sessions; server: NULL means that none is kept or given */

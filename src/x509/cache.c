@@ -32,8 +32,8 @@ static int digest(const struct chain_query *q, const struct cert *certs, size_t 
 {
     struct span values[CHAIN_MAX_CERTS + 3] = { span_text(q->host), q->staple,
                                                 span_of(q->pins, q->npins * PIN_SIZE) };
-    uint8_t switches[] = { q->peer_is_server,  q->enciphers,    q->partial,      q->weak,
-                           (uint8_t)q->revoke, q->staple_later, q->host != NULL, (uint8_t)n };
+    uint8_t switches[] = { q->peer_is_server,  q->enciphers,    q->partial, q->weak,
+                           (uint8_t)q->revoke, q->host != NULL, (uint8_t)n };
     struct span part[2 * (CHAIN_MAX_CERTS + 3) + 1] = { span_of(switches, sizeof switches) };
     uint64_t length[CHAIN_MAX_CERTS + 3];
     size_t nvalues = 3, nparts = 1;

@@ -188,13 +188,13 @@ static int check_revoked(struct build *b, size_t i)
     if (staple == STATUS_REVOKED || listed == STATUS_REVOKED) {
         return note(b, CHAIN_REVOKED, c, issuer);
     }
-    if (i == 0 && staple != STATUS_GOOD && !q->staple_later &&
+    if (i == 0 && staple != STATUS_GOOD &&
         (c->must_staple || (q->staple.n && wanted && listed != STATUS_GOOD))) {
         (void)note(b, CHAIN_BAD_STAPLE, c, issuer);
         b->fault.why = b->fault.verdict == CHAIN_BAD_STAPLE ? why : b->fault.why;
         return 0;
     }
-    if (wanted && staple != STATUS_GOOD && listed != STATUS_GOOD && !(i == 0 && q->staple_later)) {
+    if (wanted && staple != STATUS_GOOD && listed != STATUS_GOOD) {
         return note(b, CHAIN_STATUS_UNKNOWN, c, issuer);
     }
     return 1;

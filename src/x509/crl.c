@@ -70,6 +70,20 @@ size_t revocation_count(const struct revocation *r)
     return r->count;
 }
 
+int revocation_digest(const struct revocation *r, uint8_t sum[static 32])
+{
+    uint8_t one[HASH_MAX];
+
+    memset(sum, 0, 32);
+    for (const struct crl *c = r->first; c; c = c->next) {
+        TRY(hash_once(HASH_SHA256, c->der, c->len, one));
+        for (size_t i = 0; i < 32; i++) {
+            sum[i] ^= one[i];
+        }
+    }
+    return 0;
+}
+
 /* ---- parsing ---- */
 
 /* A flag of IssuingDistributionPoint: DEFAULT FALSE, IMPLICIT. */

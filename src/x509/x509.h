@@ -117,6 +117,8 @@ int revocation_add_pem(struct revocation *r, struct span bytes,
 int revocation_add_path(struct revocation *r, const char *file_or_dir,
                         struct error *err) MUST_CHECK;
 size_t revocation_count(const struct revocation *r);
+/* A digest of what they say, in whatever order they were added. */
+int revocation_digest(const struct revocation *r, uint8_t sum[static 32]) MUST_CHECK;
 
 /* How much must be known about whether certificates were revoked. What is known to be revoked is
  * refused in all but the first, as is a certificate that must be shown with an OCSP response and is
@@ -154,6 +156,7 @@ enum chain_verdict {
     CHAIN_VERDICTS
 };
 #define PIN_SIZE     32 /* SHA-256 of a SubjectPublicKeyInfo (RFC 7469 section 2.4) */
+#define PINS_MAX     32
 #define CHAIN_PATH   9  /* certificates of a path at most: 8 and the anchor */
 #define CHAIN_CACHED 64 /* chains that a cache remembers */
 
@@ -169,7 +172,6 @@ struct chain_query {
     enum revoke_mode revoke;
     const struct revocation *revocation; /* CRLs; NULL: none */
     struct span staple;                  /* OCSP response for the leaf; empty: none */
-    bool staple_later;                   /* it may still come: its absence is no fault */
     const uint8_t (*pins)[PIN_SIZE];     /* one of them must be on the path; none: no matter */
     size_t npins;
     struct chain_cache *cache; /* NULL: none */
