@@ -363,7 +363,7 @@ static int write_first(struct conn *c)
         return write_unfinished(c);
     }
     if (c->o->writes_first) {
-        return write_all(c, "hello" + c->said, 5 - c->said);
+        return write_all(c, &"hello"[c->said], 5 - c->said);
     }
     memset(much, 0x42, sizeof much);
     for (size_t i = 0; c->o->many_sizes && i < sizeof sizes / sizeof *sizes; i++) {
