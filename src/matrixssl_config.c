@@ -150,7 +150,7 @@ static int add_psks(const struct session *s, struct config *c)
 {
     int rc = 0;
 
-    if (s->role == TLS_SERVER && s->cert_cb && ASKS_CLIENT == CLIENT_AUTH_REQUIRE) {
+    if (s->role == TLS_SERVER && s->cert_cb && ASKS_CLIENT != CLIENT_AUTH_NONE) {
         return 0;
     }
     for (const struct psk *p = s->pub.keys->psks; p && rc == 0; p = p->next) {
