@@ -5,14 +5,6 @@
 
 static struct craft a;
 
-static struct pair_params ready(void)
-{
-    struct pair_params q = early_params();
-
-    q.resume = first(&q);
-    return q;
-}
-
 /* early_data comes with pre_shared_key, whose first identity is the session that the data is under;
  * without early data neither needs the other. */
 static void test_hello(void **state)
