@@ -304,7 +304,7 @@ static bool is_known(struct span params)
             put16(bytes + 6, get16(bytes + 6) + more);
         }
     }
-    return cert_parse(&c, span_of(bytes, n), NULL) == 0 && c.sig_known;
+    return cert_parse(&c, span_of(bytes, n), NULL) == 0 && c.sig.known;
 }
 
 /* Nothing but DER: the same parameters in other encodings are not those of a signature. */
