@@ -138,9 +138,11 @@ int settings_seal(struct settings *s, struct error *err)
     }
     if (verifies && anchors) {
         s->chain_cache = chain_cache_new();
+        if (!s->chain_cache) {
+            return FAIL(err, ERR_MEM, "out of memory");
+        }
     }
-    if ((verifies && anchors && !s->chain_cache) || settings_prepare(s) < 0 ||
-        make_context(s) < 0) {
+    if (settings_prepare(s) < 0 || make_context(s) < 0) {
         return FAIL(err, ERR_CRYPTO, "out of memory");
     }
     return 0;
