@@ -88,8 +88,9 @@ int tls_queue(struct tls *t, const void *sealed, size_t n) MUST_CHECK;
 int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
              size_t room, size_t *made) MUST_CHECK;
 /* Client, CONFIG_EARLY_DATA: how many bytes of early data may still be sealed now. From tls_new(),
- * if the session allows any, to the server's answer or the session's limit; 0 before and behind,
- * and where none is offered. info.alpn has the protocol that they speak, the session's. */
+ * if the session allows any, to the server's answer or the limit of the session or its keys; 0
+ * before and behind, and where none is offered. info.alpn has the protocol that they speak, the
+ * session's. */
 size_t tls_early_room(const struct tls *t);
 /* tls_seal() for early data, which has a call of its own since what is sent so can be replayed by
  * anyone, and is not forward secret. At most tls_early_room() bytes are taken; ERR_STATE: that is

@@ -78,7 +78,8 @@ static int update_keys(struct tls *t, bool ask)
 /* Turns what the read half noted into records. */
 static void write_notes(struct tls *t)
 {
-    bool worn = t->tx.seq >= t->tx.limit; /* RFC 8446 section 5.5 */
+    /* RFC 8446 section 5.5; those of early data just end (tls_early_room()) */
+    bool worn = t->tx.seq >= t->tx.limit && (engine_status(t) & (ST_CONNECTED | ST_HALF));
     unsigned notes;
 
     if (atomic_load_explicit(&t->notes, memory_order_relaxed) == 0 && !worn &&
@@ -242,7 +243,8 @@ int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, ui
 
 size_t tls_early_room(const struct tls *t)
 {
-    bool open = t->hs.set->role == TLS_CLIENT && !(engine_status(t) & (ST_FAILED | ST_CLOSED));
+    bool open = t->hs.set->role == TLS_CLIENT && t->tx.seq < t->tx.limit &&
+                !(engine_status(t) & (ST_FAILED | ST_CLOSED));
 
     return open ? t->hs.early_left : 0;
 }

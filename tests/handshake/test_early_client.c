@@ -136,6 +136,29 @@ static void test_client_old_server(void **state)
     session_unref(q.resume);
 }
 
+/* Section 5.5: there is no KeyUpdate before a Finished, so worn keys end it. */
+static void test_client_worn_keys(void **state)
+{
+    struct pair_params q = ready();
+    struct pair *p = pair_new(&q);
+    size_t n = end_take(&p->c, wire);
+
+    (void)state;
+    p->c.t->tx.limit = 2;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(tls_early_room(p->c.t), LIMIT - 10 * i);
+        n += early_seal(&p->c, text + 10 * i, 10, wire + n);
+    }
+    assert_int_equal(tls_early_room(p->c.t), 0);
+    assert_int_equal(tls_output(p->c.t).n, 0);
+    end_give(&p->s, wire, n);
+    assert_int_equal(p->s.nearly, 20);
+    early_finish(p);
+    early_is(p, TLS_EARLY_ACCEPTED, TLS_EARLY_FINE);
+    pair_free(p);
+    session_unref(q.resume);
+}
+
 /* ---- alerts meanwhile ---- */
 static void server_hears(struct pair *p, unsigned alert)
 {
@@ -231,8 +254,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threat_33_client_refuses),  cmocka_unit_test(test_client_another_key),
-        cmocka_unit_test(test_client_old_server),    cmocka_unit_test(test_alerts_of_the_client),
-        cmocka_unit_test(test_alerts_of_the_server),
+        cmocka_unit_test(test_client_old_server),    cmocka_unit_test(test_client_worn_keys),
+        cmocka_unit_test(test_alerts_of_the_client), cmocka_unit_test(test_alerts_of_the_server),
     };
 
     return cmocka_run_group_tests(tests, early_make, resume_drop);
