@@ -179,11 +179,18 @@ int pubkey_encrypt_pkcs1(const struct pubkey *k, struct span in, uint8_t *out,
                          size_t *outlen) MUST_CHECK;
 void pubkey_free(struct pubkey *k);
 
+struct buf;
 struct privkey; /* reference-counted; signing is safe from several threads */
 /* PEM or DER; PKCS#1, SEC1, PKCS#8, encrypted PKCS#8 and legacy PEM encryption. pass may be NULL.
  * ERR_PARSE, ERR_PASSPHRASE, ERR_UNSUPPORTED; the sentence goes to err. */
 int privkey_load(struct privkey **out, struct span bytes, const char *pass,
                  struct error *err) MUST_CHECK;
+/* What libcrypto's store holds at a URI that is not a file's: the first private key, which need not
+ * leave its token, and the certificates, appended as PEM. key or certs may be NULL: not wanted;
+ * *key may be NULL after 0 when certs is not. provider: as in struct identity_source. pass: the
+ * PIN, may be NULL. ERR_PARSE (not what was wanted is there), ERR_PASSPHRASE, ERR_UNSUPPORTED. */
+int store_load(const char *uri, const char *provider, const char *pass, struct privkey **key,
+               struct buf *certs, struct error *err) MUST_CHECK;
 struct privkey *privkey_ref(struct privkey *k);
 void privkey_unref(struct privkey *k); /* wipes at the last one; NULL is fine */
 enum key_type privkey_type(const struct privkey *k);
@@ -198,11 +205,10 @@ int privkey_sign(struct privkey *k, const struct scheme *s, const struct span *m
 #define PREMASTER_RSA 48
 int privkey_decrypt_premaster(struct privkey *k, struct span sealed, uint16_t client_version,
                               uint8_t out[static PREMASTER_RSA]) MUST_CHECK;
-/* 0 when the two are one pair, else ERR_MISMATCH. */
-int privkey_matches(const struct privkey *priv, const struct pubkey *pub) MUST_CHECK;
+/* 0 when the two are one pair, else ERR_MISMATCH. A key behind a URI shows it by a signature. */
+int privkey_matches(struct privkey *priv, const struct pubkey *pub) MUST_CHECK;
 
 /* ---- other containers ---- */
-struct buf;
 /* A PKCS#12 file: its private key as PEM (PKCS#8, not encrypted: make the buffer secret) and its
  * certificates as PEM, the key's own first, are appended; x509's identity_from_bytes() takes both.
  * pass may be NULL. ERR_PARSE, ERR_PASSPHRASE, ERR_UNSUPPORTED (a cipher of old, RC2 above all);

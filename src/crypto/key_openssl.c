@@ -198,6 +198,7 @@ int privkey_wrap(struct privkey **out, EVP_PKEY *pkey)
     k->refs = 1;
     k->type = type;
     k->pkey = pkey;
+    k->lib = provider.lib;
     *out = k;
     return 0;
 }
@@ -253,10 +254,36 @@ enum key_type privkey_type(const struct privkey *k)
     return k->type;
 }
 
-int privkey_matches(const struct privkey *priv, const struct pubkey *pub)
+/* The public half need not be on the token, nor may the token's provider know how to compare. */
+static int shows_pair(struct privkey *priv, const struct pubkey *pub)
 {
-    if (priv->type != pub->type || EVP_PKEY_eq(priv->pkey, pub->pkey) != 1) {
-        return crypto_fail(ERR_MISMATCH);
+    const struct span msg = { (const uint8_t *)"sleeve", 6 };
+    const struct scheme *s;
+    uint8_t sig[SIG_MAX];
+
+    for (size_t i = 0; (s = scheme_at(i)) != NULL; i++) {
+        size_t n = sizeof sig;
+        int rc = s->key == priv->type ? privkey_sign(priv, s, &msg, 1, sig, &n) : ERR_MISMATCH;
+
+        /* A token may know fewer digests or paddings than we do. */
+        if (rc == 0) {
+            rc = pubkey_verify(pub, s->kind, s->hash, &msg, 1, span_of(sig, n));
+            return rc == TLS_ALERT(ALERT_DECRYPT_ERROR) ? ERR_MISMATCH : rc;
+        }
+        if (rc != ERR_MISMATCH && rc != ERR_CRYPTO) {
+            return rc;
+        }
     }
-    return 0;
+    return ERR_CRYPTO;
+}
+
+int privkey_matches(struct privkey *priv, const struct pubkey *pub)
+{
+    if (priv->type != pub->type) {
+        return ERR_MISMATCH;
+    }
+    if (priv->lib != provider.lib) {
+        return shows_pair(priv, pub);
+    }
+    return EVP_PKEY_eq(priv->pkey, pub->pkey) == 1 ? 0 : crypto_fail(ERR_MISMATCH);
 }

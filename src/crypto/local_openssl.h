@@ -76,6 +76,7 @@ struct privkey {
     atomic_uint refs;
     enum key_type type;
     EVP_PKEY *pkey;
+    OSSL_LIB_CTX *lib; /* of the provider that keeps it: another than ours, it stays in there */
     _Atomic(EVP_PKEY_CTX *) idle[SCHEME_COUNT][SIGNERS_KEPT];
 };
 /* Owns pkey from now on, also when it fails. ERR_MEM, ERR_UNSUPPORTED (not a key we use, or size).

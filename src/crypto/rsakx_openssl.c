@@ -5,11 +5,6 @@
 #include "base/secret.h"
 #include "crypto/local_openssl.h"
 
-static EVP_PKEY_CTX *ctx_of(EVP_PKEY *pkey)
-{
-    return EVP_PKEY_CTX_new_from_pkey(provider.lib, pkey, NULL);
-}
-
 int pubkey_encrypt_pkcs1(const struct pubkey *k, struct span in, uint8_t *out, size_t *outlen)
 {
     EVP_PKEY_CTX *ctx;
@@ -21,7 +16,7 @@ int pubkey_encrypt_pkcs1(const struct pubkey *k, struct span in, uint8_t *out, s
     if (*outlen < (size_t)EVP_PKEY_get_size(k->pkey)) {
         return ERR_ARG;
     }
-    ctx = ctx_of(k->pkey);
+    ctx = EVP_PKEY_CTX_new_from_pkey(provider.lib, k->pkey, NULL);
     if (!ctx || EVP_PKEY_encrypt_init(ctx) != 1 ||
         EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) != 1 ||
         EVP_PKEY_encrypt(ctx, out, outlen, in.p, in.n) != 1) {
@@ -50,7 +45,7 @@ int privkey_decrypt_premaster(struct privkey *k, struct span sealed, uint16_t cl
     /* What is left when the ciphertext is no number below the modulus, or memory is short: the
      * handshake then fails at Finished like with any other garbage. */
     TRY(rand_bytes(out, PREMASTER_RSA));
-    ctx = ctx_of(k->pkey);
+    ctx = EVP_PKEY_CTX_new_from_pkey(k->lib, k->pkey, NULL);
     if (ctx && sealed.n == (size_t)EVP_PKEY_get_size(k->pkey) && EVP_PKEY_decrypt_init(ctx) == 1 &&
         EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_WITH_TLS_PADDING) == 1 &&
         EVP_PKEY_CTX_set_params(ctx, params) == 1 &&

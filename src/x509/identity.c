@@ -60,7 +60,7 @@ static struct span key_block(struct span text)
     return pem ? span_of(NULL, 0) : text;
 }
 
-static int belongs(const struct cert *c, const struct privkey *key)
+static int belongs(const struct cert *c, struct privkey *key)
 {
     struct pubkey *pub = NULL;
     int rc = cert_pubkey(c, &pub);
@@ -117,32 +117,68 @@ static int keep_certs(struct identity *id, const struct buf *ders, const size_t 
     return 0;
 }
 
-int identity_from_bytes(struct identity **out, struct span certs, struct span key, const char *pass,
-                        struct error *err)
+/* A PKCS#12 file begins with its version, which is 3: neither a certificate nor a key does. BER of
+ * any length form (RFC 7292 section 4). */
+bool bytes_are_pkcs12(struct span bytes)
 {
-    struct identity *id = mem_zalloc(sizeof *id);
-    struct buf ders = { 0 };
-    size_t ends[CHAIN_MAX_CERTS], n;
-    int rc;
+    size_t at = 2;
+
+    if (bytes.n < 2 || bytes.p[0] != 0x30) {
+        return false;
+    }
+    at += bytes.p[1] > 0x80 ? bytes.p[1] & 0x7fu : 0;
+    return at < bytes.n && bytes.n - at >= 3 && memcmp(bytes.p + at, "\x02\x01\x03", 3) == 0;
+}
+
+int key_from_bytes(struct privkey **out, struct span bytes, const char *pass, struct error *err)
+{
+    struct buf key = { .secret = true }, certs = { 0 };
+    int rc = 0;
 
     *out = NULL;
-    if (!id) {
-        return FAIL(err, ERR_MEM, "out of memory");
+    if (bytes_are_pkcs12(bytes)) {
+        rc = pkcs12_load(bytes, pass, &key, &certs, err);
+        bytes = buf_span(&key);
     }
-    id->refs = 1;
-    rc = collect(certs, &ders, ends, &n, err);
+    if (rc == 0) {
+        bytes = key_block(bytes);
+        rc = bytes.n ? privkey_load(out, bytes, pass, err)
+                     : FAIL(err, ERR_PARSE, "no private key in it");
+    }
+    buf_free(&key);
+    buf_free(&certs);
+    return rc;
+}
+
+int identity_from_key(struct identity **out, struct span certs, struct privkey *key,
+                      const char *pass, struct error *err)
+{
+    struct identity *id = mem_zalloc(sizeof *id);
+    struct buf ders = { 0 }, text = { 0 }, unused = { .secret = true };
+    size_t ends[CHAIN_MAX_CERTS], n;
+    int rc = id ? 0 : ERR_MEM;
+
+    *out = NULL;
+    if (rc == 0) {
+        id->refs = 1;
+        id->key = privkey_ref(key);
+    }
+    if (rc == 0 && bytes_are_pkcs12(certs)) {
+        rc = pkcs12_load(certs, pass, &unused, &text, err);
+        certs = buf_span(&text);
+    }
+    if (rc == 0) {
+        rc = collect(certs, &ders, ends, &n, err);
+    }
     if (rc == 0) {
         rc = keep_certs(id, &ders, ends, n);
-    }
-    buf_free(&ders);
-    if (rc == 0) {
-        key = key_block(key.n ? key : certs);
-        rc = key.n ? privkey_load(&id->key, key, pass, err)
-                   : FAIL(err, ERR_PARSE, "no private key in it");
     }
     if (rc == 0) {
         rc = put_leaf_first(id, err);
     }
+    buf_free(&unused);
+    buf_free(&text);
+    buf_free(&ders);
     if (rc < 0) {
         identity_unref(id);
         return FAIL(err, rc, "%s", error_name(rc));
@@ -151,30 +187,19 @@ int identity_from_bytes(struct identity **out, struct span certs, struct span ke
     return 0;
 }
 
-int identity_from_files(struct identity **out, const char *certs, const char *key, const char *pass,
+int identity_from_bytes(struct identity **out, struct span certs, struct span key, const char *pass,
                         struct error *err)
 {
-    struct buf cert_bytes = { .secret = true }, key_bytes = { .secret = true };
-    bool apart = key && strcmp(key, certs) != 0;
-    struct error why;
+    struct privkey *k;
     int rc;
 
     *out = NULL;
-    error_clear(&why);
-    rc = file_read(certs, &cert_bytes, err);
-    if (rc == 0 && apart) {
-        rc = file_read(key, &key_bytes, err);
-    }
+    rc = key_from_bytes(&k, key.n ? key : certs, pass, err);
     if (rc == 0) {
-        rc = identity_from_bytes(out, buf_span(&cert_bytes), buf_span(&key_bytes), pass, &why);
+        rc = identity_from_key(out, certs, k, pass, err);
     }
-    if (rc < 0 && why.code) {
-        (void)FAIL(err, rc, "%.60s%s%.60s: %s", certs, apart ? ", " : "", apart ? key : "",
-                   why.text);
-    }
-    buf_free(&key_bytes);
-    buf_free(&cert_bytes);
-    return rc;
+    privkey_unref(k);
+    return rc < 0 ? FAIL(err, rc, "%s", error_name(rc)) : 0;
 }
 
 int identity_from_leaf(struct identity **out, struct span der)

@@ -91,6 +91,14 @@ void chain_cache_put(const struct chain_query *q, const struct cert *certs, size
 /* The key of a certificate that has .anchor: made once, kept with the anchor. */
 int trust_key(const struct cert *c, const struct pubkey **key) MUST_CHECK;
 
+/* ---- identity.c ---- */
+bool bytes_are_pkcs12(struct span bytes);
+int key_from_bytes(struct privkey **out, struct span bytes, const char *pass,
+                   struct error *err) MUST_CHECK;
+/* With a key of its own; pass: for certs. */
+int identity_from_key(struct identity **out, struct span certs, struct privkey *key,
+                      const char *pass, struct error *err) MUST_CHECK;
+
 /* ---- files.c ---- */
 /* Files, or what is in a directory: calls add for the bytes of each. The sum of what it returned,
  * or the first error (a directory: only ERR_MEM). */

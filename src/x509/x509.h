@@ -212,10 +212,42 @@ struct identity {
     struct privkey *key;
     uint8_t *mem; /* what certs point into */
 };
-/* PEM (leaf first, then intermediates) or DER; the key may be in the same bytes. ERR_MISMATCH when
- * the key does not belong to the leaf. */
+/* certs: PEM (leaf first, then intermediates), DER or PKCS#12; key: PEM or DER of PKCS#8, PKCS#1 or
+ * SEC1, encrypted or not, or PKCS#12; none: it is in certs as well. ERR_MISMATCH when the key does
+ * not belong to any of the certificates; ERR_PASSPHRASE. */
 int identity_from_bytes(struct identity **out, struct span certs, struct span key, const char *pass,
                         struct error *err) MUST_CHECK;
+
+/* What opens an encrypted key or PKCS#12 file, or the PIN of a token: the first of these that is
+ * set. fn and file are turned to only when something is encrypted, once for each identity. Nobody
+ * is ever asked on a terminal. */
+#define PASSPHRASE_MAX 1024 /* with the NUL */
+struct passphrase {
+    const char *text; /* the caller's, and the caller's to wipe */
+    /* Puts the passphrase of `what` (a file or URI, for people) into out; returns its length, less
+     * than size, or negative: there is none. */
+    int (*fn)(void *arg, const char *what, char *out, size_t size);
+    void *arg;
+    const char *file; /* its first line, without the line end */
+};
+/* Where an identity comes from. Both are paths of files, or URIs: "file:/etc/tls/a.p12", or one of
+ * a token that a provider of libcrypto opens: "pkcs11:token=tls;object=web", "handle:0x81000001". A
+ * path that looks like a URI has to begin with "./" or "/". */
+struct identity_source {
+    const char *certs;
+    const char *key; /* NULL: in certs */
+    struct passphrase pass;
+    /* The provider for URIs of tokens: a name that libcrypto finds (in OPENSSL_MODULES or its own
+     * directory), or the path of its module. NULL: "pkcs11" for pkcs11:, "tpm2" for handle:. It is
+     * loaded into a library context of its own without openssl.cnf; what it has to know is in its
+     * environment (PKCS11_PROVIDER_MODULE, TPM2OPENSSL_TCTI). */
+    const char *provider;
+};
+/* As identity_from_bytes(), and ERR_FILE, ERR_UNSUPPORTED (no such provider). The sentence says
+ * which file. */
+int identity_load(struct identity **out, const struct identity_source *from,
+                  struct error *err) MUST_CHECK;
+/* The same with a passphrase in memory, or none. */
 int identity_from_files(struct identity **out, const char *certs, const char *key, const char *pass,
                         struct error *err) MUST_CHECK;
 /* One without a key, which says nothing but which certificate it is. ERR_PARSE, ERR_MEM. */
