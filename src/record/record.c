@@ -113,7 +113,7 @@ static int half_make(struct rec_half *h, const struct rec_keys *k, bool seal)
                             .mac = (uint8_t)k->mac,
                             .etm = k->etm,
                             .seal = seal };
-    if (n.key + n.mac_key > sizeof h->secret || n.key == 0) {
+    if (n.key == 0 || n.key > CBC_KEY_MAX || n.mac_key > REC_MAC_KEY_MAX) {
         return ERR_CRYPTO;
     }
     memcpy(h->secret, k->key, n.key);

@@ -48,8 +48,9 @@ extern const struct protection protect_tls13;      /* RFC 8446 section 5.2 */
 extern const struct protection protect_tls12_aead; /* RFC 5246 6.2.3.3, RFC 5288, RFC 7905 */
 extern const struct protection protect_tls12_cbc;  /* RFC 5246 6.2.3.2, RFC 7366 */
 
-/* The key of a cipher, and of its MAC behind it. */
-#define REC_SECRET_MAX (CBC_KEY_MAX + 48)
+/* The key of a cipher, and of its MAC behind it: no suite has a longer one than SHA-384's. */
+#define REC_MAC_KEY_MAX 48
+#define REC_SECRET_MAX  (CBC_KEY_MAX + REC_MAC_KEY_MAX)
 
 struct rec_half {
     const struct protection *protection;
