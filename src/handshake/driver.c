@@ -170,11 +170,14 @@ size_t hs_message_max(unsigned type)
 
 int hs_work_new(struct hs *h)
 {
+    const unsigned facts = h->facts;
+
     hs_end(h);
     h->work = mem_zalloc(sizeof *h->work);
     if (!h->work) {
         return FAIL(h->err, ERR_MEM, "out of memory");
     }
+    h->work->facts_before = facts;
     h->proves = h->facts = 0;
     h->finished_last = h->asked = false;
     return 0;
@@ -254,7 +257,6 @@ int hs_start(struct hs *h, const char *name, const char *sni)
 int hs_restart(struct hs *h, bool resume)
 {
     static const uint8_t request[HS_HEADER] = { HS_HELLO_REQUEST };
-    const unsigned facts = h->facts;
 
     h->may_resume = resume;
     if (h->set->role == TLS_SERVER) { /* not part of any transcript (RFC 5246 section 7.4.1.1) */
@@ -263,7 +265,6 @@ int hs_restart(struct hs *h, bool resume)
     }
     h->renegotiating = true;
     TRY(hs_work_new(h));
-    h->work->facts_before = facts;
     h->state = C_WAIT_SH;
     return hs_client_begin(h);
 }

@@ -119,7 +119,7 @@ struct hs_work {
     struct tls_session *psk;
     const struct ext_psk *external; /* the one in use */
     struct tls_session *aside;      /* client: not to be offered; ours again if it is refused */
-    unsigned facts_before;          /* likewise */
+    unsigned facts_before;          /* of the handshake before, until this one is complete */
     bool psk_chosen;                /* client: by the server */
     bool offers_dhe, offers_ke, offers_modes; /* server: psk_key_exchange_modes */
     bool alone;                               /* server: the key, without an exchange */

@@ -176,18 +176,16 @@ int post13_on_key_update(struct hs *h, struct rd *body)
 /* ---- authentication (section 4.6.2) ---- */
 int post13_begin(struct hs *h)
 {
-    /* What a client knows of its server stays; a server begins without any proof (threat 3), but
-     * knows how the connection began. */
-    unsigned facts =
-        h->facts & (h->set->role == TLS_CLIENT ? ~0U : (unsigned)(FACT_RESUMED | FACT_PSK));
-    bool last = h->finished_last;
+    const bool client = h->set->role == TLS_CLIENT, last = h->finished_last;
 
     if (!h->post || !h->post->transcript) {
         return FAIL(h->err, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE),
                     "post-handshake authentication was not offered");
     }
     TRY(hs_work_new(h));
-    h->facts = facts;
+    /* What a client knows of its server stays; a server begins without any proof (threat 3), but
+     * knows how the connection began. */
+    h->facts = h->work->facts_before & (client ? ~0U : (unsigned)(FACT_RESUMED | FACT_PSK));
     h->finished_last = last;
     h->work->transcript.id = h->suite->hash;
     h->work->transcript.hash = hash_copy(h->post->transcript);

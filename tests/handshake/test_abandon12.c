@@ -71,6 +71,31 @@ static void test_refused(void **state)
     }
 }
 
+/* A server that asked for one itself and then does not want it. */
+static void test_asked_and_refused(void **state)
+{
+    (void)state;
+    for (int cached = 0; cached < 2; cached++) {
+        struct pair_params q = usual(cached);
+        struct pair *p = resumed_pair(&q);
+        struct tls_session *before = tls_session(p->c.t), *after;
+
+        assert_int_equal(tls_rehandshake(p->s.t, NULL, false), 0);
+        end_give(&p->c, wire, end_take(&p->s, wire));
+        assert_true(end_take(&p->c, wire) > 0); /* its hello, lost on the way */
+        atomic_fetch_or(&p->s.t->notes, NOTE_REFUSE);
+        end_give(&p->c, wire, end_take(&p->s, wire));
+        assert_true(p->c.rc == 0 && p->c.warned == 1);
+        assert_true(is_resumed(&p->c));
+        after = tls_session(p->c.t);
+        assert_ptr_equal(before, after);
+        session_unref(before);
+        session_unref(after);
+        end_talk(&p->s, &p->c, "pong", 4);
+        pair_free(p);
+    }
+}
+
 /* One that comes about without resuming has a session of its own. */
 static void test_not_refused(void **state)
 {
@@ -159,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_asked_and_refused),
         cmocka_unit_test(test_not_refused),
         cmocka_unit_test(test_full_one_refused),
         cmocka_unit_test(test_behind_close_notify),
