@@ -107,6 +107,9 @@ static int host_send(void *ctx, struct span message)
     if (is_silent(t)) {
         return 0;
     }
+    if (engine_status(t) & ST_CLOSED) { /* keys may be new since then: nothing goes out, either */
+        return ERR_CLOSED;
+    }
     t->spoke = true;
     return buf_append(&t->flight, message.p, message.n);
 }

@@ -224,6 +224,34 @@ static void test_alerts_of_the_client(void **state)
     session_unref(q.resume);
 }
 
+/* Who has said close_notify says nothing behind it (section 6.1), whatever the server answers. */
+static void test_client_closed_early(void **state)
+{
+    static uint8_t last[WIRE_MAX];
+    struct pair_params q = ready();
+
+    (void)state;
+    for (int answer = 0; answer < 3; answer++) { /* accepted, rejected, HelloRetryRequest */
+        struct pair_params r = q;
+        struct pair *p;
+        size_t n;
+
+        r.max_early = answer == 1 ? 0 : q.max_early;
+        r.client_groups[0] = 29;
+        r.client_groups[1] = r.server_groups[0] = answer == 2 ? 23 : 0;
+        p = early_given(&r, 10);
+        n = end_take(&p->s, wire);
+        assert_int_equal(tls_close(p->c.t), 0);
+        assert_true(end_take(&p->c, last) > 0);
+        end_give(&p->c, wire, n);
+        assert_int_equal(end_take(&p->c, wire), 0);
+        assert_int_equal(p->c.rc, ERR_CLOSED);
+        assert_false(tls_can_seal(p->c.t));
+        pair_free(p);
+    }
+    session_unref(q.resume);
+}
+
 static void test_alerts_of_the_server(void **state)
 {
     struct pair_params q = ready();
@@ -256,6 +284,7 @@ int main(void)
         cmocka_unit_test(threat_33_client_refuses),  cmocka_unit_test(test_client_another_key),
         cmocka_unit_test(test_client_old_server),    cmocka_unit_test(test_client_worn_keys),
         cmocka_unit_test(test_alerts_of_the_client), cmocka_unit_test(test_alerts_of_the_server),
+        cmocka_unit_test(test_client_closed_early),
     };
 
     return cmocka_run_group_tests(tests, early_make, resume_drop);
