@@ -322,8 +322,10 @@ def s_server_begins(room):
 
 
 def ours_begins(room):
-    """Full, resumed, with another suite, with new keys; data goes on in both directions while it happens. s_client may
-    wait for data of ours when a handshake is over, and does not look at its input meanwhile: it gets some."""
+    """Full, resumed, with another suite, with new keys; data goes on in both directions while it happens, but not with
+    s_client: when it goes on with a handshake because it has something to send, and data of ours comes, it gives up
+    without an alert. So either it sends, or we do. It may wait for data of ours when a handshake is over, and does not
+    look at its input meanwhile: it gets some."""
     certificates(room)
     port, p = s_server(room, "-client_renegotiation")
     q = client(room, port, "-s", "0xc02b", *keys(room, "client", "-K", "-Q"))
@@ -346,17 +348,20 @@ def ours_begins(room):
     p = s_client(room, port)
     both_ways(p, ours)
     shook(ours)
-    for i, (line, fields) in enumerate((("!R", {"resumed": 1}), ("!F", {"resumed": 0}),
-                                        ("!K", {"resumed": 0}))):
+    for i, (line, fields) in enumerate((("!R", {"resumed": 1}), ("!F", {"resumed": 0}), ("!K", {"resumed": 0}))):
         feed(p, DATA)
-        feed(ours, BACK + line.encode() + b"\n" + BACK)
-        need(read(p, 2 * len(BACK)) == 2 * BACK, "other bytes to s_client")
-        shook(ours, handshakes=2 + i, **fields)
+        feed(ours, BACK + line.encode() + b"\n")
+        need(read(p, len(BACK)) == BACK, "other bytes to s_client")
+        shook(ours, handshakes=2 + 2 * i, **fields)
         talk(ours, p, LAST)
         need(read(ours, len(DATA)) == DATA, "other bytes from s_client")
+        feed(ours, line.encode() + b"\n" + BACK)
+        need(read(p, len(BACK)) == BACK, "other bytes to s_client, behind a HelloRequest")
+        shook(ours, handshakes=3 + 2 * i, **fields)
+        talk(ours, p, LAST)
     need("ECDHE_RSA" in events(ours)[-1]["suite"], f"not with the new keys: {events(ours)[-1]}")
     finish(p)
-    ended(ours, sum_sent=checksum(BACK + (BACK * 2 + LAST) * 3), sum_received=checksum(DATA * 4))
+    ended(ours, sum_sent=checksum(BACK + (BACK + LAST) * 6), sum_received=checksum(DATA * 4))
 
 
 def peer_refuses(room):
