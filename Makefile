@@ -68,12 +68,14 @@ TESTLIB  := $(sort $(wildcard tests/lib/*.c))
 TESTS_C  := $(sort $(wildcard tests/*/test_*.c))
 TESTS_X  := $(sort $(wildcard tests/*/test_*.sh tests/*/test_*.py))
 PEERS_C  := $(sort $(wildcard tests/interop/peer_*.c tests/bogo/shim.c))
+PROVIDERS_C := $(sort $(wildcard tests/*/provider_*.c))
 FUZZERS  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 MANPAGES := $(sort $(wildcard src/*.[1357] shim/*.[1357] preload/*.[1357]))
 
 LIB_OBJS     := $(call obj,$(SRC) $(SHIM))
 TEST_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TESTS_C))
 PEER_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(PEERS_C))
+PROVIDERS    := $(patsubst tests/%.c,$(BUILD)/tests/%.so,$(PROVIDERS_C))
 FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 EXAMPLE_BINS := $(patsubst examples/%.c,$(BUILD)/examples/%,$(EXAMPLES))
 # A few C programs under valgrind as well: it sees uninitialised reads, which the sanitizers do not.
@@ -204,7 +206,15 @@ $(BUILD)/tests/%: $(OBJ)/tests/%.o $(BUILD)/libsleeve-test.a
 	$(say) LINK $@
 	$(Q)$(LD_PROG) -o $@ $^ -lcmocka $(LIBS)
 
-tests: $(TEST_BINS) $(PEER_BINS) $(if $(wildcard tests/demo/relay.c),$(BUILD)/demo/relay)
+# A provider of libcrypto that a test loads.
+$(BUILD)/tests/%.so: $(OBJ)/tests/%.o
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(LD_PROG) -shared -o $@ $< -lcrypto
+
+$(BUILD)/tests/handshake/test_token: | $(BUILD)/tests/handshake/provider_token.so
+
+tests: $(TEST_BINS) $(PEER_BINS) $(PROVIDERS) $(if $(wildcard tests/demo/relay.c),$(BUILD)/demo/relay)
 
 $(BUILD)/demo/relay: $(OBJ)/tests/demo/relay.o
 	@mkdir -p $(@D)
@@ -314,5 +324,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(patsubst %.o,%.d,$(LIB_OBJS) $(call obj,$(PRELOAD) $(LAUNCHER) $(EXAMPLES) $(TESTLIB) $(TESTS_C) $(PEERS_C))) \
+-include $(patsubst %.o,%.d,$(LIB_OBJS) $(call obj,$(PRELOAD) $(LAUNCHER) $(EXAMPLES) $(TESTLIB) $(TESTS_C) $(PEERS_C) $(PROVIDERS_C))) \
     $(wildcard $(FUZZ_OBJ)/*/*.d $(FUZZ_OBJ)/*/*/*.d)

@@ -282,7 +282,7 @@ int privkey_matches(struct privkey *priv, const struct pubkey *pub)
     if (priv->type != pub->type) {
         return ERR_MISMATCH;
     }
-    if (priv->lib != provider.lib) {
+    if (privkey_is_token(priv)) {
         return shows_pair(priv, pub);
     }
     return EVP_PKEY_eq(priv->pkey, pub->pkey) == 1 ? 0 : crypto_fail(ERR_MISMATCH);

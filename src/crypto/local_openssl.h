@@ -79,6 +79,13 @@ struct privkey {
     OSSL_LIB_CTX *lib; /* of the provider that keeps it: another than ours, it stays in there */
     _Atomic(EVP_PKEY_CTX *) idle[SCHEME_COUNT][SIGNERS_KEPT];
 };
+static inline bool privkey_is_token(const struct privkey *k)
+{
+    return k->lib != provider.lib;
+}
+/* Around whatever a token's provider does: nothing in it asks on a terminal. */
+void token_begin(void);
+void token_end(void);
 /* Owns pkey from now on, also when it fails. ERR_MEM, ERR_UNSUPPORTED (not a key we use, or size).
  */
 int privkey_wrap(struct privkey **out, EVP_PKEY *pkey) MUST_CHECK;

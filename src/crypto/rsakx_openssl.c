@@ -45,6 +45,9 @@ int privkey_decrypt_premaster(struct privkey *k, struct span sealed, uint16_t cl
     /* What is left when the ciphertext is no number below the modulus, or memory is short: the
      * handshake then fails at Finished like with any other garbage. */
     TRY(rand_bytes(out, PREMASTER_RSA));
+    if (privkey_is_token(k)) {
+        token_begin();
+    }
     ctx = EVP_PKEY_CTX_new_from_pkey(k->lib, k->pkey, NULL);
     if (ctx && sealed.n == (size_t)EVP_PKEY_get_size(k->pkey) && EVP_PKEY_decrypt_init(ctx) == 1 &&
         EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_WITH_TLS_PADDING) == 1 &&
@@ -53,5 +56,8 @@ int privkey_decrypt_premaster(struct privkey *k, struct span sealed, uint16_t cl
         memcpy(out, opened, PREMASTER_RSA);
     }
     EVP_PKEY_CTX_free(ctx);
+    if (privkey_is_token(k)) {
+        token_end();
+    }
     return crypto_fail(0);
 }

@@ -167,11 +167,27 @@ static void signer_give(struct privkey *k, const struct scheme *s, EVP_PKEY_CTX 
     EVP_PKEY_CTX_free(ctx);
 }
 
-int privkey_sign(struct privkey *k, const struct scheme *s, const struct span *msg, size_t nmsg,
-                 uint8_t *sig, size_t *siglen)
+static int sign_digest(struct privkey *k, const struct scheme *s, const struct span *msg,
+                       size_t nmsg, uint8_t *sig, size_t *siglen)
 {
     uint8_t digest[HASH_MAX];
     EVP_PKEY_CTX *ctx;
+
+    TRY(hash_parts(s->hash, msg, nmsg, digest));
+    ctx = signer_take(k, s);
+    if (!ctx || EVP_PKEY_sign(ctx, sig, siglen, digest, hash_size(s->hash)) != 1) {
+        EVP_PKEY_CTX_free(ctx);
+        return crypto_fail(ERR_CRYPTO);
+    }
+    signer_give(k, s, ctx);
+    return 0;
+}
+
+int privkey_sign(struct privkey *k, const struct scheme *s, const struct span *msg, size_t nmsg,
+                 uint8_t *sig, size_t *siglen)
+{
+    const bool token = privkey_is_token(k);
+    int rc;
 
     /* Before TLS 1.3 ECDSA with some hash says nothing of the curve (RFC 5246 section 7.4.1.4.1).
      */
@@ -181,16 +197,14 @@ int privkey_sign(struct privkey *k, const struct scheme *s, const struct span *m
     if (*siglen < (size_t)EVP_PKEY_get_size(k->pkey)) {
         return ERR_ARG;
     }
-    if (s->kind == SIG_EDDSA) {
-        return sign_whole(k, msg, nmsg, sig, siglen);
-    }
-    TRY(hash_parts(s->hash, msg, nmsg, digest));
     trace(TRACE_CRYPTO, "signing with %s", s->name);
-    ctx = signer_take(k, s);
-    if (!ctx || EVP_PKEY_sign(ctx, sig, siglen, digest, hash_size(s->hash)) != 1) {
-        EVP_PKEY_CTX_free(ctx);
-        return crypto_fail(ERR_CRYPTO);
+    if (token) {
+        token_begin();
     }
-    signer_give(k, s, ctx);
-    return 0;
+    rc = s->kind == SIG_EDDSA ? sign_whole(k, msg, nmsg, sig, siglen)
+                              : sign_digest(k, s, msg, nmsg, sig, siglen);
+    if (token) {
+        token_end();
+    }
+    return rc;
 }

@@ -26,6 +26,8 @@ static struct store {
     OSSL_LIB_CTX *lib;
 } stores[STORES_MAX];
 static size_t nstores;
+static unsigned nquiet; /* calls under way that must not ask */
+static const UI_METHOD *loud;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static OSSL_LIB_CTX *lib_with(const char *name)
@@ -90,7 +92,27 @@ struct pin {
     bool asked;
 };
 
-/* The store asks through this and nothing else, so never on a terminal. */
+/* A provider that is given no PIN, or has to open its token anew in the middle of a signature, asks
+ * on the terminal of the program by what libcrypto has for that, which is the process's. */
+void token_begin(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    if (nquiet++ == 0) {
+        loud = UI_get_default_method();
+        UI_set_default_method(UI_null());
+    }
+    (void)pthread_mutex_unlock(&lock);
+}
+
+void token_end(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    if (--nquiet == 0) {
+        UI_set_default_method(loud);
+    }
+    (void)pthread_mutex_unlock(&lock);
+}
+
 static int give_pin(char *out, int size, int writing, void *arg)
 {
     struct pin *p = arg;
@@ -225,7 +247,9 @@ int store_load(const char *uri, const char *name, const char *pass, struct privk
     } else if (certs && !f.certs) {
         rc = FAIL(err, ERR_MEM, "out of memory");
     } else {
+        token_begin();
         look(&f, lib, uri, key != NULL, &pin);
+        token_end();
         rc = (!key || f.pkey) && (!certs || f.any_cert || key) && f.ok
                  ? hand_on(&f, lib, key, certs, err)
                  : why_not(err, &pin, key != NULL);
