@@ -53,6 +53,29 @@ static EVP_PKEY *from_point(const struct group *g, struct span point)
     return pkey;
 }
 
+/* y, without the sign of x, is below the prime (RFC 8032 sections 5.1.3, 5.2.3), which libcrypto
+ * does not insist on: 2^255 - 19, 2^448 - 2^224 - 1. */
+static bool is_reduced(enum key_type type, struct span point)
+{
+    const bool large = type == KEY_ED448;
+    const size_t top = point.n - 1;
+
+    for (size_t i = top + 1; i-- > 0;) {
+        const uint8_t byte = i == top ? point.p[i] & 0x7f : point.p[i];
+        const uint8_t prime = large ? (i == 28    ? 0xfe
+                                       : i == top ? 0
+                                                  : 0xff)
+                                    : (i == 0     ? 0xed
+                                       : i == top ? 0x7f
+                                                  : 0xff);
+
+        if (byte != prime) {
+            return byte < prime;
+        }
+    }
+    return false;
+}
+
 int pubkey_from_point(struct pubkey **out, enum key_type type, struct span point)
 {
     EVP_PKEY *pkey;
@@ -69,8 +92,9 @@ int pubkey_from_point(struct pubkey **out, enum key_type type, struct span point
          */
         pkey = point.p[0] == 0x04 ? from_point(group_by_id(names[type].group), point) : NULL;
     } else {
-        pkey =
-            EVP_PKEY_new_raw_public_key_ex(provider.lib, names[type].type, NULL, point.p, point.n);
+        pkey = is_reduced(type, point) ? EVP_PKEY_new_raw_public_key_ex(
+                                             provider.lib, names[type].type, NULL, point.p, point.n)
+                                       : NULL;
     }
     return wrap_public(out, type, pkey);
 }

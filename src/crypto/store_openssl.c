@@ -33,9 +33,13 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static OSSL_LIB_CTX *lib_with(const char *name)
 {
     OSSL_LIB_CTX *lib = OSSL_LIB_CTX_new();
+    OSSL_PROVIDER *usual = lib ? OSSL_PROVIDER_load(lib, "default") : NULL;
 
-    if (lib && OSSL_PROVIDER_load(lib, "default") && OSSL_PROVIDER_load(lib, name)) {
+    if (usual && OSSL_PROVIDER_load(lib, name)) {
         return lib;
+    }
+    if (usual) {
+        (void)OSSL_PROVIDER_unload(usual);
     }
     OSSL_LIB_CTX_free(lib);
     return NULL;
