@@ -255,16 +255,16 @@ static const struct ext_row {
     { OID_SPAN("\x2b\x06\x01\x05\x05\x07\x01\x18"), parse_tls_feature },
 };
 
-static const char *parse_one(void *ctx, const struct extension *e)
+static const char *parse_one(void *ctx, struct span oid, bool critical, struct rd value)
 {
     struct cert *c = ctx;
 
     for (size_t i = 0; i < sizeof ext_rows / sizeof *ext_rows; i++) {
-        if (span_eq(e->oid, ext_rows[i].oid)) {
-            return ext_rows[i].parse(c, e->value);
+        if (span_eq(oid, ext_rows[i].oid)) {
+            return ext_rows[i].parse(c, value);
         }
     }
-    c->critical_unknown = c->critical_unknown || e->critical;
+    c->critical_unknown = c->critical_unknown || critical;
     return NULL;
 }
 
@@ -273,35 +273,33 @@ const char *ext_parse(struct cert *c, struct rd extensions)
     return extensions_each(extensions, c, parse_one);
 }
 
-const char *extensions_each(struct rd extensions, void *ctx,
-                            const char *(*fn)(void *ctx, const struct extension *e))
+const char *extensions_each(struct rd extensions, void *ctx, each_extension_fn *fn)
 {
     struct span seen[EXTENSIONS_MAX];
-    struct rd list, ext;
+    struct rd list, ext, value;
     size_t n = 0;
 
     if (!der_get(&extensions, DER_SEQUENCE, &list) || !rd_done(&extensions) || rd_done(&list)) {
         return "its extensions are malformed";
     }
     for (; !rd_done(&list); n++) {
-        struct extension e = { 0 };
+        bool critical = false;
         const char *why;
 
         if (n == EXTENSIONS_MAX) {
             return "it has too many extensions";
         }
-        if (!der_get(&list, DER_SEQUENCE, &ext) || !der_oid(&ext, &e.oid) ||
-            (der_next_is(&ext, DER_BOOLEAN) && !der_bool(&ext, &e.critical)) ||
-            !der_get(&ext, DER_OCTET_STRING, &e.value) || !rd_done(&ext)) {
+        if (!der_get(&list, DER_SEQUENCE, &ext) || !der_oid(&ext, &seen[n]) ||
+            (der_next_is(&ext, DER_BOOLEAN) && !der_bool(&ext, &critical)) ||
+            !der_get(&ext, DER_OCTET_STRING, &value) || !rd_done(&ext)) {
             return "its extensions are malformed";
         }
         for (size_t i = 0; i < n; i++) {
-            if (span_eq(seen[i], e.oid)) {
+            if (span_eq(seen[i], seen[n])) {
                 return "it has the same extension twice"; /* RFC 5280 4.2 */
             }
         }
-        seen[n] = e.oid;
-        why = fn(ctx, &e);
+        why = fn(ctx, seen[n], critical, value);
         if (why) {
             return why;
         }

@@ -14,17 +14,11 @@ enum hash_id hash_parse(struct rd in);
 bool spki_parse(struct cert *c, struct rd spki) MUST_CHECK; /* the contents of one */
 
 /* ---- ext.c ---- */
-/* One extension: the rows of certificates, CRLs and the like have this shape. NULL, or what is
- * wrong with it. */
-struct extension {
-    struct span oid;
-    bool critical;
-    struct rd value;
-};
 #define EXTENSIONS_MAX 64 /* finding doubles is quadratic; real certificates have about ten */
-/* Calls fn for each in the SEQUENCE of extensions; NULL, or the first complaint. */
-const char *extensions_each(struct rd extensions, void *ctx,
-                            const char *(*fn)(void *ctx, const struct extension *e));
+/* Calls fn for each in the SEQUENCE of extensions (of a certificate, a CRL, an entry of one); NULL,
+ * or the first complaint. */
+typedef const char *each_extension_fn(void *ctx, struct span oid, bool critical, struct rd value);
+const char *extensions_each(struct rd extensions, void *ctx, each_extension_fn *fn);
 /* The SEQUENCE of extensions into c. NULL, or what is wrong with them. */
 const char *ext_parse(struct cert *c, struct rd extensions);
 

@@ -101,7 +101,8 @@ static void lower(int *counter, int to)
 
 bool policy_allows(const struct cert *const *path, size_t n, const struct cert **who)
 {
-    int explicit_policy = (int)n + 1, mapping = (int)n + 1, any = (int)n + 1;
+    const int never = (int)n + 1;
+    int explicit_policy = never, mapping = never, any = never;
     struct policies s = { .any = true };
 
     for (size_t i = n; i-- > 0;) { /* from the one below the anchor to the leaf */
