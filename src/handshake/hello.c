@@ -268,6 +268,7 @@ int hello_client_send(struct hs *h)
 
 int hello_client_parse(struct hs *h, struct rd *body, struct client_hello *c)
 {
+    const struct rd whole = *body;
     struct rd inner;
 
     if (!rd_u16(body, &c->version) || !rd_bytes(body, RANDOM_SIZE, &c->random) ||
@@ -279,6 +280,7 @@ int hello_client_parse(struct hs *h, struct rd *body, struct client_hello *c)
     if (c->version == SSL_3_0) { /* appendix D.5: whatever its extensions say */
         return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the client's hello is of SSL 3");
     }
+    c->head = span_of(whole.p, whole.n - body->n);
     c->extensions = *body;
     inner = *body;
     if (!rd_done(body) && (!rd_vec(&inner, 2, &c->extensions) || !rd_done(&inner))) {

@@ -161,6 +161,7 @@ static inline bool group_is_classic(const struct group *g)
 
 /* The hellos of both versions, taken apart (hello.c). */
 struct client_hello {
+    struct span head; /* all in front of the extensions */
     uint16_t version;
     struct span random;
     struct rd session, suites, compression, extensions;

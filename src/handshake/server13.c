@@ -6,14 +6,9 @@
 /* Of all that a second ClientHello must repeat (section 4.1.2, threat 34). */
 static int hello_digest(const struct client_hello *c, uint8_t out[static HASH_MAX])
 {
-    const uint8_t version[] = { (uint8_t)(c->version >> 8), (uint8_t)c->version };
-    struct span part[5 + 2 * MAX_EXTENSIONS] = { { version, sizeof version },
-                                                 c->random,
-                                                 span_of(c->session.p, c->session.n),
-                                                 span_of(c->suites.p, c->suites.n),
-                                                 span_of(c->compression.p, c->compression.n) };
+    struct span part[1 + MAX_EXTENSIONS] = { c->head };
     struct rd block = c->extensions, ext, before;
-    size_t n = 5;
+    size_t n = 1;
     uint16_t id;
 
     for (before = block; rd_u16(&block, &id) && rd_vec(&block, 2, &ext); before = block) {

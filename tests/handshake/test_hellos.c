@@ -352,6 +352,25 @@ static void threat_34_every_byte(void **state)
     assert_true(n > 100);
 }
 
+/* The same bytes, two of which have become a cipher suite. */
+static void threat_34_other_lengths(void **state)
+{
+    struct pair *p = pair_new(&retrying);
+    size_t n = second_hello(p);
+    uint8_t *session = wire + AT_SESSION, tail[2];
+
+    (void)state;
+    assert_int_equal(session[0], 32);
+    session[0] = 30;
+    memcpy(tail, session + 31, 2);
+    memcpy(session + 31, session + 33, 2);
+    less16(session + 31, (size_t)0 - 2);
+    memcpy(session + 33, tail, 2);
+    end_give(&p->s, wire, n);
+    assert_refused(&p->s, ALERT_ILLEGAL_PARAMETER);
+    pair_free(p);
+}
+
 /* Taken as the first, put in again, taken away: whole extensions. */
 static void threat_34_extensions(void **state)
 {
@@ -534,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_peer_without_it),
         cmocka_unit_test(test_signalling_suite),
         cmocka_unit_test(threat_34_every_byte),
+        cmocka_unit_test(threat_34_other_lengths),
         cmocka_unit_test(threat_34_extensions),
         cmocka_unit_test(threat_34_whole_extensions),
         cmocka_unit_test(threat_34_padding_may_come),
