@@ -181,8 +181,8 @@ void pubkey_free(struct pubkey *k);
 
 struct buf;
 struct privkey; /* reference-counted; signing is safe from several threads */
-/* PEM or DER; PKCS#1, SEC1, PKCS#8, encrypted PKCS#8 and legacy PEM encryption. pass may be NULL.
- * ERR_PARSE, ERR_PASSPHRASE, ERR_UNSUPPORTED; the sentence goes to err. */
+/* PEM or DER; PKCS#1, SEC1, PKCS#8, encrypted PKCS#8 (PKCS#5 v1.5, v2) and legacy PEM encryption.
+ * pass may be NULL. ERR_PARSE, ERR_PASSPHRASE, ERR_UNSUPPORTED; the sentence goes to err. */
 int privkey_load(struct privkey **out, struct span bytes, const char *pass,
                  struct error *err) MUST_CHECK;
 /* What libcrypto's store holds at a URI that is not a file's: the first private key, which need not
@@ -211,8 +211,8 @@ int privkey_matches(struct privkey *priv, const struct pubkey *pub) MUST_CHECK;
 /* ---- other containers ---- */
 /* A PKCS#12 file: its private key as PEM (PKCS#8, not encrypted: make the buffer secret) and its
  * certificates as PEM, the key's own first, are appended; x509's identity_from_bytes() takes both.
- * pass may be NULL. ERR_PARSE, ERR_PASSPHRASE, ERR_UNSUPPORTED (a cipher of old, RC2 above all);
- * nothing is appended then, the sentence goes to err. */
+ * pass may be NULL. ERR_PARSE, ERR_PASSPHRASE, ERR_UNSUPPORTED; nothing is appended then, the
+ * sentence goes to err. */
 int pkcs12_load(struct span bytes, const char *pass, struct buf *key, struct buf *certs,
                 struct error *err) MUST_CHECK;
 /* Are these Diffie-Hellman parameters (PKCS#3, PEM or DER) good? *bits: size of the prime.

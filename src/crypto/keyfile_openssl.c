@@ -8,7 +8,7 @@
 #include "crypto/local_openssl.h"
 #include "crypto/memory.h"
 
-struct passphrase {
+struct answer {
     const char *pass;
     bool asked;
 };
@@ -16,7 +16,7 @@ struct passphrase {
 static int give_passphrase(char *out, size_t size, size_t *len, const OSSL_PARAM params[],
                            void *arg)
 {
-    struct passphrase *p = arg;
+    struct answer *p = arg;
     const size_t n = p->pass ? strlen(p->pass) : 0;
 
     (void)params;
@@ -31,12 +31,12 @@ static int give_passphrase(char *out, size_t size, size_t *len, const OSSL_PARAM
 
 /* The first private key in the bytes; blocks that are something else (a certificate) are passed by.
  */
-static EVP_PKEY *decode(struct span bytes, struct passphrase *pass)
+static EVP_PKEY *decode(OSSL_LIB_CTX *lib, struct span bytes, struct answer *pass)
 {
     EVP_PKEY *pkey = NULL;
     BIO *bio = BIO_new_mem_buf(bytes.p, (int)bytes.n);
     OSSL_DECODER_CTX *ctx = OSSL_DECODER_CTX_new_for_pkey(
-        &pkey, NULL, NULL, NULL, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, provider.lib, NULL);
+        &pkey, NULL, NULL, NULL, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, lib, NULL);
     bool ok = bio && ctx && OSSL_DECODER_CTX_set_passphrase_cb(ctx, give_passphrase, pass) == 1;
 
     for (long at = 0; ok && !pkey;) {
@@ -49,6 +49,27 @@ static EVP_PKEY *decode(struct span bytes, struct passphrase *pass)
     }
     OSSL_DECODER_CTX_free(ctx);
     BIO_free(bio);
+    return pkey;
+}
+
+/* The ciphers of PKCS #5 v1.5 (DES, RC2: RFC 8018 section 6.1) are in libcrypto's legacy provider:
+ * only what opens the file is from there, the key then moves to where all others are. */
+static EVP_PKEY *decode_old(struct span bytes, struct answer *pass)
+{
+    OSSL_LIB_CTX *old = lib_with_provider("legacy");
+    EVP_PKEY *there = old ? decode(old, bytes, pass) : NULL, *pkey = NULL;
+    OSSL_ENCODER_CTX *ctx = there ? OSSL_ENCODER_CTX_new_for_pkey(there, EVP_PKEY_KEYPAIR, "DER",
+                                                                  "PrivateKeyInfo", NULL)
+                                  : NULL;
+    unsigned char *der = NULL;
+    size_t n = 0;
+
+    if (ctx && OSSL_ENCODER_to_data(ctx, &der, &n) == 1) {
+        pkey = decode(provider.lib, span_of(der, n), pass);
+    }
+    OPENSSL_clear_free(der, n);
+    OSSL_ENCODER_CTX_free(ctx);
+    EVP_PKEY_free(there);
     return pkey;
 }
 
@@ -79,7 +100,7 @@ static int check_pair(struct privkey *k)
 
 int privkey_load(struct privkey **out, struct span bytes, const char *passphrase, struct error *err)
 {
-    struct passphrase pass = { .pass = passphrase };
+    struct answer pass = { .pass = passphrase };
     EVP_PKEY *pkey;
     int rc;
 
@@ -88,7 +109,10 @@ int privkey_load(struct privkey **out, struct span bytes, const char *passphrase
         return FAIL(err, ERR_PARSE, "the private key is empty");
     }
     (void)ERR_set_mark();
-    pkey = decode(bytes, &pass);
+    pkey = decode(provider.lib, bytes, &pass);
+    if (!pkey && pass.asked && passphrase) {
+        pkey = decode_old(bytes, &pass);
+    }
     (void)ERR_pop_to_mark();
     if (!pkey && crypto_why(ERR_PARSE) == ERR_MEM) {
         return FAIL(err, ERR_MEM, "out of memory");

@@ -83,6 +83,10 @@ static inline bool privkey_is_token(const struct privkey *k)
 {
     return k->lib != provider.lib;
 }
+/* A library context of its own that has this provider beside the default one: a token's, or
+ * libcrypto's "legacy" one for the ciphers of old that key files are in. Lives for ever; NULL: it
+ * cannot be had. */
+OSSL_LIB_CTX *lib_with_provider(const char *name);
 /* Around whatever a token's provider does: nothing in it asks on a terminal. */
 void token_begin(void);
 void token_end(void);

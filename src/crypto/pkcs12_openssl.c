@@ -18,15 +18,16 @@ typedef STACK_OF(PKCS12_SAFEBAG) bags_of;
 typedef STACK_OF(PKCS7) safes_of;
 
 struct contents {
+    OSSL_LIB_CTX *lib; /* whose ciphers open it */
     const char *pass;
     EVP_PKEY *pkey; /* the first private key there is */
     certs_of *certs;
 };
 
-/* In our own library context; only the function that reads from a BIO asks the object for it. */
-static PKCS12 *decode(struct span bytes)
+/* In that library context; only the function that reads from a BIO asks the object for it. */
+static PKCS12 *decode(OSSL_LIB_CTX *lib, struct span bytes)
 {
-    PKCS12 *p12 = PKCS12_init_ex(NID_pkcs7_data, provider.lib, NULL);
+    PKCS12 *p12 = PKCS12_init_ex(NID_pkcs7_data, lib, NULL);
     BIO *bio = BIO_new_mem_buf(bytes.p, (int)bytes.n);
 
     if (!bio || !p12 || !d2i_PKCS12_bio(bio, &p12)) {
@@ -76,7 +77,7 @@ static bool take_bags(struct contents *c, const bags_of *bags)
             ok = take_key(c, PKCS12_SAFEBAG_get0_p8inf(bag));
             break;
         case NID_pkcs8ShroudedKeyBag:
-            info = PKCS12_decrypt_skey_ex(bag, c->pass, -1, provider.lib, NULL);
+            info = PKCS12_decrypt_skey_ex(bag, c->pass, -1, c->lib, NULL);
             ok = take_key(c, info) && info;
             PKCS8_PRIV_KEY_INFO_free(info);
             break;
@@ -148,8 +149,8 @@ static int why_not(struct error *err, const char *pass, bool mac)
     }
     if (cipher) {
         return FAIL(err, ERR_UNSUPPORTED,
-                    "the PKCS#12 file is encrypted with a cipher of old (such as RC2) that is not "
-                    "supported; export it again with AES");
+                    "the PKCS#12 file is encrypted with a cipher of old (such as RC2) that this "
+                    "libcrypto lacks; export it again with AES");
     }
     if (passphrase) {
         return FAIL(err, ERR_PASSPHRASE,
@@ -254,20 +255,18 @@ static int append(struct contents *c, struct buf *key, struct buf *certs, struct
     return rc < 0 ? error_set(err, rc, __func__, "%s", error_name(rc)) : 0;
 }
 
-int pkcs12_load(struct span bytes, const char *pass, struct buf *key, struct buf *certs,
-                struct error *err)
+/* Takes the file apart with the ciphers of lib. */
+static int open_with(OSSL_LIB_CTX *lib, struct span bytes, const char *pass, struct buf *key,
+                     struct buf *certs, struct error *err)
 {
-    struct contents c = { .pass = pass };
+    struct contents c = { .lib = lib, .pass = pass };
     bool mac = true;
     PKCS12 *p12;
     int rc;
 
-    if (bytes.n == 0 || bytes.n > INT_MAX) {
-        return FAIL(err, ERR_PARSE, "the PKCS#12 file is empty");
-    }
     ERR_clear_error();
     c.certs = sk_X509_new_null();
-    p12 = c.certs ? decode(bytes) : NULL;
+    p12 = c.certs ? decode(lib, bytes) : NULL;
     if (!c.certs) {
         rc = FAIL(err, ERR_MEM, "%s", error_name(ERR_MEM));
     } else if (!p12 || !(mac = mac_is_right(p12, &c.pass)) || !take_all(&c, p12)) {
@@ -281,4 +280,27 @@ int pkcs12_load(struct span bytes, const char *pass, struct buf *key, struct buf
     EVP_PKEY_free(c.pkey);
     sk_X509_pop_free(c.certs, X509_free);
     return crypto_fail(rc);
+}
+
+int pkcs12_load(struct span bytes, const char *pass, struct buf *key, struct buf *certs,
+                struct error *err)
+{
+    OSSL_LIB_CTX *old;
+    struct error why;
+    int rc;
+
+    if (bytes.n == 0 || bytes.n > INT_MAX) {
+        return FAIL(err, ERR_PARSE, "the PKCS#12 file is empty");
+    }
+    error_clear(&why);
+    rc = open_with(provider.lib, bytes, pass, key, certs, &why);
+    if (rc == ERR_UNSUPPORTED && why.code == rc) {
+        old = lib_with_provider("legacy");
+        (void)crypto_fail(0);
+        if (old) {
+            error_clear(&why);
+            rc = open_with(old, bytes, pass, key, certs, &why);
+        }
+    }
+    return rc < 0 ? FAIL(err, rc, "%s", why.text[0] ? why.text : error_name(rc)) : 0;
 }

@@ -30,7 +30,7 @@ static unsigned nquiet; /* calls under way that must not ask */
 static const UI_METHOD *loud;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static OSSL_LIB_CTX *lib_with(const char *name)
+static OSSL_LIB_CTX *make_lib(const char *name)
 {
     OSSL_LIB_CTX *lib = OSSL_LIB_CTX_new();
     OSSL_PROVIDER *usual = lib ? OSSL_PROVIDER_load(lib, "default") : NULL;
@@ -56,7 +56,7 @@ static OSSL_LIB_CTX *find_or_load(const char *name)
         }
     }
     copy = nstores < STORES_MAX ? mem_strdup(name) : NULL;
-    lib = copy ? lib_with(name) : NULL;
+    lib = copy ? make_lib(name) : NULL;
     if (lib) {
         stores[nstores++] = (struct store){ copy, lib };
     } else {
@@ -65,7 +65,7 @@ static OSSL_LIB_CTX *find_or_load(const char *name)
     return lib;
 }
 
-static OSSL_LIB_CTX *lib_of(const char *name)
+OSSL_LIB_CTX *lib_with_provider(const char *name)
 {
     OSSL_LIB_CTX *lib;
 
@@ -244,7 +244,7 @@ int store_load(const char *uri, const char *name, const char *pass, struct privk
                     "to be named");
     }
     (void)ERR_set_mark();
-    lib = lib_of(name);
+    lib = lib_with_provider(name);
     f.certs = certs ? BIO_new(BIO_s_mem()) : NULL;
     if (!lib) {
         rc = FAIL(err, ERR_UNSUPPORTED, "libcrypto's provider \"%.60s\" cannot be loaded", name);

@@ -280,7 +280,7 @@ static void old_cipher(void **state)
 {
     OSSL_PROVIDER *usual = OSSL_PROVIDER_load(NULL, "default");
     OSSL_PROVIDER *legacy = OSSL_PROVIDER_load(NULL, "legacy");
-    char why[160];
+    static const unsigned want[] = { LEAF, CERTS };
     struct buf b;
 
     (void)state;
@@ -291,9 +291,9 @@ static void old_cipher(void **state)
     }
     b = make(keys[LEAF], certs[LEAF], NULL, "pass", NID_pbe_WithSHA1And40BitRC2_CBC);
     OSSL_PROVIDER_unload(legacy);
-    assert_int_equal(refused(buf_span(&b), "pass", why, sizeof why), ERR_UNSUPPORTED);
-    assert_non_null(strstr(why, "RC2"));
+    loads(buf_span(&b), "pass", want);
     assert_int_equal(refused(buf_span(&b), "other", NULL, 0), ERR_PASSPHRASE);
+    assert_int_equal(refused(buf_span(&b), NULL, NULL, 0), ERR_PASSPHRASE);
     buf_free(&b);
     OSSL_PROVIDER_unload(usual);
 }
