@@ -125,8 +125,8 @@ static int ask(const struct passphrase *p, const char *what, char out[static PAS
     }
     n = p->fn(p->arg, what, out, PASSPHRASE_MAX);
     if (n < 0 || n >= PASSPHRASE_MAX) {
-        return FAIL(err, ERR_PASSPHRASE, "%.80s is encrypted and the passphrase callback gave %s",
-                    what, n < 0 ? "none" : "one that is too long");
+        return FAIL(err, ERR_PASSPHRASE, "it is encrypted and the passphrase callback gave %s",
+                    n < 0 ? "none" : "one that is too long");
     }
     out[n] = '\0';
     return 0;
