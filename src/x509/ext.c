@@ -86,7 +86,8 @@ static const char *parse_alt_names(struct cert *c, struct rd in)
     }
     names = seq;
     while (!rd_done(&names)) {
-        if (!der_any(&names, &tag, &name) || !general_name_is_known(tag)) {
+        if (!der_any(&names, &tag, &name) || !general_name_is_known(tag) ||
+            (tag == DER_CONSTRUCTED(4) && !name_is_wellformed(span_of(name.p, name.n)))) {
             return "its alternative names are malformed";
         }
     }
@@ -120,11 +121,13 @@ static const char *parse_subject_key_id(struct cert *c, struct rd in)
 /* Issuer and serial number, its other way to say whose key it was, are not used. */
 static const char *parse_authority_key_id(struct cert *c, struct rd in)
 {
-    struct rd seq, id = rd_of(NULL, 0);
+    struct rd seq, id = rd_of(NULL, 0), unused;
     bool there;
 
     if (!der_get(&in, DER_SEQUENCE, &seq) || !rd_done(&in) ||
-        !der_optional(&seq, DER_CONTEXT(0), &there, &id)) {
+        !der_optional(&seq, DER_CONTEXT(0), &there, &id) ||
+        !der_optional(&seq, DER_CONSTRUCTED(1), &there, &unused) ||
+        !der_optional(&seq, DER_CONTEXT(2), &there, &unused) || !rd_done(&seq)) {
         return "its authority key identifier is malformed";
     }
     c->aki = span_of(id.p, id.n);
@@ -133,16 +136,18 @@ static const char *parse_authority_key_id(struct cert *c, struct rd in)
 
 static const char *parse_policies(struct cert *c, struct rd in)
 {
-    struct rd seq, list, one;
+    struct rd seq, list, one, qualifiers; /* which are for people */
     struct span oid;
+    bool there;
 
     if (!der_get(&in, DER_SEQUENCE, &seq) || !rd_done(&in) || rd_done(&seq)) {
         return "its policies are malformed";
     }
     c->has_policies = true;
     c->policies = span_of(seq.p, seq.n);
-    for (list = seq; !rd_done(&list);) { /* qualifiers are for people */
-        if (!der_get(&list, DER_SEQUENCE, &one) || !der_oid(&one, &oid)) {
+    for (list = seq; !rd_done(&list);) {
+        if (!der_get(&list, DER_SEQUENCE, &one) || !der_oid(&one, &oid) ||
+            !der_optional(&one, DER_SEQUENCE, &there, &qualifiers) || !rd_done(&one)) {
             return "its policies are malformed";
         }
     }
@@ -227,12 +232,21 @@ static const char *parse_tls_feature(struct cert *c, struct rd in)
 
 static const char *parse_crl_points(struct cert *c, struct rd in)
 {
-    struct rd seq;
+    struct rd seq, list, one, part;
+    bool there;
 
     if (!der_get(&in, DER_SEQUENCE, &seq) || !rd_done(&in) || rd_done(&seq)) {
         return "its CRL distribution points are malformed";
     }
     c->crl_points = span_of(seq.p, seq.n); /* crl.c takes them apart */
+    for (list = seq; !rd_done(&list);) {
+        if (!der_get(&list, DER_SEQUENCE, &one) ||
+            !der_optional(&one, DER_CONSTRUCTED(0), &there, &part) ||
+            !der_optional(&one, DER_CONTEXT(1), &there, &part) ||
+            !der_optional(&one, DER_CONSTRUCTED(2), &there, &part) || !rd_done(&one)) {
+            return "its CRL distribution points are malformed";
+        }
+    }
     return NULL;
 }
 

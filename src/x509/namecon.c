@@ -174,8 +174,11 @@ static enum answer email_within(struct span base, struct span name)
         }
         return span_eq(local, base_local) ? YES : UNSURE; /* may be one to their host, or two */
     }
+    if (base.n == 0) {
+        return UNSURE; /* none of the three */
+    }
     if (!take_leading_dot(&base)) {
-        return base.n == 0 || ascii_equal_nocase(host, base) ? YES : NO;
+        return ascii_equal_nocase(host, base) ? YES : NO;
     }
     while (dns_take_label(&host)) {
         if (ascii_equal_nocase(host, base)) {
