@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# The benchmark runs through every row and has figures for Sleeve and libssl in each.
+# The benchmark runs through every row and has figures for Sleeve and libssl in each; so
+# have the chains.
 set -eu
 build=${BUILD:-build}
 dir=$(mktemp -d)
@@ -16,4 +17,8 @@ for peer in libssl sleeve; do
     n=$(awk -F, -v p=$peer '$2 == p && $3 > 0 && $4 > 0 && $5 > 0 && $6 > 0' "$dir/results.csv" | wc -l)
     [ "$n" = 10 ] || { echo "FAIL: $n rows of $peer, not 10"; cat "$dir/out"; exit 1; }
 done
-echo "10 rows"
+for who in libcrypto uncached cached; do
+    n=$(awk -v w=$who 'NF > 2 && $(NF - 2) == w && $(NF - 1) > 0 && $NF > 0' "$dir/out" | wc -l)
+    [ "$n" = 2 ] || { echo "FAIL: $n chains of $who, not 2"; cat "$dir/out"; exit 1; }
+done
+echo "10 rows, 2 chains"

@@ -48,8 +48,12 @@ static inline struct span forge_out(struct wr *w)
 static inline void forge_signature(struct wr *w, size_t mark, int by, enum forge_alg alg, bool flip)
 {
     uint8_t sig[SIG_MAX + 1] = { 0 };
-    size_t n = forge_sign(forge_key(by), span_of(w->p + mark, w->len - mark), sig + 1);
+    size_t n;
 
+    if (forge_change) {
+        forge_change(w, mark);
+    }
+    n = forge_sign(forge_key(by), span_of(w->p + mark, w->len - mark), sig + 1);
     sig[n / 2] = (uint8_t)(sig[n / 2] ^ flip);
     forge_algorithm(w, &(struct forge){ .by = by, .alg = alg });
     der_put(w, DER_BIT_STRING, span_of(sig, n + 1));
