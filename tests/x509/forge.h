@@ -32,6 +32,7 @@ struct forge {
     int key, by;                  /* numbers of keys: its own, and the one that signs */
     int version;                  /* 0: 3 */
     int64_t from, to;             /* 0: a day before NOW, a year behind it */
+    const char *from_as, *to_as;  /* "U" UTCTime or "G" GeneralizedTime, then its text */
     enum forge_ca ca;
     int path_len; /* 1 more than the value; 0: none */
     unsigned ku, eku;
@@ -124,7 +125,7 @@ static inline void forge_general_name(struct wr *w, const char *name, size_t n)
     char text[128], *mask;
     size_t mark = w->len;
 
-    if (n >= sizeof text) {
+    if (n + 4 >= sizeof text) {
         abort();
     }
     memcpy(text, name, n);
@@ -135,6 +136,9 @@ static inline void forge_general_name(struct wr *w, const char *name, size_t n)
     }
     if (strncmp(text, "email:", 6) == 0) {
         der_put(w, DER_CONTEXT(1), span_of(text + 6, n - 6));
+    } else if (strncmp(text, "nul:", 4) == 0) { /* "a.test", NUL, ".x" */
+        (void)memcpy(text + n + 1, ".x", 2);
+        der_put(w, DER_CONTEXT(2), span_of(text + 4, n - 4 + 3));
     } else if (strncmp(text, "uri:", 4) == 0) {
         der_put(w, DER_CONTEXT(6), span_of(text + 4, n - 4));
     } else if (strncmp(text, "dn:", 3) == 0) {
@@ -439,6 +443,16 @@ static inline size_t forge_sign(struct privkey *key, struct span msg, uint8_t si
     abort();
 }
 
+static inline void forge_time(struct wr *w, const char *as, int64_t seconds)
+{
+    if (as) {
+        der_put(w, as[0] == 'U' ? DER_UTC_TIME : DER_GENERALIZED_TIME,
+                span_of(as + 1, strlen(as + 1)));
+    } else {
+        der_put_time(w, seconds);
+    }
+}
+
 /* The certificate in malloc()ed memory. */
 static inline struct span forge_der(const struct forge *f)
 {
@@ -459,8 +473,8 @@ static inline struct span forge_der(const struct forge *f)
     forge_algorithm(&w, f);
     forge_name(&w, f->issuer);
     at = w.len;
-    der_put_time(&w, f->from ? f->from : NOW - DAY);
-    der_put_time(&w, f->to ? f->to : NOW + YEAR);
+    forge_time(&w, f->from_as, f->from ? f->from : NOW - DAY);
+    forge_time(&w, f->to_as, f->to ? f->to : NOW + YEAR);
     der_close(&w, at, DER_SEQUENCE);
     forge_name(&w, f->subject);
     wr_bytes(&w, buf_data(&spki), buf_len(&spki));

@@ -238,7 +238,7 @@ static inline void trial_make(struct trial *t, uint64_t seed, size_t number)
     *t = (struct trial){ 0 };
     chance_seed(seed, number);
     do { /* mostly good ones: of two faults only one is seen */
-        base = &CHOOSE(chain_cases);
+        base = chain_case(chance(CHAIN_CASES));
     } while (base->openssl || (base->verdict != CHAIN_OK && chance(4)) || base->certs[6].at);
     t->k = *base;
     (void)snprintf(t->story, sizeof t->story, "%s", base->name);
