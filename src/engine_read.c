@@ -108,6 +108,32 @@ static void take_limits(struct tls *t)
     }
 }
 
+/* Behind the messages of a record: what we answer goes out, and a handshake may be complete. */
+static int conclude(struct tls *t, bool was)
+{
+    if (t->spoke) { /* else the flight is the write half's to look at */
+        int rc = engine_flush(t);
+
+        t->spoke = false;
+        if (rc < 0) {
+            return engine_fail(t, rc, __func__, "the handshake flight could not be sealed");
+        }
+    }
+    if (hs_half_open(&t->hs)) {
+        engine_status_add(t, ST_HALF);
+    }
+    if (!was && hs_connected(&t->hs)) {
+        if (engine_status(t) & ST_CONNECTED) { /* one more without data between (threat 30) */
+            TRY(count_idle(t));
+        } else {
+            t->idle = 0;
+            engine_status_add(t, ST_CONNECTED);
+        }
+        return TLS_EV_DONE;
+    }
+    return TLS_EV_PROGRESS;
+}
+
 /* Whole messages out of the reassembly buffer, one after another. */
 static int run_messages(struct tls *t)
 {
@@ -141,28 +167,7 @@ static int run_messages(struct tls *t)
             TRY(rc);
         }
     }
-    if (t->spoke) { /* else the flight is the write half's to look at */
-        int rc = engine_flush(t);
-
-        t->spoke = false;
-
-        if (rc < 0) {
-            return engine_fail(t, rc, __func__, "the handshake flight could not be sealed");
-        }
-    }
-    if (hs_half_open(&t->hs)) {
-        engine_status_add(t, ST_HALF);
-    }
-    if (!was && hs_connected(&t->hs)) {
-        if (engine_status(t) & ST_CONNECTED) { /* one more without data between (threat 30) */
-            TRY(count_idle(t));
-        } else {
-            t->idle = 0;
-            engine_status_add(t, ST_CONNECTED);
-        }
-        return TLS_EV_DONE;
-    }
-    return TLS_EV_PROGRESS;
+    return conclude(t, was);
 }
 
 static int take_handshake(struct tls *t, struct span body, struct span rest)
@@ -228,78 +233,91 @@ static bool skip_early(struct tls *t, size_t n)
     return true;
 }
 
+/* 0, or TLS_EV_PROGRESS: it was skipped. */
+static int open_record(struct tls *t, const struct rec_header *head, struct mspan fragment,
+                       struct mspan out, struct rec_opened *o)
+{
+    int rc;
+
+    if (t->rx.protection == &protect_none && head->type == CT_APPLICATION_DATA) {
+        return skip_early(t, head->len) ? TLS_EV_PROGRESS
+                                        : engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE),
+                                                      __func__, "data before any keys");
+    }
+    if (plain_is_legal(t, head->type)) {
+        if (head->type == CT_HANDSHAKE) { /* a second ClientHello: no early data comes behind it */
+            t->skip = 0;
+        }
+        *o = (struct rec_opened){ head->type, span_of(fragment.p, fragment.n), { NULL, 0 } };
+        return 0;
+    }
+    rc = rec_open(&t->rx, head->type, fragment, out, o);
+    /* A client that was refused its early data may still be sending it. */
+    if (rc == TLS_ALERT(ALERT_BAD_RECORD_MAC) && skip_early(t, head->len)) {
+        return TLS_EV_PROGRESS;
+    }
+    if (rc < 0) {
+        return engine_fail(t, rc, __func__,
+                           rc == TLS_ALERT(ALERT_BAD_RECORD_MAC) ? "a record is forged or damaged"
+                           : IS_TLS_ALERT(rc)                    ? "a record is not legal here"
+                                                                 : error_name(rc));
+    }
+    t->skip = 0;
+    return 0;
+}
+
+/* What its limit is for: padding and type, too, under a record_size_limit of TLS 1.3 (RFC 8449
+ * section 4). */
+static size_t limited_size(const struct tls *t, const struct rec_header *head,
+                           const struct rec_opened *o)
+{
+    bool padded = t->rx.protection->hides_type && head->type == CT_APPLICATION_DATA;
+
+    return t->hs.recv_limit && padded ? head->len - (size_t)AEAD_TAG - 1 : o->plain.n + o->rest.n;
+}
+
+static int take_content(struct tls *t, uint8_t outer, const struct rec_opened *o, struct tls_in *in)
+{
+    switch (o->type) {
+    case CT_APPLICATION_DATA:
+        return take_data(t, in, o);
+    case CT_HANDSHAKE:
+        return take_handshake(t, o->plain, o->rest);
+    case CT_ALERT:
+        return take_alert(t, o, in);
+    case CT_CHANGE_CIPHER_SPEC:
+        /* Inside a sealed record it is no such thing (section 5). */
+        return outer == CT_CHANGE_CIPHER_SPEC
+                   ? take_ccs(t, o->plain)
+                   : engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
+                                 "a sealed change_cipher_spec");
+    default:
+        return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
+                           "unknown content type");
+    }
+}
+
 static int take_record(struct tls *t, const struct rec_header *head, struct tls_in *in)
 {
     struct mspan fragment = { in->data + REC_HEADER, head->len };
     struct mspan out = { in->out, in->room };
-    struct rec_opened o = { head->type, span_of(fragment.p, fragment.n), { NULL, 0 } };
-    size_t counted = 0; /* what counts as content, when it is more than that */
-    int rc;
+    struct rec_opened o;
+    int rc = open_record(t, head, fragment, out, &o);
 
-    if (t->rx.protection == &protect_none && head->type == CT_APPLICATION_DATA &&
-        skip_early(t, head->len)) {
-        return TLS_EV_PROGRESS;
+    if (rc != 0) {
+        return rc;
     }
-    if (t->rx.protection == &protect_none && head->type == CT_HANDSHAKE) {
-        t->skip = 0; /* a second ClientHello: no more of it will come */
-    }
-    if (!plain_is_legal(t, head->type)) {
-        /* A client that was refused its early data may still be sending it: keep the record. */
-        rc = rec_open(&t->rx, head->type, fragment, out, &o);
-        if (rc == TLS_ALERT(ALERT_BAD_RECORD_MAC) && skip_early(t, head->len)) {
-            return TLS_EV_PROGRESS;
-        }
-        if (rc < 0) {
-            return engine_fail(t, rc, __func__,
-                               rc == TLS_ALERT(ALERT_BAD_RECORD_MAC)
-                                   ? "a record is forged or damaged"
-                               : IS_TLS_ALERT(rc) ? "a record is not legal here"
-                                                  : error_name(rc));
-        }
-        t->skip = 0;
-        if (t->hs.recv_limit &&
-            t->rx.protection->hides_type) { /* RFC 8449 section 4: padding too */
-            counted = head->len - (size_t)AEAD_TAG - 1;
-        }
-    } else if (head->type == CT_APPLICATION_DATA) {
-        return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
-                           "data before any keys");
-    }
-    counted = counted ? counted : o.plain.n + o.rest.n;
-    if (counted > t->rx_max) { /* RFC 6066 section 4, RFC 8449 section 4 */
+    if (limited_size(t, head, &o) > t->rx_max) { /* RFC 6066 section 4, RFC 8449 section 4 */
         rc = engine_fail(t, TLS_ALERT(ALERT_RECORD_OVERFLOW), __func__,
                          "a record is longer than was agreed");
     } else if (buf_len(&t->message) && o.type != CT_HANDSHAKE) { /* threat 9 */
         rc = engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                          "a record of another type inside a handshake message");
     } else {
-        switch (o.type) {
-        case CT_APPLICATION_DATA:
-            rc = take_data(t, in, &o);
-            if (rc >= 0) {
-                return rc;
-            }
-            break;
-        case CT_HANDSHAKE:
-            rc = take_handshake(t, o.plain, o.rest);
-            break;
-        case CT_ALERT:
-            rc = take_alert(t, &o, in);
-            break;
-        case CT_CHANGE_CIPHER_SPEC:
-            /* Inside a sealed record it is no such thing (section 5). */
-            rc = head->type == CT_CHANGE_CIPHER_SPEC
-                     ? take_ccs(t, o.plain)
-                     : engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
-                                   "a sealed change_cipher_spec");
-            break;
-        default:
-            rc = engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
-                             "unknown content type");
-        }
+        rc = take_content(t, head->type, &o, in);
     }
-    if (in->out && in->room) { /* opened into the caller's buffer, but not for it */
-        wipe(in->out, in->room < head->len ? in->room : head->len);
+    if (rc != TLS_EV_DATA && rc != TLS_EV_EARLY_DATA && in->out && in->room) {
+        wipe(in->out, in->room < head->len ? in->room : head->len); /* it was not for the caller */
     }
     return rc;
 }
