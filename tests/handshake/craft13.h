@@ -1,28 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* Messages of TLS 1.3 changed on their way: extensions put in, taken out and replaced in any of
- * them, and a server's flight given to its client one message after another. */
+ * them. */
 #ifndef TESTS_HANDSHAKE_CRAFT13_H
 #define TESTS_HANDSHAKE_CRAFT13_H
-#include "tests/handshake/pair.h"
+#include "tests/handshake/must.h"
 
-/* ---- one message with a block of extensions ---- */
+/* One message with a block of extensions. */
 struct craft {
     uint8_t m[90000];
     size_t n;    /* of the message */
     size_t ext;  /* where the length of the block stands; its end is that of the message */
     size_t list; /* Certificate: where the length of its list stands; else 0 */
 };
-
-static inline void put16(uint8_t *p, size_t v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-
-static inline size_t get16(const uint8_t *p)
-{
-    return (size_t)p[0] << 8 | p[1];
-}
 
 static inline void craft_lengths(struct craft *c)
 {
@@ -188,60 +177,5 @@ static inline void craft_retry(struct craft *c, const struct end *client, unsign
     c->n = w.len + 2;
     craft_lengths(c);
     craft_add(c, EXT_SUPPORTED_VERSIONS, "\3\4", 2);
-}
-
-/* ---- a server's flight ---- */
-struct flight {
-    struct pair *p;
-    struct hand seal;
-    uint8_t m[WIRE_MAX];
-    size_t n, at;
-};
-
-/* The server has answered; its client has read nothing yet. */
-static inline void flight_begin(struct flight *f, const struct pair_params *q)
-{
-    static uint8_t wire[WIRE_MAX];
-    struct hand open;
-    size_t n, clear;
-
-    f->p = pair_new(q);
-    end_give(&f->p->s, wire, end_take(&f->p->c, wire));
-    assert_int_equal(f->p->s.rc, 0);
-    n = end_take(&f->p->s, wire);
-    open = hand_new(f->p, SECRET_SH, false);
-    f->n = flight_open(&open, wire, n, f->m, &clear);
-    f->at = 0;
-    f->seal = hand_new(f->p, SECRET_SH, true);
-    hand_free(&open);
-}
-
-static inline void flight_give(struct flight *f, const uint8_t *m, size_t n)
-{
-    if (f->at == 0) {
-        give_clear(&f->p->c, CT_HANDSHAKE, m, n);
-    } else {
-        hand_give(&f->seal, &f->p->c, CT_HANDSHAKE, m, n);
-    }
-    f->at += message_size(f->m + f->at);
-}
-
-/* As they are, up to the first of that type, which is returned. */
-static inline const uint8_t *flight_until(struct flight *f, unsigned type)
-{
-    while (f->m[f->at] != type) {
-        const uint8_t *m = f->m + f->at;
-
-        flight_give(f, m, message_size(m));
-        assert_int_equal(f->p->c.rc, 0);
-        assert_true(f->at < f->n);
-    }
-    return f->m + f->at;
-}
-
-static inline void flight_free(struct flight *f)
-{
-    hand_free(&f->seal);
-    pair_free(f->p);
 }
 #endif

@@ -34,14 +34,6 @@ static inline void another_session(struct pair_params *q)
     q->resume = first(q);
 }
 
-static inline struct tls_info info_of(const struct end *e)
-{
-    struct tls_info i;
-
-    tls_get_info(e->t, &i);
-    return i;
-}
-
 static inline size_t early_seal(struct end *e, const void *p, size_t n, uint8_t *out)
 {
     struct span part = span_of(p, n);

@@ -364,6 +364,14 @@ static inline void end_talk(struct end *from, struct end *to, const void *p, siz
     assert_memory_equal(to->got, p, n);
 }
 
+static inline struct tls_info info_of(const struct end *e)
+{
+    struct tls_info i;
+
+    tls_get_info(e->t, &i);
+    return i;
+}
+
 static inline unsigned end_alert(const struct end *e)
 {
     return tls_error(e->t)->alert_sent;
@@ -505,6 +513,17 @@ static inline size_t flight_open(struct hand *h, const uint8_t *wire, size_t n, 
         }
     }
     return made;
+}
+
+static inline void put16(uint8_t *p, size_t v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+}
+
+static inline size_t get16(const uint8_t *p)
+{
+    return (size_t)p[0] << 8 | p[1];
 }
 
 static inline size_t message_size(const uint8_t *p)

@@ -150,10 +150,7 @@ static inline uint8_t *wire_find(uint8_t *wire, size_t n, const void *what, size
 
 static inline void less16(uint8_t *p, size_t n)
 {
-    size_t v = ((size_t)p[0] << 8 | p[1]) - n;
-
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
+    put16(p, get16(p) - n);
 }
 
 /* Takes an extension out of the ServerHello that begins the first record of a flight. */

@@ -33,22 +33,17 @@ static inline struct pair_params imported(void)
 
 static inline bool by_key(const struct end *e, const char *name)
 {
-    struct tls_info i;
-
-    tls_get_info(e->t, &i);
-    return strcmp(i.psk, name) == 0;
+    return strcmp(info_of(e).psk, name) == 0;
 }
 
 /* Connects by that key, or by certificate (""). */
 static inline struct pair *connects(const struct pair_params *q, const char *name)
 {
     struct pair *p = pair_connected(q);
-    struct tls_info i;
 
     assert_true(by_key(&p->c, name) && by_key(&p->s, name));
-    tls_get_info(p->c.t, &i);
-    assert_int_equal(i.peer_cert.n == 0, *name != '\0');
-    assert_string_equal(i.host, *name ? "" : PAIR_HOST);
+    assert_int_equal(info_of(&p->c).peer_cert.n == 0, *name != '\0');
+    assert_string_equal(info_of(&p->c).host, *name ? "" : PAIR_HOST);
     end_talk(&p->c, &p->s, "ping", 4);
     end_talk(&p->s, &p->c, "pong", 4);
     return p;

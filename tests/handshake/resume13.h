@@ -13,10 +13,7 @@ static struct ticket_keys *keys;
 /* ---- helpers ---- */
 static inline bool resumed(const struct end *e)
 {
-    struct tls_info i;
-
-    tls_get_info(e->t, &i);
-    return i.resumed;
+    return info_of(e).resumed;
 }
 
 static inline struct pair_params usual(struct tls_session *s)
@@ -29,12 +26,10 @@ static inline struct tls_session *connect_with(const struct pair_params *q, bool
 {
     struct pair *p = pair_connected(q);
     struct tls_session *s = tls_session(p->c.t);
-    struct tls_info c;
 
     assert_int_equal(resumed(&p->c), want);
     assert_int_equal(resumed(&p->s), want);
-    tls_get_info(p->c.t, &c);
-    assert_true(c.peer_cert.n > 0); /* also of a resumed one */
+    assert_true(info_of(&p->c).peer_cert.n > 0); /* also of a resumed one */
     end_talk(&p->c, &p->s, "ping", 4);
     end_talk(&p->s, &p->c, "pong", 4);
     pair_free(p);

@@ -17,10 +17,7 @@ static struct pair_params usual(bool cached)
 
 static bool is_resumed(const struct end *e)
 {
-    struct tls_info i;
-
-    tls_get_info(e->t, &i);
-    return i.resumed;
+    return info_of(e).resumed;
 }
 
 /* A connection that resumed another one; both know its session. */

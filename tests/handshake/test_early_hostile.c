@@ -315,17 +315,6 @@ static void threat_34_offered_again(void **state)
     session_unref(q.resume);
 }
 
-static void put16(uint8_t *p, size_t n)
-{
-    p[0] = (uint8_t)(n >> 8);
-    p[1] = (uint8_t)n;
-}
-
-static size_t get16(const uint8_t *p)
-{
-    return (size_t)p[0] << 8 | p[1];
-}
-
 /* A key that nobody knows, before the session in the hello: the binder of the second is made anew.
  * Returns the new size. */
 static size_t put_first(uint8_t *hello, size_t n, const struct tls_session *s)

@@ -339,12 +339,6 @@ static struct pair *to_be_spoilt(struct pair_params q, struct found *f, size_t *
     return p;
 }
 
-static void put16(uint8_t *at, uint16_t v)
-{
-    at[0] = (uint8_t)(v >> 8);
-    at[1] = (uint8_t)v;
-}
-
 static void refused(struct pair *p, size_t n, enum alert alert)
 {
     end_give(&p->c, wire, n);

@@ -6,7 +6,8 @@
 
 static uint8_t wire[WIRE_MAX];
 static struct craft a, b, c;
-static struct flight flight;
+static struct stage *stage;
+static uint8_t opened[WIRE_MAX];
 
 /* ---- the table of section 4.2, by hand ---- */
 enum { CH = 1, SH = 2, EE = 4, CT = 8, CR = 16, NST = 32, HRR = 64 };
@@ -123,15 +124,15 @@ static void into_flight(const struct pair_params *q, unsigned id, unsigned type,
 
     craft_take(&p->c, &a); /* what such a client asks for */
     pair_free(p);
-    flight_begin(&flight, q);
-    craft_of(&b, flight_until(&flight, type));
+    stage = lead_client(q);
+    craft_of(&b, stage_until(stage, type));
     if (!craft_find(&b, id)) {
         craft_add(&b, id, "", 0);
-        flight_give(&flight, b.m, b.n);
-        assert_came(&flight.p->c,
+        stage_give(stage, b.m, b.n);
+        assert_came(&stage->p->c,
                     where == CR ? request_alert(id, where) : answer_alert(id, where, &a));
     }
-    flight_free(&flight);
+    stage_free(stage);
 }
 
 static void test_answers(void **state)
@@ -161,8 +162,8 @@ static struct pair *client_certificate(struct craft *m, struct hand *h)
     end_give(&p->c, wire, end_take(&p->s, wire));
     open = hand_new(p, SECRET_CH, false);
     n = end_take(&p->c, wire);
-    (void)flight_open(&open, wire, n, flight.m, &clear);
-    craft_of(m, flight.m);
+    (void)flight_open(&open, wire, n, opened, &clear);
+    craft_of(m, opened);
     assert_int_equal(m->m[0], HS_CERTIFICATE);
     *h = hand_new(p, SECRET_CH, true);
     hand_free(&open);
@@ -205,8 +206,8 @@ static struct pair *fresh_ticket(struct craft *m, struct hand *h)
     assert_true(p->c.done == 1 && p->s.done == 1);
     n = end_take(&p->s, wire);
     open = hand_new(p, SECRET_SA, false);
-    (void)flight_open(&open, wire, n, flight.m, &clear);
-    craft_of(m, flight.m);
+    (void)flight_open(&open, wire, n, opened, &clear);
+    craft_of(m, opened);
     assert_int_equal(m->m[0], HS_NEW_SESSION_TICKET);
     *h = hand_new(p, SECRET_SA, true);
     hand_free(&open);
@@ -280,20 +281,20 @@ static void test_ours(void **state)
         }
     }
     q = rich();
-    flight_begin(&flight, &q);
-    for (size_t at = 0; at < flight.n; at += message_size(flight.m + at)) {
+    stage = lead_client(&q);
+    for (size_t at = 0; at < stage->n; at += message_size(stage->m + at)) {
         static const uint8_t where[] = {
             [HS_SERVER_HELLO] = SH,        [HS_ENCRYPTED_EXTENSIONS] = EE, [HS_CERTIFICATE] = CT,
             [HS_CERTIFICATE_REQUEST] = CR, [HS_CERTIFICATE_VERIFY] = 0,    [HS_FINISHED] = 0
         };
 
-        if (where[flight.m[at]]) {
-            craft_of(&b, flight.m + at);
+        if (where[stage->m[at]]) {
+            craft_of(&b, stage->m + at);
             assert_true(b.n > b.ext + 2);
-            assert_ours(&b, where[flight.m[at]]);
+            assert_ours(&b, where[stage->m[at]]);
         }
     }
-    flight_free(&flight);
+    stage_free(stage);
     p = client_certificate(&b, &h);
     assert_ours(&b, CT);
     hand_free(&h);
@@ -349,8 +350,8 @@ static void test_two_of_a_type(void **state)
     }
     for (unsigned i = 0; i < 3; i++) {
         for (unsigned times = 1; times <= 2; times++) {
-            flight_begin(&flight, &q);
-            craft_of(&b, flight_until(&flight, types[i]));
+            stage = lead_client(&q);
+            craft_of(&b, stage_until(stage, types[i]));
             for (unsigned t = types[i] == HS_CERTIFICATE; t < times; t++) {
                 craft_add(&b,
                           i == 0   ? EXT_SUPPORTED_GROUPS
@@ -358,13 +359,13 @@ static void test_two_of_a_type(void **state)
                                    : EXT_STATUS_REQUEST,
                           i == 0 ? (const void *)"\0\2\0\x1d" : response, i == 0 ? 4 : 5);
             }
-            flight_give(&flight, b.m, b.n);
+            stage_give(stage, b.m, b.n);
             if (times == 1) {
-                assert_int_equal(flight.p->c.rc, 0);
+                assert_int_equal(stage->p->c.rc, 0);
             } else {
-                assert_refused(&flight.p->c, ALERT_ILLEGAL_PARAMETER);
+                assert_refused(&stage->p->c, ALERT_ILLEGAL_PARAMETER);
             }
-            flight_free(&flight);
+            stage_free(stage);
         }
     }
     p = fresh_ticket(&b, &h);
@@ -405,14 +406,14 @@ static void test_nothing_unasked(void **state)
         assert_int_equal(p->s.rc, 0);
         n = end_take(&p->s, wire);
         open = hand_new(p, SECRET_SH, false);
-        n = flight_open(&open, wire, n, flight.m, &clear);
+        n = flight_open(&open, wire, n, opened, &clear);
         hand_free(&open);
-        for (size_t at = 0; at < n; at += message_size(flight.m + at)) {
-            if (flight.m[at] == HS_SERVER_HELLO) {
-                craft_of(&b, flight.m + at);
+        for (size_t at = 0; at < n; at += message_size(opened + at)) {
+            if (opened[at] == HS_SERVER_HELLO) {
+                craft_of(&b, opened + at);
                 assert_int_equal(b.n - b.ext, 2 + 6 + 4 + 4 + 32); /* version, share */
-            } else if (flight.m[at] == HS_ENCRYPTED_EXTENSIONS || flight.m[at] == HS_CERTIFICATE) {
-                craft_of(&b, flight.m + at);
+            } else if (opened[at] == HS_ENCRYPTED_EXTENSIONS || opened[at] == HS_CERTIFICATE) {
+                craft_of(&b, opened + at);
                 assert_int_equal(b.n - b.ext > 2, asks);
             }
         }

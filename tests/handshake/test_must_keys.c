@@ -7,7 +7,7 @@
 #define KEY "0123456789abcdef0123456789abcdef"
 
 static struct craft a, b;
-static struct flight flight;
+static struct stage *stage;
 
 /* Client and server have a key from outside; the server has a certificate as well. */
 static struct pair_params with_key(void)
@@ -82,26 +82,26 @@ static void test_groups_of_server(void **state)
         struct config *c;
         static struct end e;
 
-        flight_begin(&flight, &q);
-        h = &flight.p->c.t->hs;
-        craft_of(&b, flight_until(&flight, HS_ENCRYPTED_EXTENSIONS));
+        stage = lead_client(&q);
+        h = &stage->p->c.t->hs;
+        craft_of(&b, stage_until(stage, HS_ENCRYPTED_EXTENSIONS));
         craft_add(&b, EXT_SUPPORTED_GROUPS, lists[i], 2 + get16((const uint8_t *)lists[i]));
-        flight_give(&flight, b.m, b.n);
-        assert_int_equal(flight.p->c.rc, 0);
+        stage_give(stage, b.m, b.n);
+        assert_int_equal(stage->p->c.rc, 0);
         /* nothing of this connection has changed, nor of the next */
         assert_int_equal(h->group->id, 29);
         for (size_t g = 0; g < SETTINGS_GROUPS; g++) {
             assert_false(h->work->peer_has_group[g]);
         }
         memset(&e, 0, sizeof e);
-        c = config_ref(flight.p->c.t->config);
+        c = config_ref(stage->p->c.t->config);
         assert_int_equal(tls_new(&e.t, c, PAIR_HOST, NULL, NULL, NULL), 0);
         craft_take(&e, &a);
         assert_true(span_eq(craft_body(&a, EXT_SUPPORTED_GROUPS), span_of("\0\4\0\x1d\0\x17", 6)));
         assert_int_equal(get16(craft_body(&a, EXT_KEY_SHARE).p + 2), 29);
         tls_free(e.t);
         config_unref(c);
-        flight_free(&flight);
+        stage_free(stage);
     }
 }
 

@@ -6,7 +6,8 @@
 
 static uint8_t wire[WIRE_MAX];
 static struct craft a, b;
-static struct flight flight;
+static struct stage *stage;
+static uint8_t opened[WIRE_MAX];
 
 /* ---- what is offered ---- */
 /* Of SignatureScheme, without the legacy ones; neither MD5 nor SHA-1 nor SHA-224, nor DSA. */
@@ -46,7 +47,7 @@ static void test_offered(void **state)
         craft_give(&p->s, &a);
         if (i & 1) { /* CertificateRequest of TLS 1.2: types, then schemes */
             size_t n = end_take(&p->s, wire), clear;
-            uint8_t *m = flight.m;
+            uint8_t *m = opened;
 
             n = flight_open(NULL, wire, n, m, &clear);
             m = message_find(m, n, HS_CERTIFICATE_REQUEST);
@@ -55,11 +56,11 @@ static void test_offered(void **state)
         }
         pair_free(p);
         if (!(i & 1)) {
-            flight_begin(&flight, &q);
-            craft_of(&b, flight_until(&flight, HS_CERTIFICATE_REQUEST));
+            stage = lead_client(&q);
+            craft_of(&b, stage_until(stage, HS_CERTIFICATE_REQUEST));
             assert_defined(craft_body(&b, EXT_SIGNATURE_ALGORITHMS), 0);
             assert_defined(craft_body(&b, EXT_SIGNATURE_ALGORITHMS_CERT), 0);
-            flight_free(&flight);
+            stage_free(stage);
         }
     }
 }
@@ -150,10 +151,10 @@ static void test_scheme_and_key(void **state)
             uint8_t m[SIG_MAX + 8];
             struct end *e;
 
-            flight_begin(&flight, NULL);
-            e = &flight.p->c;
-            (void)flight_until(&flight, HS_CERTIFICATE_VERIFY);
-            flight_give(&flight, m, sign(e, pki.server[ID_P256]->key, s, m));
+            stage = lead_client(NULL);
+            e = &stage->p->c;
+            (void)stage_until(stage, HS_CERTIFICATE_VERIFY);
+            stage_give(stage, m, sign(e, pki.server[ID_P256]->key, s, m));
             if (fits13(s->id, types[k])) {
                 assert_int_equal(e->rc, 0);
                 assert_int_equal(e->t->hs.state, C_WAIT_FINISHED);
@@ -161,7 +162,7 @@ static void test_scheme_and_key(void **state)
             } else {
                 assert_refused(e, ALERT_ILLEGAL_PARAMETER);
             }
-            flight_free(&flight);
+            stage_free(stage);
         }
         identity_unref(pki.server[ID_P256]);
     }

@@ -1,105 +1,52 @@
 /* SPDX-License-Identifier: ISC */
 /* Offers to resume that our client does not send, and answers that our server does not give
  * (RFC 8446 sections 4.2.9 to 4.2.11). */
+#include "tests/handshake/craft13.h"
 #include "tests/handshake/resume13.h"
 
 static uint8_t wire[WIRE_MAX];
 
 /* ---- hellos that our client does not send ---- */
-/* The one it does send, in one record, with its extensions as they are to be. */
-struct hello {
-    uint8_t m[20000];
-    size_t n;         /* of the message */
-    size_t ext;       /* where the block of extensions (its length) begins */
-    size_t psk, macs; /* body of pre_shared_key (its length), and its binders */
-};
-
-static void put16(uint8_t *p, size_t v)
+/* The body of pre_shared_key (its length); 0: there is none. And its binders. */
+static size_t psk_at(const struct craft *o)
 {
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
+    size_t at = craft_find(o, EXT_PRE_SHARED_KEY);
+
+    return at ? at + 2 : 0;
 }
 
-static size_t get16(const uint8_t *p)
+static size_t macs_at(const struct craft *o)
 {
-    return (size_t)p[0] << 8 | p[1];
-}
-
-static size_t hello_find(const struct hello *o, unsigned id)
-{
-    for (size_t at = o->ext + 2; at < o->n; at += 4 + get16(o->m + at + 2)) {
-        if (get16(o->m + at) == id) {
-            return at;
-        }
-    }
-    return 0;
-}
-
-static void hello_lengths(struct hello *o)
-{
-    put16(o->m + o->ext, o->n - o->ext - 2);
-    o->m[1] = 0;
-    put16(o->m + 2, o->n - 4);
-}
-
-static void hello_take(struct end *c, struct hello *o)
-{
-    size_t n = end_take(c, wire), at, psk;
-    const uint8_t *r = wire;
-
-    while (r[0] != CT_HANDSHAKE) { /* before a second hello comes change_cipher_spec */
-        r += REC_HEADER + get16(r + 3);
-    }
-    assert_true(n <= sizeof o->m);
-    o->n = get16(r + 3);
-    memcpy(o->m, r + REC_HEADER, o->n);
-    at = 4 + 2 + 32;
-    at += 1 + (size_t)o->m[at];
-    at += 2 + get16(o->m + at);
-    at += 1 + (size_t)o->m[at];
-    o->ext = at;
-    psk = hello_find(o, 41);
-    o->psk = psk ? psk + 2 : 0;
-    o->macs = psk ? psk + 4 + 2 + get16(o->m + psk + 4) : 0;
-}
-
-static void hello_give(struct end *s, const struct hello *o)
-{
-    give_clear(s, CT_HANDSHAKE, o->m, o->n);
+    return psk_at(o) + 2 + 2 + get16(o->m + psk_at(o) + 2);
 }
 
 /* Ends with this pre_shared_key, its binders those of that session. */
-static void hello_set_psk(struct hello *o, const uint8_t *body, size_t n, size_t macs,
+static void hello_set_psk(struct craft *o, const uint8_t *body, size_t n, size_t macs,
                           const struct tls_session *s)
 {
-    size_t at = hello_find(o, 41);
+    size_t at = craft_find(o, EXT_PRE_SHARED_KEY);
     uint8_t digest[HASH_MAX], mac[HASH_MAX];
 
     o->n = at ? at : o->n;
-    put16(o->m + o->n, 41);
-    o->psk = o->n + 2;
-    put16(o->m + o->psk, n);
-    memcpy(o->m + o->psk + 2, body, n);
-    o->n = o->psk + 2 + n;
-    o->macs = o->psk + 2 + macs;
-    hello_lengths(o);
+    macs += o->n + 4;
+    craft_insert(o, o->n, EXT_PRE_SHARED_KEY, body, n);
     if (s) {
-        assert_int_equal(hash_once(HASH_SHA256, o->m, o->macs, digest), 0);
+        assert_int_equal(hash_once(HASH_SHA256, o->m, macs, digest), 0);
         assert_int_equal(
             schedule13_binder(HASH_SHA256, span_of(s->secret, 32), "res binder", digest, mac), 0);
-        for (size_t i = o->macs + 2; i < o->n; i += 33) {
+        for (size_t i = macs + 2; i < o->n; i += 33) {
             memcpy(o->m + i + 1, mac, 32);
         }
     }
 }
 
 /* A server that waits, and the hello that would resume. */
-static struct pair *begin(struct tls_session *s, struct hello *o)
+static struct pair *begin(struct tls_session *s, struct craft *o)
 {
     struct pair_params q = usual(s);
     struct pair *p = pair_new(&q);
 
-    hello_take(&p->c, o);
+    craft_take(&p->c, o);
     return p;
 }
 
@@ -125,25 +72,25 @@ static void test_binder_of_rfc8448(void **state)
 static void threat_34_binder(void **state)
 {
     struct tls_session *s = sha256_session();
-    struct hello o;
+    struct craft o;
     struct pair *p = begin(s, &o);
-    size_t n = o.n, id = o.psk + 2 + 4, age = o.macs - 4;
+    size_t n = o.n, id = psk_at(&o) + 2 + 4, macs = macs_at(&o), age = macs - 4;
 
     (void)state;
-    hello_give(&p->s, &o);
+    craft_give(&p->s, &o);
     assert_true(server_resumes(p));
     pair_free(p);
-    assert_int_equal(n, o.macs + 2 + 1 + 32); /* the binder is the end */
+    assert_int_equal(n, macs + 2 + 1 + 32); /* the binder is the end */
     for (size_t i = 6; i < n; i++) {
-        bool in_random = i < 38, in_ticket = i >= id && i < age, in_age = i >= age && i < o.macs;
-        bool in_mac = i >= o.macs + 3;
+        bool in_random = i < 38, in_ticket = i >= id && i < age, in_age = i >= age && i < macs;
+        bool in_mac = i >= macs + 3;
 
         if (!in_random && !in_ticket && !in_age && !in_mac) {
             continue; /* lengths and choices: another fault may be seen first */
         }
         p = begin(s, &o);
         o.m[i] ^= 1;
-        hello_give(&p->s, &o);
+        craft_give(&p->s, &o);
         assert_false(server_resumes(p));
         assert_true(!in_ticket || p->s.rc == 0);
         /* Not ours then, or too old: a full handshake, that fails at the client. */
@@ -160,7 +107,7 @@ static void threat_34_binder_after_retry(void **state)
 {
     struct tls_session *s = sha256_session();
     struct pair_params q = usual(s);
-    struct hello o;
+    struct craft o;
 
     (void)state;
     q.suite = 0x1301;
@@ -171,12 +118,12 @@ static void threat_34_binder_after_retry(void **state)
 
         end_give(&p->s, wire, end_take(&p->c, wire));
         end_give(&p->c, wire, end_take(&p->s, wire));
-        hello_take(&p->c, &o);
-        assert_true(o.psk);
+        craft_take(&p->c, &o);
+        assert_true(psk_at(&o));
         if (i < 32) {
             o.m[o.n - 32 + i] ^= 0x80;
         }
-        hello_give(&p->s, &o);
+        craft_give(&p->s, &o);
         if (i < 32) {
             assert_refused(&p->s, ALERT_DECRYPT_ERROR);
         } else {
@@ -193,21 +140,21 @@ static void threat_34_session_only_in_second(void **state)
     struct tls_session *s = sha256_session();
     struct pair_params q = usual(NULL);
     uint8_t body[600];
-    struct hello with, o;
+    struct craft with, o;
     struct pair *p = begin(s, &with);
-    size_t n = get16(with.m + with.psk), macs = with.macs - with.psk - 2;
+    size_t n = get16(with.m + psk_at(&with)), macs = macs_at(&with) - psk_at(&with) - 2;
 
     (void)state;
-    memcpy(body, with.m + with.psk + 2, n);
+    memcpy(body, with.m + psk_at(&with) + 2, n);
     pair_free(p);
     q.client_groups[0] = 29;
     q.client_groups[1] = q.server_groups[0] = 23;
     p = pair_new(&q);
     end_give(&p->s, wire, end_take(&p->c, wire));
     end_give(&p->c, wire, end_take(&p->s, wire));
-    hello_take(&p->c, &o);
+    craft_take(&p->c, &o);
     hello_set_psk(&o, body, n, macs, s);
-    hello_give(&p->s, &o);
+    craft_give(&p->s, &o);
     assert_refused(&p->s, ALERT_ILLEGAL_PARAMETER);
     pair_free(p);
     session_unref(s);
@@ -221,13 +168,13 @@ static void test_many_identities(void **state)
 
     (void)state;
     for (size_t place = 0; place < 8; place++) {
-        struct hello o;
+        struct craft o;
         struct pair *p = begin(s, &o);
         size_t len = 2 + s->ticket_len + 4, n = 2, macs, count = 6;
         uint8_t right[600];
 
         assert_true(len <= sizeof right);
-        memcpy(right, o.m + o.psk + 4, len);
+        memcpy(right, o.m + psk_at(&o) + 4, len);
         for (size_t i = 0; i < count; i++) {
             memcpy(body + n, right, len);
             body[n + 2 + 20] ^= i != place; /* damaged but for one */
@@ -242,7 +189,7 @@ static void test_many_identities(void **state)
         }
         n += 2 + 33 * count;
         hello_set_psk(&o, body, n, macs, s);
-        hello_give(&p->s, &o);
+        craft_give(&p->s, &o);
         assert_int_equal(p->s.rc, 0);
         assert_int_equal(server_resumes(p), place < 4);
         if (place > 0 && place < 4) { /* the client has offered one, not so many */
@@ -257,9 +204,9 @@ static void test_many_identities(void **state)
 static void test_malformed_psk(void **state)
 {
     struct tls_session *s = sha256_session();
-    struct hello o;
+    struct craft o;
     struct pair *p = begin(s, &o);
-    size_t n = get16(o.m + o.psk), macs = o.macs - o.psk - 2;
+    size_t n = get16(o.m + psk_at(&o)), macs = macs_at(&o) - psk_at(&o) - 2;
     uint8_t body[600], bad[700];
     static const struct {
         const char *body;
@@ -277,12 +224,12 @@ static void test_malformed_psk(void **state)
     };
 
     (void)state;
-    memcpy(body, o.m + o.psk + 2, n);
+    memcpy(body, o.m + psk_at(&o) + 2, n);
     pair_free(p);
     for (size_t cut = 0; cut < n; cut++) {
         p = begin(s, &o);
         hello_set_psk(&o, body, cut, 0, NULL);
-        hello_give(&p->s, &o);
+        craft_give(&p->s, &o);
         assert_refused(&p->s, ALERT_DECODE_ERROR);
         pair_free(p);
     }
@@ -290,13 +237,13 @@ static void test_malformed_psk(void **state)
     bad[n] = 0; /* one byte too many */
     p = begin(s, &o);
     hello_set_psk(&o, bad, n + 1, macs, NULL);
-    hello_give(&p->s, &o);
+    craft_give(&p->s, &o);
     assert_refused(&p->s, ALERT_DECODE_ERROR);
     pair_free(p);
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         p = begin(s, &o);
         hello_set_psk(&o, (const uint8_t *)forms[i].body, forms[i].n, 0, NULL);
-        hello_give(&p->s, &o);
+        craft_give(&p->s, &o);
         assert_refused(&p->s, forms[i].alert);
         pair_free(p);
     }
@@ -307,33 +254,21 @@ static void test_malformed_psk(void **state)
 static void test_binder_length(void **state)
 {
     struct tls_session *s = sha256_session();
-    struct hello o;
+    struct craft o;
     struct pair *p = begin(s, &o);
-    size_t n = get16(o.m + o.psk), macs = o.macs - o.psk - 2;
+    size_t n = get16(o.m + psk_at(&o)), macs = macs_at(&o) - psk_at(&o) - 2;
     uint8_t body[600];
 
     (void)state;
-    memcpy(body, o.m + o.psk + 2, n);
+    memcpy(body, o.m + psk_at(&o) + 2, n);
     body[n] = 0;
     body[macs + 1]++;
     body[macs + 2]++;
     hello_set_psk(&o, body, n + 1, macs, s);
-    hello_give(&p->s, &o);
+    craft_give(&p->s, &o);
     assert_refused(&p->s, ALERT_DECRYPT_ERROR);
     pair_free(p);
     session_unref(s);
-}
-
-static void hello_remove(struct hello *o, unsigned id)
-{
-    size_t at = hello_find(o, id), n;
-
-    assert_true(at);
-    n = 4 + get16(o->m + at + 2);
-    memmove(o->m + at, o->m + at + n, o->n - at - n);
-    o->n -= n;
-    hello_lengths(o);
-    o->psk = hello_find(o, 41) ? hello_find(o, 41) + 2 : 0;
 }
 
 /* Which extensions must be there, and where. */
@@ -352,7 +287,7 @@ static void test_companions(void **state)
         { 10, true, ALERT_MISSING_EXTENSION, false },
     };
     struct tls_session *s = sha256_session();
-    struct hello o;
+    struct craft o;
     struct pair *p;
     uint8_t body[600];
 
@@ -361,12 +296,12 @@ static void test_companions(void **state)
         size_t n;
 
         p = begin(s, &o);
-        n = get16(o.m + o.psk);
-        memcpy(body, o.m + o.psk + 2, n);
+        n = get16(o.m + psk_at(&o));
+        memcpy(body, o.m + psk_at(&o) + 2, n);
         body[30] ^= !with[i].good_ticket;
-        hello_remove(&o, with[i].remove);
+        craft_cut(&o, with[i].remove);
         hello_set_psk(&o, body, n, n - 35, s);
-        hello_give(&p->s, &o);
+        craft_give(&p->s, &o);
         if (with[i].alert == ALERT_NONE) {
             assert_int_equal(server_resumes(p), with[i].resumes);
         } else {
@@ -377,8 +312,8 @@ static void test_companions(void **state)
     p = begin(s, &o); /* it is not the last */
     memcpy(o.m + o.n, "\x12\x34\0\0", 4);
     o.n += 4;
-    hello_lengths(&o);
-    hello_give(&p->s, &o);
+    craft_lengths(&o);
+    craft_give(&p->s, &o);
     assert_refused(&p->s, ALERT_ILLEGAL_PARAMETER);
     pair_free(p);
     session_unref(s);
@@ -391,17 +326,17 @@ static void test_modes(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 3; i++) {
-        struct hello o;
+        struct craft o;
         struct pair *p = begin(s, &o);
-        size_t n = get16(o.m + o.psk), at = hello_find(&o, 45);
+        size_t n = get16(o.m + psk_at(&o)), at = craft_find(&o, 45);
         uint8_t body[600];
 
-        memcpy(body, o.m + o.psk + 2, n);
+        memcpy(body, o.m + psk_at(&o) + 2, n);
         assert_memory_equal(o.m + at, "\0\55\0\2\1\1", 6);
         o.m[at + 5] = i == 1 ? 0 : 1;
         o.m[at + 4] = i == 2 ? 0 : 1; /* then a byte is left over as well */
         hello_set_psk(&o, body, n, n - 35, s);
-        hello_give(&p->s, &o);
+        craft_give(&p->s, &o);
         if (i == 2) {
             assert_refused(&p->s, ALERT_DECODE_ERROR);
         } else {
@@ -466,7 +401,7 @@ static void threat_34_offer_withdrawn(void **state)
 {
     struct tls_session *s = sha256_session();
     struct pair_params q = usual(s);
-    struct hello o;
+    struct craft o;
     struct pair *p;
     size_t n;
 
@@ -475,13 +410,13 @@ static void threat_34_offer_withdrawn(void **state)
     q.client_groups[0] = 29;
     q.client_groups[1] = q.server_groups[0] = 23;
     p = pair_new(&q);
-    hello_take(&p->c, &o);
-    assert_true(o.psk);
-    hello_give(&p->s, &o);
+    craft_take(&p->c, &o);
+    assert_true(psk_at(&o));
+    craft_give(&p->s, &o);
     end_give(&p->c, wire, end_take(&p->s, wire));
-    hello_take(&p->c, &o);
-    assert_false(o.psk);
-    hello_give(&p->s, &o);
+    craft_take(&p->c, &o);
+    assert_false(psk_at(&o));
+    craft_give(&p->s, &o);
     n = add_psk(wire, end_take(&p->s, wire));
     end_give(&p->c, wire, n);
     assert_refused(&p->c, ALERT_UNSUPPORTED_EXTENSION);
