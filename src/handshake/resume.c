@@ -49,7 +49,7 @@ int session_take(struct hs *h, const struct tls_session *s)
     }
     /* The context says that it was made under these rules; a callback may have accepted anything.
      */
-    h->named = s->name && s->peer_cert_len && h->set->verify == VERIFY_FULL && !h->set->on_verify;
+    h->named = h->name && s->peer_cert_len && h->set->verify == VERIFY_FULL && !h->set->on_verify;
     if (s->peer_cert_len) {
         h->peer_cert = mem_dup(s->peer_cert, s->peer_cert_len);
         if (!h->peer_cert) {

@@ -396,6 +396,30 @@ static void test_agreed(void **state)
     }
 }
 
+/* A client known by its key and, since the server asked later, by a certificate, comes again. */
+static void test_key_and_certificate(void **state)
+{
+    static const struct pair_psk psk = { .name = "key", .key = "0123456789abcdef0123456789abcdef" };
+    struct pair_params q = {
+        .psk = { { psk }, { psk } }, .post_auth = true, .client_id = true, .tickets = keys
+    };
+    struct pair *p = pair_connected(&q);
+
+    (void)state;
+    assert_int_equal(tls_request_client_auth(p->s.t, NULL), 0);
+    pair_run(p, WIRE_MAX);
+    assert_int_equal(p->s.done, 2);
+    q.resume = tls_session(p->c.t);
+    pair_free(p);
+    p = pair_connected(&q);
+    assert_true(info_of(&p->s).resumed && info_of(&p->s).client_auth);
+    assert_string_equal(info_of(&p->s).psk, "key");
+    end_move(&p->s);
+    talk(p);
+    pair_free(p);
+    session_unref(q.resume);
+}
+
 static int make(void **state)
 {
     pki_make(state);
@@ -412,12 +436,19 @@ static int drop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fresh),         cmocka_unit_test(test_amid_data),
-        cmocka_unit_test(test_half_a_record), cmocka_unit_test(test_output),
-        cmocka_unit_test(test_closed),        cmocka_unit_test(test_notes_and_messages),
-        cmocka_unit_test(test_asked),         cmocka_unit_test(threat_25_worn_keys),
-        cmocka_unit_test(threat_25_no_wrap),  cmocka_unit_test(test_tickets),
-        cmocka_unit_test(test_renegotiation), cmocka_unit_test(test_agreed),
+        cmocka_unit_test(test_fresh),
+        cmocka_unit_test(test_amid_data),
+        cmocka_unit_test(test_half_a_record),
+        cmocka_unit_test(test_output),
+        cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_notes_and_messages),
+        cmocka_unit_test(test_asked),
+        cmocka_unit_test(threat_25_worn_keys),
+        cmocka_unit_test(threat_25_no_wrap),
+        cmocka_unit_test(test_tickets),
+        cmocka_unit_test(test_renegotiation),
+        cmocka_unit_test(test_agreed),
+        cmocka_unit_test(test_key_and_certificate),
     };
 
     return cmocka_run_group_tests(tests, make, drop);
