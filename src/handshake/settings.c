@@ -107,6 +107,7 @@ int settings_seal(struct settings *s, struct error *err)
     bool verifies =
         (s->role == TLS_CLIENT || s->client_auth != CLIENT_AUTH_NONE) && s->verify != VERIFY_NONE;
     bool anchors = s->trust && trust_count(s->trust) > 0;
+    int rc;
 
     if (s->role == TLS_SERVER && s->nidentities == 0 && !s->psks) {
         return FAIL(err, ERR_ARG, "a server needs a certificate and its key");
@@ -136,14 +137,13 @@ int settings_seal(struct settings *s, struct error *err)
     if (s->role == TLS_CLIENT && verifies && s->revoke != REVOKE_OFF) {
         s->ask_status = true;
     }
-    if (verifies && anchors) {
+    if (verifies && anchors && !s->chain_cache) { /* there is one of an attempt that failed */
         s->chain_cache = chain_cache_new();
         if (!s->chain_cache) {
             return FAIL(err, ERR_MEM, "out of memory");
         }
     }
-    if (settings_prepare(s) < 0 || make_context(s) < 0) {
-        return FAIL(err, ERR_CRYPTO, "out of memory");
-    }
-    return 0;
+    rc = settings_prepare(s);
+    rc = rc < 0 ? rc : make_context(s);
+    return rc < 0 ? FAIL(err, rc, "%s", error_name(rc)) : 0;
 }
