@@ -76,7 +76,9 @@ int tls_input(struct tls *t, struct tls_in *in) MUST_CHECK;
  * record. First turns notes of the read half into records. Empty span: nothing. */
 struct span tls_output(struct tls *t);
 void tls_sent(struct tls *t, size_t n);
-/* The residue of a short send: sealed records' last n bytes, queued behind the rest. */
+/* The residue of a short send: sealed records' last n bytes, queued behind the rest. Before
+ * anything else is queued: in a handshake, that of a server that answers early data too, before the
+ * next tls_input(). */
 int tls_queue(struct tls *t, const void *sealed, size_t n) MUST_CHECK;
 /* Seals from the parts into dst as many whole records as fit (each of at most tls_fragment()).
  * *taken: plaintext bytes used; *made: bytes in dst. Parts without a byte make one empty record.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* A connection, as the engine's three files see it: engine.c (life, state, what the handshake asks
- * for), engine_read.c, engine_write.c. The halves share nothing but `status`, `notes` and the
- * error, which are atomic or claimed once. */
+/* A connection, as the engine's files see it: engine.c (life, state, what the handshake asks for),
+ * engine_read.c, engine_write.c, engine_handoff.c. The halves share nothing but `status`, `notes`
+ * and the error, which are atomic or claimed once. */
 #ifndef SRC_ENGINE_LOCAL_H
 #define SRC_ENGINE_LOCAL_H
 #include <stdatomic.h>
