@@ -435,7 +435,7 @@ int config_set_max_fragment(struct config *c, unsigned bytes)
     if (c->sealed) {
         return ERR_STATE;
     }
-    if (bytes != 0 && bytes != 512 && bytes != 1024 && bytes != 2048 && bytes != 4096) {
+    if (!fragment_is_legal(bytes)) {
         return ERR_ARG;
     }
     c->s.max_fragment = (uint16_t)bytes;
@@ -502,57 +502,36 @@ int config_set_sni_callback(struct config *c, sni_fn *fn, void *ctx)
 
 int config_set_flag(struct config *c, enum config_flag flag, bool on)
 {
+    struct settings *s = &c->s;
+    bool *const switches[] = {
+        [CONFIG_TICKETS] = &s->no_tickets,
+        [CONFIG_EMS] = &s->no_ems,
+        [CONFIG_ETM] = &s->no_etm,
+        [CONFIG_FALLBACK] = &s->fallback,
+        [CONFIG_STATUS] = &s->ask_status,
+        [CONFIG_POST_AUTH] = &s->post_auth,
+        [CONFIG_GREASE] = &s->no_grease,
+        [CONFIG_SMALL_RECORDS] = &s->small_records,
+        [CONFIG_SCTS] = &s->ask_scts,
+        [CONFIG_STRICT_SNI] = &s->strict_sni,
+        [CONFIG_PSK_KE] = &s->psk_ke,
+        [CONFIG_CERT_COMPRESSION] = &s->compress_certs,
+        [CONFIG_PARTIAL_CHAIN] = &s->partial_chain,
+        [CONFIG_WEAK_CERTIFICATES] = &s->weak_certs,
+        [CONFIG_EARLY_DATA] = &s->early_data,
+    };
+    /* What is on by default is said the other way round: settings begin as zeros. */
+    const bool by_default =
+        flag == CONFIG_TICKETS || flag == CONFIG_EMS || flag == CONFIG_ETM || flag == CONFIG_GREASE;
+
     if (c->sealed) {
         return ERR_STATE;
     }
-    switch (flag) {
-    case CONFIG_TICKETS:
-        c->s.no_tickets = !on;
-        return 0;
-    case CONFIG_EMS:
-        c->s.no_ems = !on;
-        return 0;
-    case CONFIG_ETM:
-        c->s.no_etm = !on;
-        return 0;
-    case CONFIG_FALLBACK:
-        c->s.fallback = on;
-        return 0;
-    case CONFIG_STATUS:
-        c->s.ask_status = on;
-        return 0;
-    case CONFIG_POST_AUTH:
-        c->s.post_auth = on;
-        return 0;
-    case CONFIG_GREASE:
-        c->s.no_grease = !on;
-        return 0;
-    case CONFIG_SMALL_RECORDS:
-        c->s.small_records = on;
-        return 0;
-    case CONFIG_SCTS:
-        c->s.ask_scts = on;
-        return 0;
-    case CONFIG_STRICT_SNI:
-        c->s.strict_sni = on;
-        return 0;
-    case CONFIG_PSK_KE:
-        c->s.psk_ke = on;
-        return 0;
-    case CONFIG_CERT_COMPRESSION:
-        c->s.compress_certs = on;
-        return 0;
-    case CONFIG_PARTIAL_CHAIN:
-        c->s.partial_chain = on;
-        return 0;
-    case CONFIG_WEAK_CERTIFICATES:
-        c->s.weak_certs = on;
-        return 0;
-    case CONFIG_EARLY_DATA:
-        c->s.early_data = on;
-        return 0;
+    if ((size_t)flag >= sizeof switches / sizeof *switches || !switches[flag]) {
+        return ERR_ARG;
     }
-    return ERR_ARG;
+    *switches[flag] = on != by_default;
+    return 0;
 }
 
 int config_seal(struct config *c, struct error *err)

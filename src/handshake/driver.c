@@ -36,11 +36,6 @@ bool hs_connected(const struct hs *h)
     return is_connected(h->state);
 }
 
-bool hs_started(const struct hs *h)
-{
-    return h->state != S_WAIT_CH;
-}
-
 bool hs_data_legal(const struct hs *h)
 {
     /* While TLS 1.2 renegotiates data goes on under the old keys, but nothing comes between
@@ -187,13 +182,9 @@ int hs_work_new(struct hs *h)
  * (threats 27, 28). */
 static bool may_offer(const struct hs *h, const struct tls_session *s)
 {
-    bool listed = false;
-
-    for (size_t i = 0; i < h->set->nsuites; i++) {
-        listed = listed || h->set->suites[i]->id == s->suite;
-    }
-    return (hello_is_session13(s) ? psk13_usable(h, s) : listed) && hello_offers(h, s->version) &&
-           session_fresh(s, hs_now(h)) && s->ticket_len <= TICKET_MAX &&
+    return (hello_is_session13(s) ? psk13_usable(h, s) : settings_list(h->set, s->suite)) &&
+           hello_offers(h, s->version) && session_fresh(s, hs_now(h)) &&
+           s->ticket_len <= TICKET_MAX &&
            memcmp(s->context, h->set->context, SESSION_CONTEXT) == 0 &&
            span_eq(span_text(s->name), span_text(h->name)) &&
            span_eq(span_text(s->sni), span_text(h->sni)) &&

@@ -65,15 +65,9 @@ static bool alpn_is_ours(const struct hs *h, const char *name)
 bool early13_offers(const struct hs *h)
 {
     const struct tls_session *s = h->work->psk;
-    bool listed = false;
 
-    if (!h->set->early_data || !s || !s->max_early || h->work->retried) {
-        return false;
-    }
-    for (size_t i = 0; i < h->set->nsuites; i++) {
-        listed = listed || h->set->suites[i]->id == s->suite;
-    }
-    return listed && alpn_is_ours(h, s->alpn);
+    return h->set->early_data && s && s->max_early && !h->work->retried &&
+           settings_list(h->set, s->suite) && alpn_is_ours(h, s->alpn);
 }
 
 int early13_begin(struct hs *h)

@@ -150,11 +150,6 @@ static bool limit_is_legal(unsigned n)
     return n == 0 || (n >= RECORD_LIMIT_MIN && n <= RECORD_LIMIT_MAX);
 }
 
-static bool fragment_is_legal(unsigned n)
-{
-    return n == 0 || n == 512 || n == 1024 || n == 2048 || n == 4096; /* RFC 6066 section 4 */
-}
-
 /* What one version alone has, the other has not. */
 static bool agreed_is_legal(const struct hs *h, unsigned flags)
 {

@@ -196,7 +196,6 @@ int hs_change_cipher(struct hs *h) MUST_CHECK;
 /* Largest legal body of a message of this type. */
 size_t hs_message_max(unsigned type);
 bool hs_connected(const struct hs *h);
-bool hs_started(const struct hs *h);             /* the first flight was sent or received */
 bool hs_data_legal(const struct hs *h);          /* application data may arrive now */
 bool hs_early_legal(const struct hs *h);         /* early data may arrive now */
 bool hs_half_open(const struct hs *h);           /* server: data may answer early data already */

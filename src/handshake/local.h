@@ -98,7 +98,7 @@ struct hs_work {
     uint32_t ext_sent;  /* rows of the extension table in our hello or request */
     uint32_t ext_got;   /* server: in the client's hello */
     bool ccs_sent, retried;
-    bool early_data;                /* the peer\'s last message has the extension */
+    bool early_data;                /* the peer's last message has the extension */
     struct buf cookie;              /* client: from HelloRetryRequest */
     struct buf request_context;     /* client: of the CertificateRequest */
     uint8_t hello_digest[HASH_MAX]; /* server: of what may not change in a second ClientHello */

@@ -16,22 +16,6 @@ enum { PSK_KE = 0, PSK_DHE_KE = 1 };
 #define AGE_SLACK  (10 * 60 * 1000)
 #define BINDER_MIN 32
 
-bool psk13_usable(const struct hs *h, const struct tls_session *s)
-{
-    const struct suite *was = suite_by_id(s->suite);
-    bool listed = false;
-
-    if (h->set->no_tickets || !s->ticket_len || !was || s->secret_len != hash_size(was->hash)) {
-        return false;
-    }
-    for (size_t i = 0; i < h->set->nsuites; i++) { /* the same hash will do */
-        const struct suite *ours = h->set->suites[i];
-
-        listed = listed || (ours->version == was->version && ours->hash == was->hash);
-    }
-    return listed;
-}
-
 /* ---- psk_key_exchange_modes ---- */
 int ext_modes_write(struct hs *h, struct wr *w, enum ext_where where)
 {
@@ -93,6 +77,14 @@ static bool is_wanted(const struct hs *h, enum hash_id hash)
         wanted = wanted || (hello_is_suite13(s) && s->hash == hash);
     }
     return h->work->retried ? h->suite->hash == hash : wanted;
+}
+
+bool psk13_usable(const struct hs *h, const struct tls_session *s)
+{
+    const struct suite *was = suite_by_id(s->suite);
+
+    return !h->set->no_tickets && s->ticket_len && was && hello_is_suite13(was) &&
+           s->secret_len == hash_size(was->hash) && is_wanted(h, was->hash);
 }
 
 /* In order: the session, then what we have from outside. The same each time until the server has
@@ -338,10 +330,8 @@ static const struct suite *suite_for(struct hs *h, const struct client_hello *c)
     if (h->work->retried) {
         return has_its_hash(h, h->suite) && hello_client_lists(c, h->suite->id) ? h->suite : NULL;
     }
-    for (size_t i = 0; i < h->set->nsuites && h->work->early_data; i++) {
-        if (h->set->suites[i] == was && hello_client_lists(c, was->id)) {
-            return was;
-        }
+    if (h->work->early_data && settings_list(h->set, was->id) && hello_client_lists(c, was->id)) {
+        return was;
     }
     return hello_choose_suite(h, c, TLS_1_3, has_its_hash);
 }

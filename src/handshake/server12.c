@@ -8,12 +8,7 @@
 /* May this session go on under today's policy (threats 20, 27, 28)? */
 static bool resumable(struct hs *h, const struct client_hello *c, const struct tls_session *s)
 {
-    bool enabled = false;
-
-    for (size_t i = 0; i < h->set->nsuites; i++) {
-        enabled = enabled || h->set->suites[i]->id == s->suite;
-    }
-    return hello_is_session12(s) && s->ems && !h->set->no_ems && enabled &&
+    return hello_is_session12(s) && s->ems && !h->set->no_ems && settings_list(h->set, s->suite) &&
            hello_client_lists(c, s->suite) && session_fresh(s, hs_now(h)) &&
            memcmp(s->context, h->set->context, SESSION_CONTEXT) == 0 &&
            span_eq(span_text(s->sni), span_text(h->sni)) &&

@@ -27,6 +27,16 @@ static void fill_suites(struct settings *s)
     }
 }
 
+bool settings_list(const struct settings *s, uint16_t suite)
+{
+    bool listed = false;
+
+    for (size_t i = 0; i < s->nsuites; i++) {
+        listed = listed || s->suites[i]->id == suite;
+    }
+    return listed;
+}
+
 struct anchors {
     uint8_t sum[SESSION_CONTEXT];
     int rc;

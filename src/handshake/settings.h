@@ -182,6 +182,7 @@ struct ext_psk *psk_new_imported(struct span name, struct span key, enum hash_id
                                  enum hash_id target, const char *client, const char *server);
 void psk_free(struct ext_psk *p); /* wipes; NULL is fine */
 int psks_digest(const struct settings *s, uint8_t sum[static SESSION_CONTEXT]) MUST_CHECK;
+bool settings_list(const struct settings *s, uint16_t suite);
 bool ext_is_ours(uint16_t id); /* an extension that the engine itself knows */
 /* Checks them and fills in all that is not said; nothing changes any more from here. */
 int settings_seal(struct settings *s, struct error *err) MUST_CHECK;

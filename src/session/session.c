@@ -118,16 +118,10 @@ static bool valid_for_version(const struct tls_session *s)
     }
 }
 
-/* RFC 6066 section 4. */
-static bool valid_fragment(unsigned n)
-{
-    return n == 0 || n == 512 || n == 1024 || n == 2048 || n == 4096;
-}
-
 static bool valid(const struct tls_session *s)
 {
     return valid_for_version(s) && s->suite != 0 && s->id_len <= SESSION_ID_MAX && s->made >= 0 &&
-           s->lifetime <= SESSION_LIFE_MAX && valid_fragment(s->max_fragment) &&
+           s->lifetime <= SESSION_LIFE_MAX && fragment_is_legal(s->max_fragment) &&
            s->ticket_len <= SESSION_TICKET_MAX && fits(s->sni) && fits(s->alpn) && fits(s->name);
 }
 

@@ -45,6 +45,11 @@ struct tls_session {
     size_t peer_cert_len;
 };
 
+/* Of max_fragment: RFC 6066 section 4. */
+static inline bool fragment_is_legal(unsigned n)
+{
+    return n == 0 || n == 512 || n == 1024 || n == 2048 || n == 4096;
+}
 struct tls_session *session_new(void); /* zeroed, one reference, peer_not_after INT64_MAX */
 struct tls_session *session_ref(struct tls_session *s);
 void session_unref(struct tls_session *s); /* wipes at the last one; NULL is fine */
