@@ -188,9 +188,9 @@ static void unclaimed_chain(void **state)
 }
 
 #ifdef __SANITIZE_ADDRESS__
-#define ROUNDS 1000 /* a fork costs ten times as much */
+enum { ROUNDS = 1000, BUSY_FORKS = 60 }; /* a fork costs ten times as much */
 #else
-#define ROUNDS 10000
+enum { ROUNDS = 10000, BUSY_FORKS = 300 };
 #endif
 
 /* Parent and child write at the same moment, many times; the receiver's record layer would refuse a
@@ -207,7 +207,7 @@ static void await(_Atomic int *flag)
 static void threat_40_race(void **state)
 {
     struct shared {
-        _Atomic int ready, go, child_won;
+        _Atomic int ready, go, child_won, child_done;
     } *shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int f[2], child_wins = 0, parent_wins = 0;
@@ -219,7 +219,7 @@ static void threat_40_race(void **state)
         ssize_t mine;
         pid_t pid;
 
-        shared->ready = shared->go = 0;
+        shared->ready = shared->go = shared->child_done = 0;
         shared->child_won = -1;
         pid = fork();
         assert_true(pid >= 0);
@@ -229,16 +229,18 @@ static void threat_40_race(void **state)
             for (volatile int spin = i % 64 * 8; spin > 0; spin--) {
             }
             shared->child_won = ssl_write(f[0], "c", 1) == 1;
+            shared->child_done = 1;
             _exit(0);
         }
         await(&shared->ready);
-        shared->go = 1;
-        if (i % 100 == 0) {
-            nap_ms(1); /* now and then the child is sure to win */
+        shared->go = i % 100 != 50; /* now and then the parent is sure to win */
+        if (i % 100 == 0) {         /* or the child */
+            await(&shared->child_done);
         }
         for (volatile int spin = i / 64 % 64 * 200; spin > 0; spin--) {
         }
         mine = ssl_write(f[0], "p", 1);
+        shared->go = 1;
         assert_int_equal(join(pid), 0);
         assert_int_equal((mine == 1) + shared->child_won, 1);
         assert_int_equal(ssl_read(f[1], buf, 2), 1);
@@ -308,7 +310,7 @@ static void busy_thread(void **state)
     stop = false;
     pthread_create(&w, NULL, keep_writing, &f[0]);
     pthread_create(&r, NULL, keep_reading, &f[1]);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < BUSY_FORKS; i++) {
         pid_t pid = fork();
 
         if (pid == 0) {
