@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Signals, jumps and cancellation in the middle of it all. */
+#include <stdatomic.h>
 #include <sys/time.h>
 
 #include "tests/sockets/peers.h"
@@ -19,18 +20,23 @@ static void handle(int sig, void (*fn)(int), int flags)
     assert_int_equal(sigaction(sig, &sa, NULL), 0);
 }
 
-/* SIGUSR1 to this thread after a while, then (if fd >= 0) something to read. */
+/* SIGUSR1 to this thread after a while, then (if fd >= 0) something to read. `again`: one signal
+ * after the other until the call has returned, as the first may come before the call waits. */
 struct later {
     pthread_t whom;
     int fd;
+    bool again;
+    atomic_bool over;
 };
 
 static void *disturb(void *arg)
 {
     struct later *l = arg;
 
-    nap_ms(60);
-    pthread_kill(l->whom, SIGUSR1);
+    do {
+        nap_ms(60);
+        pthread_kill(l->whom, SIGUSR1);
+    } while (l->again && !atomic_load(&l->over));
     if (l->fd >= 0) {
         nap_ms(60);
         ssl_write(l->fd, "data", 4);
@@ -57,15 +63,17 @@ static void test_read_restarts(void **state)
     /* signal(7): not when a timeout is set on the socket */
     timeout_ms(f[0], SO_RCVTIMEO, 5000);
     l.fd = -1;
+    l.again = true;
     pthread_create(&t, NULL, disturb, &l);
     assert_fails(ssl_read(f[0], buf, sizeof buf), EINTR);
+    atomic_store(&l.over, true);
     pthread_join(t, NULL);
     close_pair(f);
 }
 
 static void test_read_is_interrupted(void **state)
 {
-    struct later l = { .whom = pthread_self(), .fd = -1 };
+    struct later l = { .whom = pthread_self(), .fd = -1, .again = true };
     pthread_t t;
     char buf[8];
     int f[2];
@@ -75,19 +83,22 @@ static void test_read_is_interrupted(void **state)
     handle(SIGUSR1, tick, 0);
     pthread_create(&t, NULL, disturb, &l);
     assert_fails(ssl_read(f[0], buf, sizeof buf), EINTR);
+    atomic_store(&l.over, true);
     pthread_join(t, NULL);
     /* what was there already is not lost */
     assert_int_equal(ssl_write(f[1], "abc", 3), 3);
+    atomic_store(&l.over, false);
     pthread_create(&t, NULL, disturb, &l);
     assert_int_equal(ssl_recv(f[0], buf, sizeof buf, MSG_WAITALL), 3);
     assert_memory_equal(buf, "abc", 3);
+    atomic_store(&l.over, true);
     pthread_join(t, NULL);
     close_pair(f);
 }
 
 static void test_handshake_is_interrupted(void **state)
 {
-    struct later l = { .whom = pthread_self(), .fd = -1 };
+    struct later l = { .whom = pthread_self(), .fd = -1, .again = true };
     pthread_t t;
     int f[2];
 
@@ -97,6 +108,7 @@ static void test_handshake_is_interrupted(void **state)
     handle(SIGUSR1, tick, 0);
     pthread_create(&t, NULL, disturb, &l);
     assert_fails(ssl_handshake(f[0]), EINTR);
+    atomic_store(&l.over, true);
     pthread_join(t, NULL);
     handshake_pair(f[0], f[1]); /* goes on where it was */
     close_pair(f);
@@ -132,7 +144,7 @@ static void test_handshake_restarts(void **state)
 static void test_write_is_interrupted(void **state)
 {
     static uint8_t out[8 << 20], in[65536];
-    struct later l = { .whom = pthread_self(), .fd = -1 };
+    struct later l = { .whom = pthread_self(), .fd = -1, .again = true };
     uint64_t got = 0;
     pthread_t t;
     ssize_t n;
@@ -146,6 +158,7 @@ static void test_write_is_interrupted(void **state)
     pthread_create(&t, NULL, disturb, &l);
     n = ssl_write(f[0], out, sizeof out);
     assert_in_range(n, 1, sizeof out - 1);
+    atomic_store(&l.over, true);
     pthread_join(t, NULL);
     /* the next blocking read of ours sends the tail: the peer answers only when it has it all */
     nonblocking(f[1], true);
