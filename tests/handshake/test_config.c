@@ -1,25 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A configuration on its own: its switches, and sealing it again after memory was short. */
-#include "base/mem.h"
 #include "tests/handshake/pair.h"
-
-static size_t live, left; /* allocations that are held, and that may still be made */
-
-static void *scarce_alloc(size_t n)
-{
-    if (left == 0) {
-        return NULL;
-    }
-    left--;
-    live++;
-    return malloc(n);
-}
-
-static void scarce_release(void *p)
-{
-    live--;
-    free(p);
-}
+#include "tests/lib/failing.h"
 
 static struct config *unsealed(void)
 {
@@ -33,34 +15,31 @@ static struct config *unsealed(void)
     return c;
 }
 
-/* The n-th allocation fails, for every n; then it is sealed all the same, and nothing is lost. */
+/* The n-th allocation fails, for every n, and all behind it; then it is sealed all the same, and
+ * nothing is lost. */
 static void test_sealed_again(void **state)
 {
-    const struct mem_hooks before = mem_hooks;
     size_t failures = 0;
     int rc = -1;
 
     (void)state;
-    mem_hooks = (struct mem_hooks){ scarce_alloc, scarce_release };
-    for (size_t n = 0; rc < 0; n++) {
+    for_good = true;
+    for (size_t n = 1; rc < 0; n++) {
         struct error err = { 0 };
-        struct config *c;
+        const size_t before = live;
+        struct config *c = unsealed();
 
-        live = 0;
-        left = SIZE_MAX;
-        c = unsealed();
-        left = n;
+        failing_arm(n);
         rc = config_seal(c, &err);
-        left = SIZE_MAX;
+        armed = false;
         assert_int_equal(err.code, rc);
         assert_true(rc == 0 || rc == ERR_MEM);
         assert_int_equal(config_sealed(c), rc == 0);
         failures += rc < 0;
         assert_int_equal(config_seal(c, NULL), 0);
         config_unref(c);
-        assert_int_equal(live, 0);
+        assert_int_equal(live, before);
     }
-    mem_hooks = before;
     assert_true(failures > 2);
 }
 
@@ -100,5 +79,6 @@ int main(void)
         cmocka_unit_test(test_switches),
     };
 
+    failing_install();
     return cmocka_run_group_tests(tests, pki_make, pki_free);
 }

@@ -1,36 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Memory runs out at every place of every kind of handshake, once or for good; connections are
  * freed in every state (threats 36, 37). */
-
-#include "base/mem.h"
 #include "tests/handshake/pair12.h"
+#include "tests/lib/failing.h"
 
-/* ---- an allocator that fails ---- */
-static size_t calls, fail_at, live;
-static bool armed, for_good;
-
-static void *failing_alloc(size_t n)
-{
-    void *p;
-
-    if (armed) {
-        calls++;
-        if (calls == fail_at || (for_good && calls > fail_at)) {
-            return NULL;
-        }
-    }
-    p = malloc(n);
-    live += p != NULL;
-    return p;
-}
-
-static void counted_free(void *p)
-{
-    live--;
-    free(p);
-}
-
-/* ---- one connection under it ---- */
+/* ---- memory fails ---- */
 struct kind {
     const char *what;
     struct pair_params q;
@@ -125,9 +99,7 @@ static bool run(const struct kind *k, size_t n)
         p = pair_new(&q);
         pair_free(p);
     }
-    calls = 0;
-    fail_at = n;
-    armed = true;
+    failing_arm(n);
     if (k->again) {
         if (tls_rehandshake(p->c.t, NULL, false) < 0) {
             p->c.rc = tls_error(p->c.t)->code;
@@ -234,6 +206,6 @@ int main(void)
         cmocka_unit_test(threat_36_free_at_every_state),
     };
 
-    mem_hooks = (struct mem_hooks){ failing_alloc, counted_free };
+    failing_install();
     return cmocka_run_group_tests(tests, pki_make, pki_free);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The config that the application chooses by the client's name, and what of it counts: all of it;
  * sessions stay where they were made (threat 27). */
-#include "base/mem.h"
 #include "tests/handshake/vhosts.h"
+#include "tests/lib/failing.h"
 
 static struct identity *front_id, *one, *two;
 
@@ -437,18 +437,9 @@ static void threat_28_reload(void **state)
 }
 
 /* ---- memory runs out ---- */
-static size_t calls, fail_at;
-static bool for_good;
-
-static void *failing_alloc(size_t n)
-{
-    return ++calls == fail_at || (for_good && calls > fail_at) ? NULL : malloc(n);
-}
-
 /* All that is here, with every kind of thing that goes with a certificate. */
 static bool run_without_memory(size_t n, unsigned v)
 {
-    const struct mem_hooks usual = mem_hooks;
     struct config *f = sealed(front_of(choose, &choice)), *s = vhost_of(one),
                   *c = config_of(TLS_CLIENT);
     static struct pair p;
@@ -464,10 +455,8 @@ static bool run_without_memory(size_t n, unsigned v)
     assert_int_equal(config_set_flag(s, CONFIG_CERT_COMPRESSION, true), 0);
     assert_int_equal(config_set_client_auth(s, CLIENT_AUTH_REQUIRE), 0);
     sealed(c);
-    calls = 0;
     choice.word = 0;
-    fail_at = n;
-    mem_hooks.alloc = failing_alloc;
+    failing_arm(n);
     rc = config_seal(s, NULL);
     choice.give = s;
     if (rc == 0 && tls_new(&p.c.t, c, HOST_ONE, NULL, NULL, NULL) == 0 &&
@@ -483,7 +472,7 @@ static bool run_without_memory(size_t n, unsigned v)
         }
         assert_true(p.c.rc != ERR_STATE && p.s.rc != ERR_STATE);
     }
-    mem_hooks = usual;
+    armed = false;
     choice.give = NULL;
     assert_true(calls >= n || (p.c.done == 1 && p.s.done == 1));
     pair_free(&p);
@@ -540,5 +529,6 @@ int main(void)
         cmocka_unit_test(threat_37_no_memory),
     };
 
+    failing_install();
     return cmocka_run_group_tests(tests, make, drop);
 }
