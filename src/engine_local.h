@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A connection, as the engine's files see it: engine.c (life, state, what the handshake asks for),
- * engine_read.c, engine_write.c, engine_handoff.c. The halves share nothing but `status`, `notes`
- * and the error, which are atomic or claimed once. */
+ * engine_read.c, engine_write.c, engine_handoff.c. The halves share nothing but `status` (r,
+ * w: who sets a bit), `notes` and the error, which are atomic or claimed once. */
 #ifndef SRC_ENGINE_LOCAL_H
 #define SRC_ENGINE_LOCAL_H
 #include <stdatomic.h>
@@ -12,13 +12,13 @@
 #include "record/record.h"
 
 enum {
-    ST_CONNECTED = 1,
-    ST_FAILED = 2,      /* a fatal error: ours or the peer's */
-    ST_PEER_CLOSED = 4, /* close_notify arrived */
-    ST_CLOSED = 8,      /* we sent close_notify */
-    ST_ASKED = 16,      /* we asked the peer for a KeyUpdate and had none since */
-    ST_TALKING = 32,    /* we sealed data since the read half last looked */
-    ST_HALF = 64,       /* server: data may answer accepted early data already */
+    ST_CONNECTED = 1,   /* r */
+    ST_FAILED = 2,      /* r, w: a fatal error: ours or the peer's */
+    ST_PEER_CLOSED = 4, /* r: close_notify arrived */
+    ST_CLOSED = 8,      /* w: we sent close_notify */
+    ST_ASKED = 16,      /* w: we asked the peer for a KeyUpdate; r clears it when one comes */
+    ST_TALKING = 32,    /* w: we sealed data; r clears it when it looks */
+    ST_HALF = 64,       /* r: server: data may answer accepted early data already */
 };
 enum {
     NOTE_ALERT = 0x100,      /* low byte: the fatal alert we owe */
