@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -121,6 +122,36 @@ static inline int64_t clock_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Until that thread of ours has gone to sleep in the kernel, or ended: it waits where it is to. */
+static inline void await_sleep(pid_t tid)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)tid);
+    for (int calm = 0; calm < 3;) {
+        FILE *file = fopen(path, "re");
+        char how = 0;
+
+        if (!file) {
+            return;
+        }
+        calm = fscanf(file, "%*d (%*[^)]) %c", &how) == 1 && how == 'S' ? calm + 1 : 0;
+        fclose(file);
+        nap_ms(10);
+    }
+}
+
+/* Until so many bytes have arrived: what was sent may be on its way still. */
+static inline void await_input(int fd, int n)
+{
+    for (int have = 0, tries = 0; have < n && tries < 5000; tries++) {
+        assert_int_equal(ioctl(fd, FIONREAD, &have), 0);
+        if (have < n) {
+            nap_ms(2);
+        }
+    }
 }
 
 /* A listening TLS server fd on a free loopback port. */

@@ -70,7 +70,7 @@ static void test_small_reads_and_writes(void **state)
     for (size_t i = 0; i < 200; i++) {
         assert_int_equal(ssl_write(f[0], out + i, 1), 1);
     }
-    nap_ms(50);
+    await_input(f[1], 200 * (5 + 1 + 1 + 16)); /* RFC 8446 section 5.2 */
     assert_int_equal(ssl_read(f[1], in, sizeof in), 200);
     assert_memory_equal(in, out, 200);
     /* odd sizes */
@@ -174,7 +174,7 @@ static void test_waitall(void **state)
     assert_int_equal(ssl_recv(f[1], in, 10, MSG_WAITALL), 3);
     timeout_ms(f[1], SO_RCVTIMEO, 0);
     assert_int_equal(ssl_write(f[0], "abcd", 4), 4);
-    nap_ms(30);
+    await_input(f[1], 4);
     assert_int_equal(ssl_recv(f[1], in, 10, MSG_WAITALL | MSG_DONTWAIT), 4);
     assert_int_equal(ssl_write(f[0], "abcde", 5), 5);
     ssl_close(f[0]);
@@ -304,7 +304,7 @@ static void test_bounded_tail(void **state)
         static uint8_t in[65536];
         ssize_t n = recv(f[1], in, sizeof in, MSG_DONTWAIT); /* below TLS: raw bytes */
 
-        if (n <= 0) {
+        for (int tries = 0; n <= 0 && tries < 20; tries++) { /* the window opens late */
             nap_ms(20);
             n = recv(f[1], in, sizeof in, MSG_DONTWAIT);
         }
@@ -330,7 +330,7 @@ static void test_receive_timeout(void **state)
     timeout_ms(f[1], SO_RCVTIMEO, 150);
     start = clock_ms();
     assert_fails(ssl_read(f[1], &c, 1), EAGAIN);
-    assert_in_range(clock_ms() - start, 140, 1500);
+    assert_in_range(clock_ms() - start, 140, 20000);
     assert_int_equal(ssl_write(f[0], "x", 1), 1);
     assert_int_equal(ssl_read(f[1], &c, 1), 1);
     close_pair(f);
@@ -340,7 +340,7 @@ static void test_receive_timeout(void **state)
     timeout_ms(f[1], SO_RCVTIMEO, 100);
     start = clock_ms();
     assert_fails(ssl_read(f[1], &c, 1), EAGAIN);
-    assert_in_range(clock_ms() - start, 90, 1500);
+    assert_in_range(clock_ms() - start, 90, 20000);
     handshake_pair(f[0], f[1]);
     close_pair(f);
 }
@@ -361,7 +361,7 @@ static void test_send_timeout(void **state)
     timeout_ms(f[0], SO_SNDTIMEO, 150);
     start = clock_ms();
     n = ssl_write(f[0], out, sizeof out);
-    assert_in_range(clock_ms() - start, 140, 1500);
+    assert_in_range(clock_ms() - start, 140, 20000);
     assert_in_range(n, 1, sizeof out - 1);
     assert_fails(ssl_write(f[0], out, 1), EAGAIN);
     /* all that was reported arrives, and nothing else */

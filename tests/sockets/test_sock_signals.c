@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Signals, jumps and cancellation in the middle of it all. */
-#include <stdatomic.h>
 #include <sys/time.h>
 
 #include "tests/sockets/peers.h"
@@ -20,13 +19,12 @@ static void handle(int sig, void (*fn)(int), int flags)
     assert_int_equal(sigaction(sig, &sa, NULL), 0);
 }
 
-/* SIGUSR1 to this thread after a while, then (if fd >= 0) something to read. `again`: one signal
- * after the other until the call has returned, as the first may come before the call waits. */
+/* SIGUSR1 to the first thread when it sleeps, again as long as that is wanted; then (if fd >= 0)
+ * something to read. */
 struct later {
     pthread_t whom;
     int fd;
-    bool again;
-    atomic_bool over;
+    _Atomic bool again;
 };
 
 static void *disturb(void *arg)
@@ -34,9 +32,9 @@ static void *disturb(void *arg)
     struct later *l = arg;
 
     do {
-        nap_ms(60);
+        await_sleep(getpid());
         pthread_kill(l->whom, SIGUSR1);
-    } while (l->again && !atomic_load(&l->over));
+    } while (l->again);
     if (l->fd >= 0) {
         nap_ms(60);
         ssl_write(l->fd, "data", 4);
@@ -63,17 +61,15 @@ static void test_read_restarts(void **state)
     /* signal(7): not when a timeout is set on the socket */
     timeout_ms(f[0], SO_RCVTIMEO, 5000);
     l.fd = -1;
-    l.again = true;
     pthread_create(&t, NULL, disturb, &l);
     assert_fails(ssl_read(f[0], buf, sizeof buf), EINTR);
-    atomic_store(&l.over, true);
     pthread_join(t, NULL);
     close_pair(f);
 }
 
 static void test_read_is_interrupted(void **state)
 {
-    struct later l = { .whom = pthread_self(), .fd = -1, .again = true };
+    struct later l = { .whom = pthread_self(), .fd = -1 };
     pthread_t t;
     char buf[8];
     int f[2];
@@ -83,22 +79,19 @@ static void test_read_is_interrupted(void **state)
     handle(SIGUSR1, tick, 0);
     pthread_create(&t, NULL, disturb, &l);
     assert_fails(ssl_read(f[0], buf, sizeof buf), EINTR);
-    atomic_store(&l.over, true);
     pthread_join(t, NULL);
     /* what was there already is not lost */
     assert_int_equal(ssl_write(f[1], "abc", 3), 3);
-    atomic_store(&l.over, false);
     pthread_create(&t, NULL, disturb, &l);
     assert_int_equal(ssl_recv(f[0], buf, sizeof buf, MSG_WAITALL), 3);
     assert_memory_equal(buf, "abc", 3);
-    atomic_store(&l.over, true);
     pthread_join(t, NULL);
     close_pair(f);
 }
 
 static void test_handshake_is_interrupted(void **state)
 {
-    struct later l = { .whom = pthread_self(), .fd = -1, .again = true };
+    struct later l = { .whom = pthread_self(), .fd = -1 };
     pthread_t t;
     int f[2];
 
@@ -108,7 +101,6 @@ static void test_handshake_is_interrupted(void **state)
     handle(SIGUSR1, tick, 0);
     pthread_create(&t, NULL, disturb, &l);
     assert_fails(ssl_handshake(f[0]), EINTR);
-    atomic_store(&l.over, true);
     pthread_join(t, NULL);
     handshake_pair(f[0], f[1]); /* goes on where it was */
     close_pair(f);
@@ -116,7 +108,9 @@ static void test_handshake_is_interrupted(void **state)
 
 static void *handshake_late(void *arg)
 {
-    nap_ms(150);
+    for (int tries = 0; !ticks && tries < 2000; tries++) {
+        nap_ms(5);
+    }
     return (void *)(intptr_t)ssl_handshake(*(int *)arg);
 }
 
@@ -144,7 +138,7 @@ static void test_handshake_restarts(void **state)
 static void test_write_is_interrupted(void **state)
 {
     static uint8_t out[8 << 20], in[65536];
-    struct later l = { .whom = pthread_self(), .fd = -1, .again = true };
+    struct later l = { .whom = pthread_self(), .fd = -1 };
     uint64_t got = 0;
     pthread_t t;
     ssize_t n;
@@ -155,11 +149,12 @@ static void test_write_is_interrupted(void **state)
     setsockopt(f[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     fill_pattern(out, sizeof out, 0);
     handle(SIGUSR1, tick, 0);
+    l.again = true; /* one that comes when the write has just begun to go on is for nothing */
     pthread_create(&t, NULL, disturb, &l);
     n = ssl_write(f[0], out, sizeof out);
-    assert_in_range(n, 1, sizeof out - 1);
-    atomic_store(&l.over, true);
+    l.again = false;
     pthread_join(t, NULL);
+    assert_in_range(n, 1, sizeof out - 1);
     /* the next blocking read of ours sends the tail: the peer answers only when it has it all */
     nonblocking(f[1], true);
     timeout_ms(f[0], SO_RCVTIMEO, 5);
@@ -336,6 +331,7 @@ static void test_cancel(void **state)
 static void test_sigpipe(void **state)
 {
     struct linger now = { 1, 0 };
+    struct pollfd reset = { 0 };
     int f[2];
 
     (void)state;
@@ -352,7 +348,8 @@ static void test_sigpipe(void **state)
     tls_pair(f);
     setsockopt(f[1], SOL_SOCKET, SO_LINGER, &now, sizeof now);
     ssl_close(f[1]);
-    nap_ms(20);
+    reset.fd = f[0];
+    assert_int_equal(poll(&reset, 1, 10000), 1);
     assert_fails(ssl_write(f[0], "x", 1), ECONNRESET); /* as the kernel: why, then EPIPE */
     assert_int_equal(ticks, 1);
     assert_fails(ssl_write(f[0], "x", 1), EPIPE);

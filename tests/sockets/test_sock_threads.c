@@ -194,12 +194,25 @@ static void test_handshake_by_both(void **state)
 
 /* ---- close ---- */
 
+static _Atomic pid_t reader;
+
 static void *blocked_reader(void *arg)
 {
     char c;
 
+    reader = gettid();
     errno = 0;
     return (void *)(intptr_t)(ssl_read(*(int *)arg, &c, 1) < 0 ? errno : 0);
+}
+
+static void start_reader(pthread_t *t, int *fd)
+{
+    reader = 0;
+    pthread_create(t, NULL, blocked_reader, fd);
+    while (!reader) {
+        nap_ms(1);
+    }
+    await_sleep(reader);
 }
 
 /* shutdown() from another thread wakes a blocked read, as with the kernel's; close() says
@@ -213,16 +226,14 @@ static void test_close_under_a_reader(void **state)
 
     (void)state;
     tls_pair(f);
-    pthread_create(&t, NULL, blocked_reader, &f[0]);
-    nap_ms(50);
+    start_reader(&t, &f[0]);
     assert_int_equal(ssl_shutdown(f[0], SHUT_RDWR), 0);
     pthread_join(t, &rc);
     assert_int_equal((intptr_t)rc, 0); /* end of stream */
     close_pair(f);
 
     tls_pair(f);
-    pthread_create(&t, NULL, blocked_reader, &f[0]);
-    nap_ms(50);
+    start_reader(&t, &f[0]);
     assert_int_equal(ssl_close(f[0]), 0);
     assert_int_equal(ssl_read(f[1], buf, sizeof buf), 0);
     ssl_close(f[1]); /* the kernel wakes the reader now; its fd is gone */
@@ -241,8 +252,7 @@ static void test_reuse_under_a_reader(void **state)
 
     (void)state;
     tls_pair(f);
-    pthread_create(&t, NULL, blocked_reader, &f[0]);
-    nap_ms(50);
+    start_reader(&t, &f[0]);
     tcp_pair(plain);
     assert_int_equal(write(plain[1], "mine", 4), 4);
     old = f[0];
