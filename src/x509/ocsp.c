@@ -16,11 +16,41 @@ struct response {
 };
 enum { BY_NAME = DER_CONSTRUCTED(1), BY_KEY = DER_CONSTRUCTED(2) };
 
+static const char *nothing_critical(void *ctx, struct span oid, bool critical, struct rd value)
+{
+    (void)ctx;
+    (void)oid;
+    (void)value;
+    return critical ? "it has a critical extension that is not understood" : NULL;
+}
+
+/* At the end of a ResponseData or of an answer: extensions, none of which has to be understood. */
+static bool parse_tail(struct rd *in)
+{
+    struct rd extensions;
+    bool there;
+
+    return der_optional(in, DER_CONSTRUCTED(1), &there, &extensions) && rd_done(in) &&
+           (!there || !extensions_each(extensions, NULL, nothing_critical));
+}
+
+static bool is_list(struct rd in)
+{
+    struct rd one;
+
+    while (!rd_done(&in)) {
+        if (!der_get(&in, DER_SEQUENCE, &one)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The parts of a BasicOCSPResponse. */
 static bool parse_basic(struct response *r, struct rd in)
 {
-    struct rd basic, tbs, alg, version, extensions;
-    bool has_version, has_certs, has_extensions;
+    struct rd basic, tbs, alg, version;
+    bool has_version, has_certs;
     uint32_t number;
     int64_t produced;
 
@@ -41,8 +71,7 @@ static bool parse_basic(struct response *r, struct rd in)
     return der_optional(&tbs, DER_CONSTRUCTED(0), &has_version, &version) &&
            (!has_version || (der_uint32(&version, &number) && rd_done(&version))) &&
            der_any(&tbs, &r->responder_tag, &r->responder) && der_time(&tbs, &produced) &&
-           der_get(&tbs, DER_SEQUENCE, &r->answers) &&
-           der_optional(&tbs, DER_CONSTRUCTED(1), &has_extensions, &extensions) && rd_done(&tbs);
+           der_get(&tbs, DER_SEQUENCE, &r->answers) && is_list(r->answers) && parse_tail(&tbs);
 }
 
 static const char *parse(struct response *r, struct span bytes)
@@ -157,7 +186,7 @@ static enum revoked read_answer(struct rd answer, int64_t now, int64_t *until, c
     *why = "is malformed";
     if (!der_any(&answer, &tag, &status) || !der_time(&answer, &from) ||
         !der_optional(&answer, DER_CONSTRUCTED(0), &has_to, &in) ||
-        (has_to && (!der_time(&in, &to) || !rd_done(&in)))) {
+        (has_to && (!der_time(&in, &to) || !rd_done(&in))) || !parse_tail(&answer)) {
         return STATUS_UNKNOWN;
     }
     if (tag == DER_CONSTRUCTED(1)) { /* it stays so */
