@@ -19,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cert c;
     struct error err;
     struct pubkey *key = NULL;
+    const struct cert *who;
     unsigned budget = 10000;
     char text[64];
 
@@ -44,7 +45,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     inside(c.tbs, c.name_constraints);
     inside(c.tbs, c.aki);
     inside(c.tbs, c.ski);
+    inside(c.tbs, c.crl_points);
+    inside(c.tbs, c.policies);
+    inside(c.tbs, c.policy_mappings);
     inside(c.der, c.sig.bits);
+    for (size_t i = 0; i < 4; i++) { /* a path of it alone */
+        (void)policy_allows((const struct cert *const[]){ &c, &c, &c, &c }, i, &who);
+    }
+    if (c.path_len < -1 || c.explicit_policy < -1 || c.inhibit_mapping < -1 || c.inhibit_any < -1 ||
+        (c.path_len >= 0 && !c.ca) || (c.policies.n > 0) != c.has_policies) {
+        abort();
+    }
     (void)cert_name_text(c.subject, text, sizeof text);
     (void)cert_name_text(c.issuer, text, 1 + size % sizeof text);
     (void)cert_is_weak_key(&c);

@@ -5,6 +5,7 @@
 #define TESTS_X509_LIBCRYPTO_H
 #define ERR_STATE LIBCRYPTO_ERR_STATE /* base/error.h has one, too */
 #include <openssl/err.h>
+#include <openssl/ocsp.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
