@@ -9,6 +9,7 @@
 #include <openssl/ui.h>
 #undef ERR_STATE
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char module[4096], dir[] = "/tmp/sleeve-token-XXXXXX";
@@ -283,6 +284,24 @@ static bool run(const char *command)
     return system(command) == 0;
 }
 
+/* A PIN that is in the URI opens the token in a child, too. */
+static void in_a_child(struct identity *id)
+{
+    int status = 1;
+    const pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        const struct span msg = span_text("message");
+        uint8_t sig[SIG_MAX];
+        size_t n = sizeof sig;
+
+        _exit(privkey_sign(id->key, scheme_by_id(0x0403), &msg, 1, sig, &n) == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 static void softhsm(void **state)
 {
     static const char hsm[] = "/usr/lib/softhsm/libsofthsm2.so";
@@ -330,6 +349,13 @@ static void softhsm(void **state)
     from.key = "pkcs11:token=sleeve;object=rsa;type=private";
     id = loaded(&from);
     serves(id);
+    identity_unref(id);
+    put("pin", span_text("1234\n"), span_of(NULL, 0));
+    (void)snprintf(command, sizeof command,
+                   "pkcs11:token=sleeve;object=web;type=private?pin-source=file:%s", at("pin"));
+    from = (struct identity_source){ .certs = file("p256", ".crt"), .key = command };
+    id = loaded(&from);
+    in_a_child(id);
     identity_unref(id);
 }
 
