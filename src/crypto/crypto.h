@@ -215,6 +215,12 @@ int privkey_matches(struct privkey *priv, const struct pubkey *pub) MUST_CHECK;
  * sentence goes to err. */
 int pkcs12_load(struct span bytes, const char *pass, struct buf *key, struct buf *certs,
                 struct error *err) MUST_CHECK;
+/* The other way: the key and the DER of its certificate and those above it, encrypted with AES-256
+ * under the passphrase (PBES2, HMAC-SHA-256 all through); name is what programs list it as. The
+ * file is appended. ERR_ARG: no certificate or passphrase; ERR_MISMATCH: the first is not the
+ * key's. */
+int pkcs12_save(const struct privkey *k, const struct span *certs, size_t n, const char *name,
+                const char *pass, struct buf *out) MUST_CHECK;
 /* Are these Diffie-Hellman parameters (PKCS#3, PEM or DER) good? *bits: size of the prime.
  * ERR_PARSE: they are none; ERR_UNSUPPORTED: fewer than 2048 or more than 8192 bits, or neither one
  * of RFC 7919's groups nor a safe prime with a generator that fits. */

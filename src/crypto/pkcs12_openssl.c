@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* PKCS#12 (RFC 7292) is turned into the PEM that everything else reads. The bags are walked here
- * because PKCS12_parse() of OpenSSL 3.0 takes ciphers and keys from the default library context,
- * which is the wrapped program's. */
+/* PKCS#12 (RFC 7292) is turned into the PEM that everything else reads, and made. The bags are
+ * walked here because PKCS12_parse() of OpenSSL 3.0 takes ciphers and keys from the default library
+ * context, which is the wrapped program's. */
 #include <limits.h>
 /* The same clash of names as in local_openssl.h. */
 #define ERR_STATE LIBCRYPTO_ERR_STATE
@@ -303,4 +303,71 @@ int pkcs12_load(struct span bytes, const char *pass, struct buf *key, struct buf
         }
     }
     return rc < 0 ? FAIL(err, rc, "%s", why.text[0] ? why.text : error_name(rc)) : 0;
+}
+
+/* ---- making one ---- */
+
+#define ITERATIONS 100000
+
+static X509 *decode_cert(struct span der)
+{
+    const unsigned char *at = der.p;
+    X509 *x = X509_new_ex(provider.lib, NULL);
+
+    if (x && !d2i_X509(&x, &at, (long)der.n)) {
+        return NULL; /* freed */
+    }
+    return x;
+}
+
+static bool decode_certs(certs_of *list, const struct span *certs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        X509 *x = decode_cert(certs[i]);
+
+        if (!x || sk_X509_push(list, x) <= 0) {
+            X509_free(x);
+            return false;
+        }
+    }
+    return true;
+}
+
+static int append_der(const PKCS12 *p12, struct buf *out)
+{
+    unsigned char *der = NULL;
+    const int n = i2d_PKCS12(p12, &der);
+    const int rc = n > 0 ? buf_append(out, der, (size_t)n) : ERR_MEM;
+
+    OPENSSL_free(der);
+    return rc;
+}
+
+int pkcs12_save(const struct privkey *k, const struct span *certs, size_t n, const char *name,
+                const char *pass, struct buf *out)
+{
+    certs_of *above = sk_X509_new_null();
+    PKCS12 *p12 = NULL;
+    X509 *own = NULL;
+    int rc = ERR_CRYPTO;
+
+    if (n == 0 || !pass || !*pass) {
+        rc = ERR_ARG;
+    } else if (!above || !(own = decode_cert(certs[0])) || !decode_certs(above, certs + 1, n - 1)) {
+        rc = ERR_CRYPTO;
+    } else if (X509_check_private_key(own, k->pkey) != 1) {
+        rc = ERR_MISMATCH;
+    } else {
+        /* A cipher in the place of a PBE algorithm means PBES2. Its own MAC would be of a default
+         * digest. */
+        p12 = PKCS12_create_ex(pass, name, k->pkey, own, above, NID_aes_256_cbc, NID_aes_256_cbc,
+                               ITERATIONS, -1, 0, provider.lib, NULL);
+    }
+    if (p12 && PKCS12_set_mac(p12, pass, -1, NULL, 0, ITERATIONS, EVP_sha256()) == 1) {
+        rc = append_der(p12, out);
+    }
+    PKCS12_free(p12);
+    X509_free(own);
+    sk_X509_pop_free(above, X509_free);
+    return rc < 0 ? crypto_fail(rc) : 0;
 }

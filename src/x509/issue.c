@@ -92,11 +92,42 @@ static void ext_end(struct wr *w, struct ext e)
     der_close(w, e.whole, DER_SEQUENCE);
 }
 
-static void put_basic_constraints(struct wr *w, bool ca)
+static void put_basic_constraints(struct wr *w, const struct issue *what)
 {
     struct ext e = ext_begin(w, 0x13, true);
+    size_t seq = w->len;
 
-    wr_bytes(w, ca ? "\x30\x03\x01\x01\xff" : "\x30\x00", ca ? 5 : 2);
+    if (what->ca) {
+        wr_bytes(w, "\x01\x01\xff", 3);
+    }
+    if (what->ca && what->has_path_len) {
+        der_put_uint32(w, what->path_len);
+    }
+    der_close(w, seq, DER_SEQUENCE);
+    ext_end(w, e);
+}
+
+/* RFC 5280 4.2.1.10. A kind of name that is not mentioned would be free: addresses are excluded. */
+static void put_name_constraints(struct wr *w, const struct issue *what)
+{
+    static const uint8_t every[32]; /* address and mask */
+    struct ext e = ext_begin(w, 0x1e, true);
+    size_t seq = w->len, list = w->len, subtree;
+
+    for (size_t i = 0; i < what->nonly; i++) {
+        subtree = w->len;
+        der_put(w, DER_CONTEXT(2), span_of(what->only[i], strlen(what->only[i])));
+        der_close(w, subtree, DER_SEQUENCE);
+    }
+    der_close(w, list, DER_CONSTRUCTED(0));
+    list = w->len;
+    for (size_t n = 8; n <= 32; n += 24) { /* IPv4, IPv6 */
+        subtree = w->len;
+        der_put(w, DER_CONTEXT(7), span_of(every, n));
+        der_close(w, subtree, DER_SEQUENCE);
+    }
+    der_close(w, list, DER_CONSTRUCTED(1));
+    der_close(w, seq, DER_SEQUENCE);
     ext_end(w, e);
 }
 
@@ -170,8 +201,11 @@ static void put_extensions(struct wr *w, const struct issue *what, struct span o
 {
     size_t list = w->len;
 
-    put_basic_constraints(w, what->ca);
+    put_basic_constraints(w, what);
     put_key_usage(w, what);
+    if (what->nonly) {
+        put_name_constraints(w, what);
+    }
     if (what->server || what->client) {
         put_ext_key_usage(w, what->server, what->client);
     }
@@ -219,6 +253,12 @@ static int check(const struct issue *what, struct error *err)
             return FAIL(err, ERR_ARG, "\"%.80s\" is neither a host name nor an address", name);
         }
     }
+    for (size_t i = 0; i < what->nonly; i++) {
+        if (!what->ca || !host_is_valid(what->only[i]) || host_is_ip(what->only[i])) {
+            return FAIL(err, ERR_ARG, "\"%.80s\" is no domain that a CA can be held to",
+                        what->only[i]);
+        }
+    }
     if (what->not_before > what->not_after || civil_from_seconds(what->not_before).year < 1950 ||
         civil_from_seconds(what->not_after).year > 9999) {
         return FAIL(err, ERR_ARG, "its dates are not in order, or not between 1950 and 9999");
@@ -234,16 +274,19 @@ static size_t size_bound(const struct issue *what, size_t spki)
     for (size_t i = 0; i < what->nnames; i++) {
         n += strlen(what->names[i]) + 16;
     }
+    for (size_t i = 0; i < what->nonly; i++) {
+        n += strlen(what->only[i]) + 16;
+    }
     return n;
 }
 
-/* RFC 5280 4.1.2.2: positive; random, so that nobody can guess what will be signed. */
+/* RFC 5280 4.1.2.2: positive, at most 20 bytes; 128 random bits, so that nobody can guess what will
+ * be signed. */
 static int put_serial(struct wr *w)
 {
-    uint8_t serial[16];
+    uint8_t serial[17] = { 1 };
 
-    TRY(rand_bytes(serial, sizeof serial));
-    serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x40);
+    TRY(rand_bytes(serial + 1, sizeof serial - 1));
     der_put(w, DER_INTEGER, span_of(serial, sizeof serial));
     return 0;
 }

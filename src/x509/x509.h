@@ -274,6 +274,10 @@ struct issue {
     const char *const *names; /* DNS names and IP addresses for subjectAltName */
     size_t nnames;
     bool ca, client, server;
+    bool has_path_len; /* ca: at most path_len CAs below it */
+    uint8_t path_len;
+    const char *const *only; /* ca: the domains it may speak for, and no address; none: all */
+    size_t nonly;
     int64_t not_before, not_after;
     struct privkey *key;        /* the subject's */
     struct privkey *issuer_key; /* == key: self-signed */
