@@ -10,8 +10,7 @@
 #include "preload/launcher/launcher.h"
 #include "shim/shim.h"
 
-#define USAGE      "sleeve connect [-C CA] [-n NAME] HOST:PORT"
-#define TIMEOUT_MS 10000
+#define USAGE "sleeve connect [-C CA] [-n NAME] HOST:PORT"
 
 static int help(void)
 {
@@ -60,15 +59,14 @@ static struct config *make_config(const char *ca, struct error *err)
     return c;
 }
 
-/* The first address that answers. */
-static int dial(const char *host, const char *port)
+int dial(const char *command, const char *host, const char *port)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *list;
-    struct timeval patience = { .tv_sec = TIMEOUT_MS / 1000 };
+    struct timeval patience = { .tv_sec = DIAL_MS / 1000 };
     int rc = getaddrinfo(host, port, &hints, &list), fd = -1, err = 0;
 
     if (rc != 0) {
-        (void)say(EXIT_BAD, "connect", "%s: %s", host, gai_strerror(rc));
+        (void)say(EXIT_BAD, command, "%s: %s", host, gai_strerror(rc));
         return -1;
     }
     for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
@@ -82,7 +80,7 @@ static int dial(const char *host, const char *port)
     }
     freeaddrinfo(list);
     if (fd < 0) {
-        (void)say(EXIT_BAD, "connect", "%s port %s: %s", host, port, strerror(err));
+        (void)say(EXIT_BAD, command, "%s port %s: %s", host, port, strerror(err));
     }
     return fd;
 }
@@ -118,9 +116,7 @@ static void show(struct conn *c, double tcp_ms, double tls_ms)
 
 static int handshake(struct config *config, const char *host, const char *port, const char *name)
 {
-    struct conn_params params = { .config = config,
-                                  .host = name,
-                                  .handshake_timeout_ms = TIMEOUT_MS };
+    struct conn_params params = { .config = config, .host = name, .handshake_timeout_ms = DIAL_MS };
     struct error err = { 0 };
     struct timespec start;
     struct conn *c = NULL;
@@ -128,7 +124,7 @@ static int handshake(struct config *config, const char *host, const char *port, 
     int fd, rc;
 
     clock_gettime(CLOCK_MONOTONIC, &start);
-    fd = dial(host, port);
+    fd = dial("connect", host, port);
     if (fd < 0) {
         return EXIT_BAD;
     }

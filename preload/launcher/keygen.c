@@ -1,315 +1,183 @@
 /* SPDX-License-Identifier: ISC */
-/* sleeve keygen: a private CA, and certificates for servers and clients. */
-#include <errno.h>
-#include <fcntl.h>
+/* sleeve keygen: a private CA, and certificates for servers and clients. Its arguments. */
 #include <getopt.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "preload/launcher/launcher.h"
+#include "preload/launcher/keygen.h"
 
-#define USAGE \
-    "sleeve keygen ca|server|client [-n NAME]... [-d DAYS] [-t TYPE] [-C CA] [-o OUT] [-f]"
-#define DAY       86400
-#define NAMES_MAX 64
-#define RSA_BITS  3072
+#define USAGE "sleeve keygen ca|intermediate|server|client [-n NAME]... [OPTION]..."
+
+static const struct type {
+    const char *name;
+    enum key_type type;
+    unsigned rsa_bits;
+} types[] = {
+    { "ecdsa", KEY_EC_P256, 0 },  { "p256", KEY_EC_P256, 0 },    { "p384", KEY_EC_P384, 0 },
+    { "rsa", KEY_RSA, 3072 },     { "rsa2048", KEY_RSA, 2048 },  { "rsa3072", KEY_RSA, 3072 },
+    { "rsa4096", KEY_RSA, 4096 }, { "ed25519", KEY_ED25519, 0 },
+};
+
+static const struct {
+    const char *name;
+    int days;
+} kinds[MAKES] = { [MAKE_CA] = { "ca", 3650 },
+                   [MAKE_INTERMEDIATE] = { "intermediate", 1825 },
+                   [MAKE_SERVER] = { "server", 365 },
+                   [MAKE_CLIENT] = { "client", 365 } };
 
 static int help(void)
 {
     puts(
         "usage: " USAGE "\n\n"
-        "Makes a key and a certificate: OUT.pem and OUT.key, as PEM; the key is readable to you only.\n\n"
-        "  ca      an authority of your own, to be trusted with 'ca = ca.pem'\n"
-        "  server  for a server; needs the names that clients will use\n"
-        "  client  for a client that servers ask for a certificate\n\n"
-        "  -n, --name NAME   a host name or address it speaks for (ca, client: a title); may repeat\n"
-        "  -d, --days DAYS   how long it is valid (default: ca 3650, others 365)\n"
-        "  -t, --type TYPE   ecdsa (P-256, default), rsa (3072 bits) or ed25519\n"
-        "  -C, --ca CA       directory with ca.pem and ca.key, or CERT,KEY (default: .)\n"
+        "Makes a key and a certificate: OUT.key, readable to you only, and OUT.pem, which has the\n"
+        "intermediate CAs behind it.\n\n"
+        "  ca            an authority of your own, to be trusted with 'ca = ca.pem'\n"
+        "  intermediate  one below it that signs in its place; also OUT-chain.pem, up to the root\n"
+        "  server        for a server; needs the names that clients will use\n"
+        "  client        for a client that servers ask for a certificate\n\n"
+        "  -n, --name NAME   a host name or address it speaks for (others: a title); may repeat\n"
+        "  -d, --days DAYS   how long it is valid (ca 3650, intermediate 1825, others 365)\n"
+        "  -t, --type TYPE   ecdsa (P-256, default), p384, ed25519, rsa (3072 bits), rsa2048,\n"
+        "                    rsa4096\n"
+        "  -C, --ca CA       what signs: a directory with ca.pem and ca.key (default: .), CA.pem\n"
+        "                    with CA.key beside it, or CERT,KEY\n"
         "  -o, --out OUT     a directory that exists, or the files' path without .pem and .key\n"
-        "                    (default: ./ca, ./server or ./client)\n"
+        "                    (default: ./ca, ./intermediate, ./server or ./client)\n"
+        "  -p, --pkcs12      server, client: OUT.p12 instead, encrypted with a passphrase\n"
+        "  -P, --passphrase FILE   its first line is the passphrase (default: the terminal)\n"
+        "  -l, --path-length N     ca, intermediate: how many CAs may be below it in a row\n"
+        "                    (default: ca any, intermediate 0)\n"
+        "  -O, --only DOMAIN       ca, intermediate: for hosts in this domain only; may repeat\n"
         "  -f, --force       write over files that are there\n\n"
         "Exit: 0 written; 1 not, and nothing was changed.\n\n"
         "  sleeve keygen ca && sleeve keygen server -n cache.internal -n 10.0.0.7");
     return EXIT_FINE;
 }
 
-struct job {
-    const char *what;
-    bool ca, server;
-    const char *names[NAMES_MAX];
-    size_t nnames;
-    int days;
-    enum key_type type;
-    char ca_cert[4096], ca_key[4096], cert[4096], key[4096];
-    bool force;
-};
+/* ---- paths ---- */
 
-/* What the CA is read into; the certificate is a view of `der`. */
-struct authority {
-    struct identity *id;
-    const struct cert *cert; /* NULL: the new certificate signs itself */
-};
-
-/* ---- files ---- */
-
-/* Complete and durable under a name of its own first, so that a crash leaves the old file or the
- * new one. Without force, link() is what refuses to overwrite. */
-static int write_file(const char *path, struct span bytes, mode_t mode, bool force)
-{
-    char temp[4200];
-    size_t done = 0;
-    int fd, rc = -1, saved;
-
-    (void)snprintf(temp, sizeof temp, "%s.%d.tmp", path, (int)getpid());
-    fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-    if (fd < 0) {
-        return say(EXIT_BAD, "keygen", "%s: %s", temp, strerror(errno));
-    }
-    while (done < bytes.n) {
-        ssize_t n = write(fd, bytes.p + done, bytes.n - done);
-
-        if (n < 0 && errno != EINTR) {
-            break;
-        }
-        done += n > 0 ? (size_t)n : 0;
-    }
-    if (done == bytes.n && fchmod(fd, mode) == 0 && fsync(fd) == 0) {
-        rc = force ? rename(temp, path) : link(temp, path);
-    }
-    saved = errno;
-    close(fd);
-    if (rc != 0 || !force) {
-        (void)unlink(temp);
-    }
-    return rc == 0 ? 0 : say(EXIT_BAD, "keygen", "%s: %s", path, strerror(saved));
-}
-
-static int must_be_new(const struct job *j)
-{
-    const char *paths[] = { j->key, j->cert };
-    struct stat st;
-
-    for (size_t i = 0; i < 2 && !j->force; i++) {
-        if (lstat(paths[i], &st) == 0) {
-            return say(EXIT_BAD, "keygen", "%s is there already; --force writes over it", paths[i]);
-        }
-    }
-    return 0;
-}
-
-/* The key first: a certificate without its key would be worse than a key without certificate. */
-static int write_both(const struct job *j, const struct buf *key, const struct buf *cert)
-{
-    int rc = write_file(j->key, buf_span(key), 0600, j->force);
-
-    if (rc == 0) {
-        rc = write_file(j->cert, buf_span(cert), 0644, j->force);
-        if (rc != 0 && !j->force) {
-            (void)unlink(j->key);
-        }
-    }
-    return rc;
-}
-
-static bool join(char to[static 4096], const char *a, const char *b, const char *c)
+static bool join(char to[static 4000], const char *a, const char *b, const char *c)
 {
     int n = snprintf(to, 4000, "%s%s%s", a, b, c);
 
-    return n >= 0 && n < 4000;
+    return n >= 0 && n < 3900;
+}
+
+static int too_long(void)
+{
+    return say(EXIT_BAD, "keygen", "the path is too long");
+}
+
+static bool is_directory(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 static int set_out(struct job *j, const char *out)
 {
-    struct stat st;
-    char base[4096];
     bool fits;
 
     if (!out || !*out) {
-        fits = join(base, j->what, "", "");
-    } else if (stat(out, &st) == 0 && S_ISDIR(st.st_mode)) {
-        fits = join(base, out, out[strlen(out) - 1] == '/' ? "" : "/", j->what);
+        fits = join(j->base, j->what, "", "");
+    } else if (is_directory(out)) {
+        fits = join(j->base, out, out[strlen(out) - 1] == '/' ? "" : "/", j->what);
     } else if (out[strlen(out) - 1] == '/') {
         return say(EXIT_BAD, "keygen", "%s: there is no such directory", out);
     } else {
-        fits = join(base, out, "", "");
+        fits = join(j->base, out, "", "");
     }
-    if (!fits || !join(j->cert, base, ".pem", "") || !join(j->key, base, ".key", "")) {
-        return say(EXIT_BAD, "keygen", "the path is too long");
-    }
-    return 0;
+    return fits ? 0 : too_long();
 }
 
 static int set_ca(struct job *j, const char *ca)
 {
     const char *comma = strchr(ca, ',');
+    size_t n = strlen(ca);
+    char base[4000];
     struct stat st;
     bool fits;
 
     if (comma && stat(ca, &st) < 0) {
-        fits = join(j->ca_key, comma + 1, "", "") && comma - ca < 4000;
+        fits = join(j->ca_key, comma + 1, "", "") && join(j->ca_cert, ca, "", "");
         if (fits) {
-            (void)snprintf(j->ca_cert, sizeof j->ca_cert, "%.*s", (int)(comma - ca), ca);
+            j->ca_cert[comma - ca] = '\0';
         }
+        return fits ? 0 : too_long();
+    }
+    if (is_directory(ca)) {
+        fits = join(base, ca, "/ca", "");
     } else {
-        fits = join(j->ca_cert, ca, "/ca.pem", "") && join(j->ca_key, ca, "/ca.key", "");
+        fits = join(base, ca, "", "");
+        if (fits && n > 4 && strcmp(ca + n - 4, ".pem") == 0) {
+            base[n - 4] = '\0';
+        }
     }
-    return fits ? 0 : say(EXIT_BAD, "keygen", "the path is too long");
-}
-
-/* ---- the work ---- */
-
-static int load_authority(const struct job *j, struct authority *a)
-{
-    struct error err = { 0 };
-    int64_t now = (int64_t)time(NULL);
-
-    if (j->ca) {
-        return 0;
+    fits = fits && join(j->ca_cert, base, "-chain.pem", "") && join(j->ca_key, base, ".key", "");
+    if (fits && stat(j->ca_cert, &st) < 0) { /* only an intermediate has that */
+        fits = join(j->ca_cert, base, ".pem", "");
     }
-    if (access(j->ca_cert, F_OK) < 0 && errno == ENOENT) {
-        return say(EXIT_BAD, "keygen",
-                   "there is no %s; make one with 'sleeve keygen ca', or name it with --ca",
-                   j->ca_cert);
-    }
-    if (identity_from_files(&a->id, j->ca_cert, j->ca_key, NULL, &err) < 0) {
-        return say(EXIT_BAD, "keygen", "%s", err.text);
-    }
-    a->cert = &a->id->leaf;
-    if (!a->cert->ca) {
-        return say(EXIT_BAD, "keygen", "%s is not the certificate of a CA", j->ca_cert);
-    }
-    if (a->cert->not_after <= now) {
-        return say(EXIT_BAD, "keygen", "%s has expired", j->ca_cert);
-    }
-    return 0;
-}
-
-static int make(const struct job *j, const struct authority *a, struct privkey *key,
-                struct buf *pem, int64_t *until)
-{
-    int64_t now = (int64_t)time(NULL);
-    struct buf der = { 0 };
-    struct error err = { 0 };
-    struct issue what = {
-        .common_name = j->nnames ? j->names[0]
-                       : j->ca   ? "Sleeve private CA"
-                                 : "sleeve client",
-        .names = j->server ? j->names : NULL,
-        .nnames = j->server ? j->nnames : 0,
-        .ca = j->ca,
-        .server = j->server,
-        .client = !j->ca && !j->server,
-        .not_before = now - 3600, /* clocks differ */
-        .not_after = now + (int64_t)j->days * DAY,
-        .key = key,
-        .issuer_key = a->id ? a->id->key : key,
-        .issuer = a->cert,
-    };
-    int rc;
-
-    if (a->cert && what.not_after > a->cert->not_after) {
-        what.not_after = a->cert->not_after; /* it could not be verified any longer than that */
-    }
-    if (a->cert && what.not_before < a->cert->not_before) {
-        what.not_before = a->cert->not_before;
-    }
-    *until = what.not_after;
-    rc = cert_issue(&what, &der, &err);
-    if (rc == 0) {
-        rc = pem_write(pem, "CERTIFICATE", buf_span(&der));
-    }
-    buf_free(&der);
-    return rc == 0 ? 0 : say(EXIT_BAD, "keygen", "%s", err.code ? err.text : error_name(rc));
-}
-
-static const char *absolute(const char *path, char text[static PATH_MAX])
-{
-    return realpath(path, text) ? text : path;
-}
-
-static void tell(const struct job *j, int64_t until)
-{
-    char date[32], text[3][PATH_MAX];
-    const char *cert = absolute(j->cert, text[0]), *key = absolute(j->key, text[1]);
-    const char *ca = j->ca ? cert : absolute(j->ca_cert, text[2]);
-
-    printf("certificate  %s  (until %.10s)\n", cert, date_text(until, date));
-    printf("private key  %s  (readable to you only)\n\n", key);
-    if (j->ca) {
-        printf(
-            "Next: 'sleeve keygen server -n HOST', and in the rules of its clients:\n    ca = %s\n",
-            ca);
-        puts("Keep the key where only you can read it: who has it can be any server.");
-    } else if (j->server) {
-        printf("Next, in the server's rule:\n    cert = %s\n    key  = %s\n", cert, key);
-        printf("and in its clients' rules:\n    ca   = %s\n", ca);
-    } else {
-        printf("Next, in the client's rule:\n    cert = %s\n    key  = %s\n", cert, key);
-        printf("and in the server's rule:\n    client-ca   = %s\n    client-auth = require\n", ca);
-    }
-}
-
-static int keygen(const struct job *j)
-{
-    struct buf key_pem = { .secret = true }, cert_pem = { 0 };
-    struct authority a = { 0 };
-    struct privkey *key = NULL;
-    int64_t until = 0;
-    int rc = must_be_new(j);
-
-    if (rc == 0 && crypto_init() < 0) {
-        rc = say(EXIT_BAD, "keygen", "the cryptographic library cannot be used");
-    }
-    rc = rc ? rc : load_authority(j, &a);
-    if (rc == 0 &&
-        (privkey_generate(&key, j->type, RSA_BITS) < 0 || privkey_write_pem(key, &key_pem) < 0)) {
-        rc = say(EXIT_BAD, "keygen", "the key could not be made");
-    }
-    rc = rc ? rc : make(j, &a, key, &cert_pem, &until);
-    rc = rc ? rc : write_both(j, &key_pem, &cert_pem);
-    if (rc == 0) {
-        tell(j, until);
-    }
-    buf_free(&key_pem);
-    buf_free(&cert_pem);
-    privkey_unref(key);
-    identity_unref(a.id);
-    return rc;
+    return fits ? 0 : too_long();
 }
 
 /* ---- arguments ---- */
 
-static int option(struct job *j, int o, const char *value)
+static int set_number(int *to, const char *value, long min, long max, const char *what)
 {
     char *end;
-    long days;
+    long n = strtol(value, &end, 10);
 
+    if (end == value || *end || n < min || n > max) {
+        return say(EXIT_BAD, "keygen", "'%s' is not a number of %s (%ld to %ld)", value, what, min,
+                   max);
+    }
+    *to = (int)n;
+    return 0;
+}
+
+static int set_type(struct job *j, const char *value)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (strcmp(value, types[i].name) == 0) {
+            j->type = types[i].type;
+            j->rsa_bits = types[i].rsa_bits;
+            return 0;
+        }
+    }
+    return say(EXIT_BAD, "keygen", "'%s' is not ecdsa, p384, ed25519, rsa, rsa2048 or rsa4096",
+               value);
+}
+
+static int add_name(const char **names, size_t *n, const char *value)
+{
+    if (*n == NAMES_MAX || *value == '\0') {
+        return say(EXIT_BAD, "keygen", "a name is empty, or there are more than %d", NAMES_MAX);
+    }
+    names[(*n)++] = value;
+    return 0;
+}
+
+static int option(struct job *j, int o, const char *value)
+{
     switch (o) {
     case 'n':
-        if (j->nnames == NAMES_MAX || *value == '\0') {
-            return say(EXIT_BAD, "keygen", "a name is empty, or there are more than %d", NAMES_MAX);
-        }
-        j->names[j->nnames++] = value;
-        return 0;
+        return add_name(j->names, &j->nnames, value);
+    case 'O':
+        return add_name(j->only, &j->nonly, value);
     case 'd':
-        days = strtol(value, &end, 10);
-        if (end == value || *end || days < 1 || days > 36500) {
-            return say(EXIT_BAD, "keygen", "'%s' is not a number of days (1 to 36500)", value);
-        }
-        j->days = (int)days;
-        return 0;
+        return set_number(&j->days, value, 1, 36500, "days");
+    case 'l':
+        return set_number(&j->path_len, value, 0, 7, "CAs");
     case 't':
-        j->type = strcmp(value, "ecdsa") == 0     ? KEY_EC_P256
-                  : strcmp(value, "rsa") == 0     ? KEY_RSA
-                  : strcmp(value, "ed25519") == 0 ? KEY_ED25519
-                                                  : KEY_NONE;
-        return j->type != KEY_NONE
-                   ? 0
-                   : say(EXIT_BAD, "keygen", "'%s' is not ecdsa, rsa or ed25519", value);
+        return set_type(j, value);
+    case 'P':
+        j->passphrase = value;
+        return 0;
+    case 'p':
+        j->pkcs12 = true;
+        return 0;
     default:
         j->force = true;
         return 0;
@@ -319,36 +187,74 @@ static int option(struct job *j, int o, const char *value)
 /* "*.example" is fine for a certificate, though it is no host. */
 static int check_names(const struct job *j)
 {
-    for (size_t i = 0; i < j->nnames && j->server; i++) {
+    for (size_t i = 0; i < j->nnames && j->kind == MAKE_SERVER; i++) {
         const char *n = j->names[i];
 
         if (!host_is_valid(strncmp(n, "*.", 2) == 0 ? n + 2 : n)) {
             return say(EXIT_BAD, "keygen", "'%s' is neither a host name nor an address", n);
         }
     }
-    if (j->server && j->nnames == 0) {
+    for (size_t i = 0; i < j->nonly; i++) {
+        if (!host_is_valid(j->only[i]) || host_is_ip(j->only[i])) {
+            return say(EXIT_BAD, "keygen", "'%s' is not a domain", j->only[i]);
+        }
+    }
+    if (j->kind == MAKE_SERVER && j->nnames == 0) {
         return say_usage(USAGE, "keygen", "a server needs --name: what clients will call it");
     }
-    if (!j->server && j->nnames > 1) {
+    if (j->kind != MAKE_SERVER && j->nnames > 1) {
         return say_usage(USAGE, "keygen", "a %s has one --name", j->what);
     }
     return 0;
 }
 
+static int check_fit(const struct job *j)
+{
+    if (!makes_ca(j) && (j->path_len >= 0 || j->nonly)) {
+        return say_usage(USAGE, "keygen", "--path-length and --only are for CAs");
+    }
+    if (makes_ca(j) && j->pkcs12) {
+        return say_usage(USAGE, "keygen", "a CA's key is kept as PEM, which keygen signs with");
+    }
+    if (j->passphrase && !j->pkcs12) {
+        return say_usage(USAGE, "keygen", "--passphrase goes with --pkcs12");
+    }
+    return 0;
+}
+
+static int set_kind(struct job *j, int n, char **args)
+{
+    j->what = n ? args[0] : "";
+    while (j->kind < MAKES && strcmp(j->what, kinds[j->kind].name) != 0) {
+        j->kind++;
+    }
+    if (n != 1 || j->kind == MAKES) {
+        return say_usage(USAGE, "keygen", "say what to make: ca, intermediate, server or client");
+    }
+    j->days = j->days ? j->days : kinds[j->kind].days;
+    return 0;
+}
+
 int cmd_keygen(int argc, char **argv)
 {
-    static const struct option options[] = {
-        { "name", required_argument, NULL, 'n' }, { "days", required_argument, NULL, 'd' },
-        { "type", required_argument, NULL, 't' }, { "ca", required_argument, NULL, 'C' },
-        { "out", required_argument, NULL, 'o' },  { "force", no_argument, NULL, 'f' },
-        { "help", no_argument, NULL, 'h' },       { NULL, 0, NULL, 0 }
-    };
-    static struct job j = { .type = KEY_EC_P256 };
+    static const struct option options[] = { { "name", required_argument, NULL, 'n' },
+                                             { "days", required_argument, NULL, 'd' },
+                                             { "type", required_argument, NULL, 't' },
+                                             { "ca", required_argument, NULL, 'C' },
+                                             { "out", required_argument, NULL, 'o' },
+                                             { "force", no_argument, NULL, 'f' },
+                                             { "pkcs12", no_argument, NULL, 'p' },
+                                             { "passphrase", required_argument, NULL, 'P' },
+                                             { "path-length", required_argument, NULL, 'l' },
+                                             { "only", required_argument, NULL, 'O' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { NULL, 0, NULL, 0 } };
+    static struct job j = { .type = KEY_EC_P256, .path_len = -1 };
     const char *out = NULL, *ca = ".";
     int o, rc = 0;
 
     opterr = 0;
-    while (rc == 0 && (o = getopt_long(argc, argv, ":n:d:t:C:o:fh", options, NULL)) != -1) {
+    while (rc == 0 && (o = getopt_long(argc, argv, ":n:d:t:C:o:fpP:l:O:h", options, NULL)) != -1) {
         if (o == 'h') {
             return help();
         }
@@ -364,18 +270,10 @@ int cmd_keygen(int argc, char **argv)
             rc = option(&j, o, optarg);
         }
     }
-    if (rc) {
-        return rc;
-    }
-    j.what = optind < argc ? argv[optind] : "";
-    j.ca = strcmp(j.what, "ca") == 0;
-    j.server = strcmp(j.what, "server") == 0;
-    if (argc - optind != 1 || (!j.ca && !j.server && strcmp(j.what, "client") != 0)) {
-        return say_usage(USAGE, "keygen", "say what to make: ca, server or client");
-    }
-    j.days = j.days ? j.days : j.ca ? 3650 : 365;
-    rc = check_names(&j);
+    rc = rc ? rc : set_kind(&j, argc - optind, argv + optind);
+    rc = rc ? rc : check_names(&j);
+    rc = rc ? rc : check_fit(&j);
     rc = rc ? rc : set_out(&j, out);
-    rc = rc || j.ca ? rc : set_ca(&j, ca);
-    return rc ? rc : keygen(&j);
+    rc = rc || j.kind == MAKE_CA ? rc : set_ca(&j, ca);
+    return rc ? rc : keygen_make(&j);
 }

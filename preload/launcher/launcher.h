@@ -3,17 +3,27 @@
 #ifndef PRELOAD_LAUNCHER_LAUNCHER_H
 #define PRELOAD_LAUNCHER_LAUNCHER_H
 #include <stdio.h>
+#include <sys/types.h>
 
+#include "base/secret.h"
 #include "preload/rules_parts.h"
 
 /* Exit codes. `run` otherwise exits as its program does, and with 126 or 127 as shells do. */
-enum { EXIT_FINE = 0, EXIT_BAD = 1, EXIT_REFUSED = 2, EXIT_CANNOT = 126, EXIT_NOT_FOUND = 127 };
+enum {
+    EXIT_FINE = 0,
+    EXIT_BAD = 1,
+    EXIT_REFUSED = 2, /* run */
+    EXIT_UNREAD = 2,  /* inspect: bad usage, or it cannot be read */
+    EXIT_CANNOT = 126,
+    EXIT_NOT_FOUND = 127
+};
 
 /* Each gets argv from its own name on. */
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_keygen(int argc, char **argv);
+int cmd_inspect(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
 
 /* "sleeve run: sentence" on stderr; returns code. */
@@ -35,6 +45,29 @@ const char *names_text(const struct cert *c, char *text, size_t size);
 bool split_host_port(const char *text, char host[static POLICY_HOST_MAX], char port[static 8]);
 /* Collects -r RULE: appended to *rules with a newline. False: no memory. */
 bool rule_option(char **rules, const char *rule);
+
+/* ---- files and passphrases (files.c) ---- */
+struct outfile {
+    char path[4096];
+    struct span bytes;
+    mode_t mode;
+    char temp[4112];
+    bool there;
+};
+/* All of them or, after a sentence and with EXIT_BAD, none; none that is there is written over
+ * without force. */
+int write_files(const char *command, struct outfile *files, size_t n, bool force);
+/* May they be written? Said by write_files(), too. */
+int check_new(const char *command, const struct outfile *files, size_t n, bool force);
+/* From the first line of the file or, without one, from the terminal. 0, or EXIT_BAD after a
+ * sentence. The caller wipes it. */
+int get_passphrase(const char *command, const char *path, const char *what, bool twice,
+                   char pass[static PASSPHRASE_MAX]);
+
+/* ---- connecting (connect.c) ---- */
+#define DIAL_MS 10000
+/* To the first address that answers; a sentence and -1 when none does. */
+int dial(const char *command, const char *host, const char *port);
 
 /* ---- looking at a program before it is run (program.c) ---- */
 #define SCRIPT_DEPTH 5

@@ -52,9 +52,9 @@ done
 want 1 "$S" run;           says err 'there is no COMMAND'
 want 1 "$S" run --;        says err 'there is no COMMAND'
 want 1 "$S" run -c;        says err '-c needs a value'
-want 1 "$S" keygen;        says err 'ca, server or client'
-want 1 "$S" keygen cow;    says err 'ca, server or client'
-want 1 "$S" keygen ca ca;  says err 'ca, server or client'
+want 1 "$S" keygen;        says err 'ca, intermediate, server or client'
+want 1 "$S" keygen cow;    says err 'ca, intermediate, server or client'
+want 1 "$S" keygen ca ca;  says err 'ca, intermediate, server or client'
 want 1 "$S" connect;       says err 'there is no HOST:PORT'
 for a in x x: :1 x:0 x:65536 x:1y ::1 '[::1]' x:123456; do
     want 1 "$S" connect "$a"; says err "'$a' is not HOST:PORT"
@@ -120,7 +120,7 @@ want 1 "$S" keygen server -C k -o k/x -n 'a.*.b';     says err 'neither a host n
 for d in 0 -1 x 36501 '' 1x; do
     want 1 "$S" keygen ca -o k/x -d "$d";             says err 'is not a number of days'
 done
-want 1 "$S" keygen ca -o k/x -t dsa;                  says err 'is not ecdsa, rsa or ed25519'
+want 1 "$S" keygen ca -o k/x -t dsa;                  says err 'is not ecdsa, p384, ed25519, rsa'
 want 1 "$S" keygen ca -o none/;                       says err 'there is no such directory'
 want 1 "$S" keygen ca -o none/x;                      says err 'No such file or directory'
 want 1 "$S" keygen server -C k/ecdsa.pem,k/ecdsa.key -o k/x -n a;  says err 'is not the certificate of a CA'
