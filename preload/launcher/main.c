@@ -15,6 +15,7 @@ static const struct command {
     { "check", cmd_check, "look a configuration over: syntax, files, keys, dates" },
     { "explain", cmd_explain, "which rule decides about a connection, and why" },
     { "connect", cmd_connect, "a handshake with a server: what was negotiated, who it is" },
+    { "inspect", cmd_inspect, "what certificates, CRLs and keys are, and what is wrong with them" },
     { "keygen", cmd_keygen, "make a private CA, and certificates for servers and clients" },
 };
 #define NCOMMANDS (sizeof commands / sizeof *commands)

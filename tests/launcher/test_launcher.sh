@@ -49,6 +49,8 @@ for c in run check explain connect keygen; do
     want 0 "$S" $c --help; says out "usage: sleeve $c"; says out 'Exit:'; silent err
     want 1 "$S" $c --dance; says err 'unknown option --dance'; says err "usage: sleeve $c"; silent out
 done
+want 0 "$S" inspect --help;  says out 'usage: sleeve inspect'; says out 'Exit:'; silent err
+want 2 "$S" inspect --dance; says err 'unknown option --dance'; says err 'usage: sleeve inspect'; silent out
 want 1 "$S" run;           says err 'there is no COMMAND'
 want 1 "$S" run --;        says err 'there is no COMMAND'
 want 1 "$S" run -c;        says err '-c needs a value'
