@@ -322,6 +322,16 @@ int config_set_keylog(struct config *c, void (*fn)(void *ctx, const char *line),
     return 0;
 }
 
+int config_set_key_callback(struct config *c, key_fn *fn, void *ctx)
+{
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    c->s.on_key = fn;
+    c->s.on_key_ctx = ctx;
+    return 0;
+}
+
 int config_set_verify_callback(struct config *c, verify_fn *fn, void *ctx)
 {
     if (c->sealed) {

@@ -135,6 +135,9 @@ enum config_flag {
 };
 int config_set_flag(struct config *c, enum config_flag flag, bool on) MUST_CHECK;
 int config_set_verify_callback(struct config *c, verify_fn *fn, void *ctx) MUST_CHECK;
+/* Whatever our private keys are for is done by fn, at once or later: handshake/key_job.h. An
+ * identity then needs no key (identity_from_certs()). Not part of what sessions are bound to. */
+int config_set_key_callback(struct config *c, key_fn *fn, void *ctx) MUST_CHECK;
 
 /* Checks that it makes sense (a server has an identity or a key, VERIFY_FULL has anchors, ...). */
 int config_seal(struct config *c, struct error *err) MUST_CHECK;

@@ -347,6 +347,9 @@ static int may_rehandshake(const struct tls *t, const struct settings *s)
         (s->role == TLS_CLIENT && s->verify == VERIFY_FULL && !t->hs.name)) {
         return ERR_ARG;
     }
+    if (hs_waiting(&t->hs)) {
+        return ERR_STATE;
+    }
     return !hs_is_13(&t->hs) && suites && (t->hs.secure || s->renegotiation == RENEGOTIATE_ANY)
                ? 0
                : ERR_UNSUPPORTED;
@@ -387,6 +390,17 @@ bool tls_can_seal(const struct tls *t)
 {
     return (engine_status(t) & (ST_CONNECTED | ST_HALF)) &&
            !(engine_status(t) & (ST_FAILED | ST_CLOSED)) && !t->hs.write_blocked;
+}
+
+bool tls_waiting(const struct tls *t)
+{
+    return !(engine_status(t) & ST_FAILED) && hs_waiting(&t->hs) && !hs_ready(&t->hs);
+}
+
+void tls_set_wake(struct tls *t, key_wake_fn *wake, void *ctx)
+{
+    t->hs.wake = wake;
+    t->hs.wake_ctx = ctx;
 }
 
 bool tls_peer_closed(const struct tls *t)

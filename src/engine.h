@@ -10,7 +10,8 @@
  * tls_close, tls_key_update): the read half only leaves notes (atomic) that the write half acts on.
  * Not so where tls_input() itself answers the peer: with CONFIG_POST_AUTH, where renegotiation is
  * allowed, and from tls_request_client_auth() or tls_rehandshake() to TLS_EV_DONE: one thread at a
- * time. tls_session(), tls_get_info() and tls_error() belong to the read half.
+ * time. tls_session(), tls_get_info(), tls_waiting() and tls_error() belong to the read half. Jobs
+ * for a key callback (handshake/key_job.h) are completed from any thread.
  */
 #ifndef SRC_ENGINE_H
 #define SRC_ENGINE_H
@@ -50,6 +51,10 @@ enum tls_event {
      * be a replay of what the client said to somebody else (RFC 8446 section 8): use it only for
      * what may happen twice. All of it comes before DONE, all else as DATA behind it. */
     TLS_EV_EARLY_DATA,
+    /* With config_set_key_callback(): used nothing, a job for our private key is out. Once it is
+     * done tls_input() goes on, also without a byte (in.len 0), uses nothing again, and says
+     * PROGRESS or DONE. */
+    TLS_EV_WAIT,
 };
 struct tls_in {
     uint8_t *data; /* received bytes; overwritten */
@@ -70,6 +75,14 @@ struct tls_in {
 /* At most one record. < 0: the connection is over; tls_error() has the reason, an alert may wait in
  * the out queue, the read keys are wiped; later calls return ERR_CLOSED. */
 int tls_input(struct tls *t, struct tls_in *in) MUST_CHECK;
+
+/* Would tls_input() say TLS_EV_WAIT? */
+bool tls_waiting(const struct tls *t);
+/* Before the first tls_input(): who is told that tls_input() can go on (handshake/key_job.h says
+ * what it may do). NULL: the key callback's own side passes the word on. A connection that is
+ * waiting can be freed or given up at any time. tls_hand_off() and tls_rehandshake() are ERR_STATE;
+ * tls_close() takes back what was not in a record yet. */
+void tls_set_wake(struct tls *t, key_wake_fn *wake, void *ctx);
 
 /* ---- writing ---- */
 /* What waits to be sent, in wire order: everything from here goes out before any newly sealed

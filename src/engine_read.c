@@ -134,7 +134,8 @@ static int conclude(struct tls *t, bool was)
     return TLS_EV_PROGRESS;
 }
 
-/* Whole messages out of the reassembly buffer, one after another. */
+/* Whole messages out of the reassembly buffer, one after another. One that waits for our private
+ * key stays in there, and what it was answered with, in the flight: the peer sees no difference. */
 static int run_messages(struct tls *t)
 {
     bool was = hs_connected(&t->hs);
@@ -153,12 +154,16 @@ static int run_messages(struct tls *t)
             break;
         }
         error_clear(&t->scratch);
-        rc = hs_message(&t->hs, span_of(p, n), buf_len(&t->message) == n);
+        rc = hs_waiting(&t->hs) ? hs_resume(&t->hs)
+                                : hs_message(&t->hs, span_of(p, n), buf_len(&t->message) == n);
         if (rc < 0) {
             return fail_handshake(t, rc);
         }
         if (engine_status(t) & ST_FAILED) { /* a callback gave up, or the write half did */
             return t->err.code;
+        }
+        if (hs_waiting(&t->hs)) {
+            return TLS_EV_PROGRESS;
         }
         buf_consume(&t->message, n);
         take_limits(t);
@@ -322,6 +327,13 @@ static int take_record(struct tls *t, const struct rec_header *head, struct tls_
     return rc;
 }
 
+static int read_failed(struct tls *t, int rc)
+{
+    engine_read_end(t);
+    hs_failed(&t->hs);
+    return rc;
+}
+
 int tls_input(struct tls *t, struct tls_in *in)
 {
     struct rec_header head;
@@ -331,13 +343,18 @@ int tls_input(struct tls *t, struct tls_in *in)
     in->alert = ALERT_NONE;
     in->plain = in->rest = NULL;
     if (engine_status(t) & ST_FAILED) {
-        engine_read_end(t);
-        hs_failed(&t->hs);
-        return ERR_CLOSED;
+        return read_failed(t, ERR_CLOSED);
     }
     if (engine_status(t) & ST_PEER_CLOSED) {
         in->used = in->len; /* section 6.1: anything after close_notify is ignored */
         return TLS_EV_CLOSED;
+    }
+    if (hs_waiting(&t->hs)) {
+        if (!hs_ready(&t->hs)) {
+            return TLS_EV_WAIT;
+        }
+        rc = run_messages(t);
+        return rc < 0 ? read_failed(t, rc) : rc;
     }
     if (in->len < REC_HEADER) {
         in->need = REC_HEADER;
@@ -359,9 +376,5 @@ int tls_input(struct tls *t, struct tls_in *in)
         in->used = (size_t)REC_HEADER + head.len;
         rc = take_record(t, &head, in);
     }
-    if (rc < 0) {
-        engine_read_end(t);
-        hs_failed(&t->hs);
-    }
-    return rc;
+    return rc < 0 ? read_failed(t, rc) : rc;
 }

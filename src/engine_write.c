@@ -299,6 +299,9 @@ int tls_close(struct tls *t)
     if (engine_status(t) & (ST_CLOSED | ST_FAILED)) {
         return 0;
     }
+    if (hs_waiting(&t->hs)) { /* half an answer, with something else behind it, is none */
+        buf_free(&t->flight);
+    }
     TRY(engine_flush(t));
     TRY(engine_emit(t, CT_ALERT, alert, sizeof alert));
     engine_status_add(t, ST_CLOSED);

@@ -37,22 +37,21 @@ int cert12_on_certificate(struct hs *h, struct rd *body)
     return 0;
 }
 
-/* All messages so far are signed, not their hash: the scheme has a hash of its own. */
-int cert12_verify_send(struct hs *h)
+/* All messages so far are signed, not their hash: the scheme has a hash of its own. No other one
+ * will be. */
+int cert12_verify_send(struct hs *h, hs_step *after)
 {
     struct transcript *t = &h->work->transcript;
-    struct span all = buf_span(&t->raw);
-    struct hs_msg m;
+    struct buf raw = t->raw;
+    struct span all = buf_span(&raw);
     int rc;
 
-    hs_msg_begin(&m, HS_CERTIFICATE_VERIFY);
-    rc = cert_sign(h, &m.w, &all, 1);
-    transcript_drop_raw(t);
-    if (rc < 0) {
-        buf_free(&m.buf);
-        return rc;
-    }
-    return hs_msg_send(h, &m);
+    t->raw = (struct buf){ 0 };
+    t->keep = false;
+    hs_msg_begin(&h->work->to_sign, HS_CERTIFICATE_VERIFY);
+    rc = key_sign(h, &all, 1, after);
+    buf_free(&raw);
+    return rc;
 }
 
 int cert12_on_verify(struct hs *h, struct rd *body)

@@ -21,22 +21,15 @@ static void content_make(struct signed_content *c, enum tls_role signer, const u
     c->part[2] = span_of(hash, n);
 }
 
-static int verify_send(struct hs *h)
+static int verify_send(struct hs *h, hs_step *after)
 {
     struct signed_content c;
-    struct hs_msg m;
     uint8_t at[HASH_MAX];
-    int rc;
 
     TRY(transcript_hash(&h->work->transcript, at));
     content_make(&c, h->set->role, at, hash_size(h->suite->hash));
-    hs_msg_begin(&m, HS_CERTIFICATE_VERIFY);
-    rc = cert_sign(h, &m.w, c.part, 3);
-    if (rc < 0) {
-        buf_free(&m.buf);
-        return rc;
-    }
-    return hs_msg_send(h, &m);
+    hs_msg_begin(&h->work->to_sign, HS_CERTIFICATE_VERIFY);
+    return key_sign(h, c.part, 3, after);
 }
 
 /* The extensions behind a certificate of ours: OCSP response and timestamps to whoever asked. */
@@ -60,7 +53,7 @@ static void entry_write(struct hs *h, struct wr *w, bool leaf)
     wr_end(w, 2, exts);
 }
 
-int cert13_send(struct hs *h)
+int cert13_send(struct hs *h, hs_step *after)
 {
     struct hs_work *k = h->work;
     struct hs_msg m;
@@ -78,7 +71,7 @@ int cert13_send(struct hs *h)
         cert13_pack(&m);
     }
     TRY(hs_msg_send(h, &m));
-    return k->identity ? verify_send(h) : 0;
+    return k->identity ? verify_send(h, after) : after(h);
 }
 
 int cert13_on_certificate(struct hs *h, struct rd *body)

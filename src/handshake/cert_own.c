@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Which of our certificates, and signing with its key: both versions, both roles. What the choice
- * looks up is found once, when the settings are sealed. */
+/* Which of our certificates: both versions, both roles. What the choice looks up is found once,
+ * when the settings are sealed. */
 #include "base/mem.h"
 #include "handshake/local.h"
 
@@ -205,7 +205,7 @@ static const struct scheme *scheme_for(const struct hs *h, const struct identity
     for (size_t i = 0; i < h->set->nschemes; i++) {
         const struct scheme *s = h->set->schemes[i];
 
-        if (cert_scheme_fits(h, s, privkey_type(id->key)) && key_holds(id, s) &&
+        if (cert_scheme_fits(h, s, id->leaf.key_type) && key_holds(id, s) &&
             peer_takes(h->work, s->id) &&
             (id->leaf.key_hash == HASH_NONE || id->leaf.key_hash == s->hash)) {
             return s;
@@ -248,7 +248,7 @@ int cert_choose(struct hs *h, enum auth auth)
 
     for (size_t i = 0; i < h->set->nidentities; i++) {
         const struct identity *id = h->set->identities[i];
-        enum key_type type = privkey_type(id->key);
+        enum key_type type = id->leaf.key_type;
         const struct scheme *s;
 
         if (!cert_speaks(h, i) || !cert_auth_fits(auth, type) || !curve_fits(h, type) ||
@@ -284,19 +284,4 @@ struct span cert_status(const struct hs *h)
 struct span cert_scts(const struct hs *h)
 {
     return of_chosen(h, h->set->scts);
-}
-
-int cert_sign(struct hs *h, struct wr *w, const struct span *part, size_t n)
-{
-    struct hs_work *k = h->work;
-    uint8_t sig[SIG_MAX];
-    size_t siglen = sizeof sig;
-
-    TRY(privkey_sign(k->identity->key, k->our_scheme, part, n, sig, &siglen));
-    wr_u16(w, k->our_scheme->id);
-    wr_vec(w, 2, sig, siglen);
-    if (!h->scheme) {
-        h->scheme = k->our_scheme;
-    }
-    return 0;
 }

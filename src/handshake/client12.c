@@ -193,7 +193,7 @@ int client12_on_done(struct hs *h, struct rd *body)
     TRY(keys12_master(h, span_of(k->premaster, h->facts & FACT_RSA_KX ? (size_t)MASTER_SIZE
                                                                       : h->group->secret_size)));
     if ((h->facts & FACT_CLIENT_AUTH) && k->identity) {
-        TRY(cert12_verify_send(h));
+        return cert12_verify_send(h, finished12_send);
     }
     return finished12_send(h);
 }

@@ -116,21 +116,24 @@ int client13_on_request(struct hs *h, struct rd *body)
     return 0;
 }
 
+static int flight_end(struct hs *h)
+{
+    struct hs_work *k = h->work;
+
+    h->finished_last = true;
+    TRY(finished13_send(h, k->client_traffic));
+    TRY(keys13_set(h, HS_WRITE, k->client_application));
+    TRY(keys13_set(h, HS_READ, k->server_traffic));
+    return post13_start(h, !h->set->no_tickets, h->set->post_auth);
+}
+
 int client13_on_finished(struct hs *h, struct rd *body)
 {
     struct hs_work *k = h->work;
-    SECRET(client, HASH_MAX);
-    SECRET(server, HASH_MAX);
 
     TRY(finished13_check(h, body, k->server_traffic));
-    TRY(keys13_application(h, client, server));
+    /* From here the server's handshake secret has done its work. */
+    TRY(keys13_application(h, k->client_application, k->server_traffic));
     TRY(early13_end(h));
-    if (h->facts & FACT_CLIENT_AUTH) {
-        TRY(cert13_send(h));
-    }
-    h->finished_last = true;
-    TRY(finished13_send(h, k->client_traffic));
-    TRY(keys13_set(h, HS_WRITE, client));
-    TRY(keys13_set(h, HS_READ, server));
-    return post13_start(h, !h->set->no_tickets, h->set->post_auth);
+    return h->facts & FACT_CLIENT_AUTH ? cert13_send(h, flight_end) : flight_end(h);
 }

@@ -91,11 +91,26 @@ static int enter_connected(struct hs *h, enum hs_state to)
     return 0;
 }
 
+/* All that the message calls for is done. */
+static int move(struct hs *h, unsigned kind)
+{
+    const struct edge *e = edge_find(h->state, kind, h->facts);
+
+    if (!e) {
+        return FAIL(h->err, TLS_ALERT(ALERT_INTERNAL_ERROR), "no way on from message %u", kind);
+    }
+    h->proves |= e->proves;
+    if (is_connected(e->to) && !hs_connected(h)) {
+        return enter_connected(h, e->to);
+    }
+    h->state = e->to;
+    return 0;
+}
+
 static int step(struct hs *h, unsigned kind, struct span message, bool last_in_record)
 {
     struct rd body = rd_of(message.p + HS_HEADER, message.n - HS_HEADER);
     const struct edge *e = edge_find(h->state, kind, ANY_FACTS);
-    bool was = hs_connected(h);
 
     if (!e) {
         return FAIL(h->err, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE),
@@ -105,7 +120,7 @@ static int step(struct hs *h, unsigned kind, struct span message, bool last_in_r
         return FAIL(h->err, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE),
                     "bytes follow handshake message %u in its record", kind);
     }
-    if ((e->flags & STARTS) && was) {
+    if ((e->flags & STARTS) && hs_connected(h)) {
         h->renegotiating = !hs_is_13(h);
         TRY(hs_is_13(h) ? post13_begin(h) : hs_work_new(h));
     }
@@ -120,16 +135,19 @@ static int step(struct hs *h, unsigned kind, struct span message, bool last_in_r
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR),
                     "handshake message %u has bytes left over", kind);
     }
-    e = edge_find(h->state, kind, h->facts);
-    if (!e) {
-        return FAIL(h->err, TLS_ALERT(ALERT_INTERNAL_ERROR), "no way on from message %u", kind);
+    if (hs_waiting(h)) {
+        h->work->waiting = kind;
+        return 0;
     }
-    h->proves |= e->proves;
-    if (is_connected(e->to) && !was) {
-        return enter_connected(h, e->to);
-    }
-    h->state = e->to;
-    return 0;
+    return move(h, kind);
+}
+
+int hs_resume(struct hs *h)
+{
+    const unsigned kind = h->work->waiting;
+
+    TRY(key_go_on(h));
+    return hs_waiting(h) ? 0 : move(h, kind);
 }
 
 int hs_message(struct hs *h, struct span message, bool last_in_record)
@@ -328,6 +346,8 @@ void hs_end(struct hs *h)
     kex_free(w->kex);
     shares_drop(w);
     pubkey_free(w->peer_key);
+    key_job_cancel(w->job);
+    buf_free(&w->to_sign.buf);
     buf_free(&w->unjudged);
     buf_free(&w->cookie);
     buf_free(&w->request_context);

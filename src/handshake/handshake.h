@@ -126,6 +126,8 @@ struct hs {
     const struct hs_host *host;
     void *ctx; /* for host; a struct tls */
     struct error *err;
+    key_wake_fn *wake; /* NULL: the application finds out by itself when to go on */
+    void *wake_ctx;
     enum hs_state state;
     unsigned proves, facts;
     /* what was negotiated */
@@ -191,6 +193,12 @@ int hs_take_over(struct hs *h, struct rd *r) MUST_CHECK;
 void hs_abandon(struct hs *h);
 /* One whole message with its header. last_in_record: nothing follows it in its record. */
 int hs_message(struct hs *h, struct span message, bool last_in_record) MUST_CHECK;
+/* The last message waits for a private key, and with it the state; no other one comes before it has
+ * gone on. */
+bool hs_waiting(const struct hs *h);
+bool hs_ready(const struct hs *h); /* hs_waiting(): may it go on? */
+/* hs_ready(): the rest of that message, which still lies where it was. */
+int hs_resume(struct hs *h) MUST_CHECK;
 /* TLS 1.2: a change_cipher_spec record. */
 int hs_change_cipher(struct hs *h) MUST_CHECK;
 /* Largest legal body of a message of this type. */

@@ -81,12 +81,22 @@ struct post13 {
     uint32_t lifetime; /* seconds from then */
 };
 
+/* Starts a message of that type; hs_msg_send() closes, hashes and hands it to the host. */
+struct hs_msg {
+    struct buf buf;
+    struct wr w;
+    size_t mark;
+};
+/* What comes next in a flight. */
+typedef int hs_step(struct hs *h);
+
 struct hs_work {
     struct transcript transcript;
     struct schedule13 schedule;
     uint8_t prior[HASH_MAX]; /* transcript hash before the message being handled */
     uint8_t client_traffic[HASH_MAX], server_traffic[HASH_MAX]; /* handshake, then application */
     uint8_t early_traffic[HASH_MAX];
+    uint8_t client_application[HASH_MAX]; /* client: while its handshake secret is still in use */
     uint8_t master[MASTER_SIZE], key_block[KEY_BLOCK_MAX]; /* TLS 1.2 */
     uint8_t client_random[RANDOM_SIZE], server_random[RANDOM_SIZE];
     uint8_t session_id[SESSION_ID_MAX];
@@ -137,6 +147,11 @@ struct hs_work {
     bool name_used;    /* server: the client's name chose */
     const struct identity *identity;
     const struct scheme *our_scheme;
+    /* our private key (key_use.c) */
+    struct hs_msg to_sign; /* ends with a signature that is being made */
+    hs_step *after;        /* and then */
+    struct key_job *job;   /* somebody else is at it; NULL: nothing waits */
+    unsigned waiting;      /* the message that the table is to leave its state for, then */
     struct pubkey *peer_key;
     struct buf unjudged; /* TLS 1.2 client: the server's certificates, until it is known whether an
                             OCSP response comes with them */
@@ -209,12 +224,6 @@ int hs_work_new(struct hs *h) MUST_CHECK;     /* a handshake begins: nothing is 
 int hs_client_begin(struct hs *h) MUST_CHECK; /* the work is new: the first ClientHello */
 
 /* ---- messages ---- */
-/* Starts a message of that type; hs_msg_send() closes, hashes and hands it to the host. */
-struct hs_msg {
-    struct buf buf;
-    struct wr w;
-    size_t mark;
-};
 void hs_msg_begin(struct hs_msg *m, enum hs_type type);
 int hs_msg_send(struct hs *h, struct hs_msg *m) MUST_CHECK; /* frees m in any case */
 
@@ -243,8 +252,27 @@ bool cert_scheme_fits(const struct hs *h, const struct scheme *s, enum key_type 
 struct span cert_status(const struct hs *h);
 struct span cert_scts(const struct hs *h);
 int authorities_take(struct hs *h, struct rd list) MUST_CHECK;
-/* scheme and signature with our key over the parts. */
-int cert_sign(struct hs *h, struct wr *w, const struct span *part, size_t n) MUST_CHECK;
+
+/* ---- our private key, both versions (key_use.c). Nothing comes behind a call of these in a
+ * handler: they may have to wait, and the rest is done when it is time. ---- */
+/* Scheme and signature over the parts end the message work->to_sign, it is sent; after. */
+int key_sign(struct hs *h, const struct span *part, size_t n, hs_step *after) MUST_CHECK;
+/* The premaster secret of an RSA key exchange, and from it the master secret. */
+int key_decrypt(struct hs *h, struct span sealed) MUST_CHECK;
+/* hs_ready(): what came of it. */
+int key_go_on(struct hs *h) MUST_CHECK;
+
+/* ---- a job's other side (key_job.c) ---- */
+/* With two references, one for the time that the callback runs. The input is copied out of the
+ * parts. NULL: no memory. */
+struct key_job *key_job_new(const struct key_request *what, const struct span *part, size_t n);
+/* The callback has returned: is it still to be done? Then wake (NULL: nobody) will be called. */
+bool key_job_waits(struct key_job *job, key_wake_fn *wake, void *ctx);
+bool key_job_ready(struct key_job *job);
+/* Of one that is ready. false: it failed, and the SIG_MAX bytes of result are zeros. n: as it was
+ * said to be, which may be more. */
+bool key_job_result(const struct key_job *job, const uint8_t **result, size_t *n);
+void key_job_cancel(struct key_job *job); /* no one waits any more; gives the reference up */
 
 /* ---- the peer's certificate, both versions (cert.c) ---- */
 void cert_forget(struct hs *h); /* the peer has shown none */
@@ -264,7 +292,8 @@ int keys13_application(struct hs *h, uint8_t *client, uint8_t *server) MUST_CHEC
 int keys13_set(struct hs *h, enum hs_direction d, const uint8_t *traffic) MUST_CHECK;
 int keys13_compat_ccs(struct hs *h) MUST_CHECK;
 void cert13_pack(struct hs_msg *m); /* a Certificate of ours becomes a CompressedCertificate */
-int cert13_send(struct hs *h) MUST_CHECK; /* Certificate, and CertificateVerify when not empty */
+/* Certificate, and CertificateVerify when not empty; after. Like key_sign(). */
+int cert13_send(struct hs *h, hs_step *after) MUST_CHECK;
 int finished13_send(struct hs *h, const uint8_t *traffic) MUST_CHECK;
 int finished13_check(struct hs *h, struct rd *body, const uint8_t *traffic) MUST_CHECK;
 int request13_send(struct hs *h) MUST_CHECK;                  /* CertificateRequest */
@@ -336,7 +365,7 @@ int session_take(struct hs *h, const struct tls_session *s) MUST_CHECK; /* what 
 /* NULL: no memory. life: seconds, 0: not known; ticket: empty, or the client's. */
 struct tls_session *session12_make(struct hs *h, uint32_t life, struct span ticket);
 int cert12_send(struct hs *h) MUST_CHECK;
-int cert12_verify_send(struct hs *h) MUST_CHECK;
+int cert12_verify_send(struct hs *h, hs_step *after) MUST_CHECK; /* like key_sign() */
 
 /* ---- handlers: one per row of the table ---- */
 int client13_on_retry(struct hs *h, struct rd *body);

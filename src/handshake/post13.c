@@ -203,13 +203,17 @@ int post13_ask(struct hs *h)
     return request13_send(h);
 }
 
-int post13_on_request(struct hs *h, struct rd *body)
+static int request_answer_end(struct hs *h)
 {
-    TRY(request13_read(h, body));
-    TRY(cert13_send(h));
     TRY(finished13_send(h, h->host->traffic(h->ctx, HS_WRITE)));
     hs_end(h);
     return 0;
+}
+
+int post13_on_request(struct hs *h, struct rd *body)
+{
+    TRY(request13_read(h, body));
+    return cert13_send(h, request_answer_end);
 }
 
 int post13_on_finished(struct hs *h, struct rd *body)

@@ -110,7 +110,7 @@ static bool usable(struct hs *h, const struct suite *s)
     for (size_t i = 0; i < h->set->nidentities; i++) {
         const struct identity *id = h->set->identities[i];
 
-        if (cert_speaks(h, i) && privkey_type(id->key) == KEY_RSA &&
+        if (cert_speaks(h, i) && id->leaf.key_type == KEY_RSA &&
             (!id->leaf.has_ku || (id->leaf.ku & KU_KEY_ENCIPHERMENT))) {
             h->work->identity = id;
             return true;
@@ -119,14 +119,13 @@ static bool usable(struct hs *h, const struct suite *s)
     return false;
 }
 
-static int key_exchange_send(struct hs *h)
+static int key_exchange_send(struct hs *h, hs_step *after)
 {
     struct hs_work *k = h->work;
+    struct wr *w = &k->to_sign.w;
     uint8_t share[KEX_SHARE_MAX];
     struct span part[3];
-    struct hs_msg m;
     size_t at;
-    int rc;
 
     h->group = common_group(h);
     kex_free(k->kex);
@@ -134,27 +133,18 @@ static int key_exchange_send(struct hs *h)
     if (!k->kex) {
         return crypto_why(ERR_CRYPTO);
     }
-    hs_msg_begin(&m, HS_SERVER_KEY_EXCHANGE);
-    at = m.w.len;
-    wr_u8(&m.w, 3); /* named_curve */
-    wr_u16(&m.w, h->group->id);
-    wr_vec(&m.w, 1, share, h->group->share_client);
+    hs_msg_begin(&k->to_sign, HS_SERVER_KEY_EXCHANGE);
+    at = w->len;
+    wr_u8(w, 3); /* named_curve */
+    wr_u16(w, h->group->id);
+    wr_vec(w, 1, share, h->group->share_client);
+    if (!wr_ok(w)) {
+        return ERR_MEM;
+    }
     part[0] = span_of(k->client_random, RANDOM_SIZE);
     part[1] = span_of(k->server_random, RANDOM_SIZE);
-    part[2] = span_of(share, 0);
-    rc = wr_ok(&m.w) ? 0 : ERR_MEM;
-    if (rc == 0) {
-        uint8_t params[4 + KEX_SHARE_MAX];
-
-        part[2] = span_of(params, m.w.len - at);
-        memcpy(params, m.w.p + at, part[2].n); /* the message moves as it grows */
-        rc = cert_sign(h, &m.w, part, 3);
-    }
-    if (rc < 0) {
-        buf_free(&m.buf);
-        return rc;
-    }
-    return hs_msg_send(h, &m);
+    part[2] = span_of(w->p + at, w->len - at);
+    return key_sign(h, part, 3, after);
 }
 
 static int request_send(struct hs *h)
@@ -188,10 +178,21 @@ static int status_send(struct hs *h)
     return hs_msg_send(h, &m);
 }
 
+/* Behind ServerKeyExchange, or where it would be. */
+static int flight_end(struct hs *h)
+{
+    struct hs_msg m;
+
+    if (h->set->client_auth != CLIENT_AUTH_NONE) {
+        TRY(request_send(h));
+    }
+    hs_msg_begin(&m, HS_SERVER_HELLO_DONE);
+    return hs_msg_send(h, &m);
+}
+
 static int full(struct hs *h, const struct client_hello *c)
 {
     struct hs_work *k = h->work;
-    struct hs_msg m;
     bool lasts;
 
     do {
@@ -225,14 +226,7 @@ static int full(struct hs *h, const struct client_hello *c)
     if (h->facts & FACT_STATUS) {
         TRY(status_send(h));
     }
-    if (!(h->facts & FACT_RSA_KX)) {
-        TRY(key_exchange_send(h));
-    }
-    if (h->set->client_auth != CLIENT_AUTH_NONE) {
-        TRY(request_send(h));
-    }
-    hs_msg_begin(&m, HS_SERVER_HELLO_DONE);
-    return hs_msg_send(h, &m);
+    return h->facts & FACT_RSA_KX ? flight_end(h) : key_exchange_send(h, flight_end);
 }
 
 int server12_on_hello(struct hs *h, struct rd *body)
@@ -277,10 +271,8 @@ int server12_on_key_exchange(struct hs *h, struct rd *body)
     if (!(h->facts & FACT_PEER_CERT)) {
         transcript_drop_raw(&k->transcript);
     }
-    if (h->facts & FACT_RSA_KX) { /* what does not decrypt becomes random (threat 12) */
-        TRY(privkey_decrypt_premaster(k->identity->key, span_of(theirs.p, theirs.n),
-                                      k->client_version, premaster));
-        return keys12_master(h, span_of(premaster, MASTER_SIZE));
+    if (h->facts & FACT_RSA_KX) {
+        return key_decrypt(h, span_of(theirs.p, theirs.n));
     }
     rc = kex_finish(k->kex, span_of(theirs.p, theirs.n), premaster);
     if (rc < 0) {

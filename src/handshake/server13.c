@@ -183,14 +183,27 @@ int request13_send(struct hs *h)
     return rc;
 }
 
+static int flight_end(struct hs *h)
+{
+    struct hs_work *k = h->work;
+    SECRET(client, HASH_MAX);
+    SECRET(server, HASH_MAX);
+
+    TRY(finished13_send(h, k->server_traffic));
+    TRY(keys13_application(h, client, server));
+    TRY(keys13_set(h, HS_WRITE, server));
+    /* Handshake secrets have done their work but the client's, for its Finished; the application
+     * secret of the client waits where the server's was. */
+    memcpy(k->server_traffic, client, HASH_MAX);
+    return 0;
+}
+
 /* ServerHello to Finished, one flight. */
 static int flight(struct hs *h)
 {
     struct hs_work *k = h->work;
     uint8_t share[KEX_SHARE_MAX];
     SECRET(shared, KEX_SECRET_MAX);
-    SECRET(client, HASH_MAX);
-    SECRET(server, HASH_MAX);
     int rc = k->alone ? 0 : kex_respond(k->share_group, k->share, share, shared);
 
     if (rc < 0) {
@@ -205,19 +218,13 @@ static int flight(struct hs *h)
     TRY(keys13_set(h, HS_WRITE, k->server_traffic));
     TRY(keys13_set(h, HS_READ, h->facts & FACT_EARLY ? k->early_traffic : k->client_traffic));
     TRY(extensions_send(h));
-    if (!(h->facts & (FACT_RESUMED | FACT_PSK))) { /* section 4.3.2 */
-        if (h->set->client_auth != CLIENT_AUTH_NONE) {
-            TRY(request13_send(h));
-        }
-        TRY(cert13_send(h));
+    if (h->facts & (FACT_RESUMED | FACT_PSK)) { /* section 4.3.2 */
+        return flight_end(h);
     }
-    TRY(finished13_send(h, k->server_traffic));
-    TRY(keys13_application(h, client, server));
-    TRY(keys13_set(h, HS_WRITE, server));
-    /* Handshake secrets have done their work but the client's, for its Finished; the application
-     * secret of the client waits where the server's was. */
-    memcpy(k->server_traffic, client, HASH_MAX);
-    return 0;
+    if (h->set->client_auth != CLIENT_AUTH_NONE) {
+        TRY(request13_send(h));
+    }
+    return cert13_send(h, flight_end);
 }
 
 int server13_on_hello(struct hs *h, struct rd *body)

@@ -122,6 +122,11 @@ int settings_seal(struct settings *s, struct error *err)
     if (s->role == TLS_SERVER && s->nidentities == 0 && !s->psks) {
         return FAIL(err, ERR_ARG, "a server needs a certificate and its key");
     }
+    for (size_t i = 0; i < s->nidentities && !s->on_key; i++) {
+        if (!s->identities[i]->key) {
+            return FAIL(err, ERR_ARG, "a certificate without its key needs a key callback");
+        }
+    }
     if (s->psks && s->client_auth == CLIENT_AUTH_REQUIRE) {
         return FAIL(err, ERR_ARG, "clients with a pre-shared key cannot be asked for certificates");
     }

@@ -3,6 +3,7 @@
  * while any connection uses it. */
 #ifndef HANDSHAKE_SETTINGS_H
 #define HANDSHAKE_SETTINGS_H
+#include "handshake/key_job.h"
 #include "handshake/suites.h"
 #include "session/session.h"
 #include "x509/x509.h"
@@ -174,6 +175,8 @@ struct settings {
     void *keylog_ctx;
     verify_fn *on_verify;
     void *on_verify_ctx;
+    key_fn *on_key; /* does what private keys are for; NULL: they do it themselves */
+    void *on_key_ctx;
 };
 /* Lengths within the limits, the name without NUL. NULL: no memory. */
 struct ext_psk *psk_new(struct span name, struct span key, enum hash_id hash);

@@ -220,6 +220,29 @@ int identity_from_leaf(struct identity **out, struct span der)
     return 0;
 }
 
+int identity_from_certs(struct identity **out, struct span certs, struct error *err)
+{
+    struct identity *id = mem_zalloc(sizeof *id);
+    struct buf ders = { 0 };
+    size_t ends[CHAIN_MAX_CERTS], n;
+    int rc = ERR_MEM;
+
+    *out = NULL;
+    if (id) {
+        id->refs = 1;
+        rc = collect(certs, &ders, ends, &n, err);
+        rc = rc < 0 ? rc : keep_certs(id, &ders, ends, n);
+        rc = rc < 0 ? rc : cert_parse(&id->leaf, id->certs[0], err);
+    }
+    buf_free(&ders);
+    if (rc < 0) {
+        identity_unref(id);
+        return FAIL(err, rc, "%s", error_name(rc));
+    }
+    *out = id;
+    return 0;
+}
+
 struct identity *identity_ref(struct identity *id)
 {
     (void)__atomic_add_fetch(&id->refs, 1, __ATOMIC_RELAXED);

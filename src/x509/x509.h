@@ -209,8 +209,8 @@ struct identity {
     struct span *certs; /* DER, leaf first */
     size_t ncerts;
     struct cert leaf;
-    struct privkey *key;
-    uint8_t *mem; /* what certs point into */
+    struct privkey *key; /* NULL: it is not here */
+    uint8_t *mem;        /* what certs point into */
 };
 /* certs: PEM (leaf first, then intermediates), DER or PKCS#12; key: PEM or DER of PKCS#8, PKCS#1 or
  * SEC1, encrypted or not, or PKCS#12; none: it is in certs as well. ERR_MISMATCH when the key does
@@ -254,6 +254,9 @@ int identity_from_files(struct identity **out, const char *certs, const char *ke
                         struct error *err) MUST_CHECK;
 /* One without a key, which says nothing but which certificate it is. ERR_PARSE, ERR_MEM. */
 int identity_from_leaf(struct identity **out, struct span der) MUST_CHECK;
+/* A certificate list, leaf first, whose key is elsewhere (config_set_key_callback()). ERR_PARSE,
+ * ERR_LIMIT, ERR_MEM. */
+int identity_from_certs(struct identity **out, struct span certs, struct error *err) MUST_CHECK;
 struct identity *identity_ref(struct identity *id);
 void identity_unref(struct identity *id);
 
