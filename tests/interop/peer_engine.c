@@ -33,6 +33,7 @@
  *     --own NAME  --peer NAME             ... imported, bound to these two
  *     --early FILE                        client: early data, said again when it is rejected
  *     --max-early N                       server: bytes of early data for each connection
+ *     --slow-key MS                       a thread uses the private key, so much later
  *     --move N                            goes on in another process behind each N bytes it heard
  *
  * On standard error, a line for each handshake that is complete:
@@ -56,6 +57,7 @@
 #include "engine.h"
 #include "tests/interop/peer_early.h"
 #include "tests/interop/peer_files.h"
+#include "tests/interop/peer_key.h"
 #include "tests/interop/peer_move.h"
 
 #define LIST_MAX    16
@@ -151,6 +153,8 @@ static void take_value(const char *a, char *v)
         o.padding = (unsigned)strtoul(v, NULL, 10);
     } else if (strcmp(a, "--move") == 0) {
         o.move = (unsigned)strtoul(v, NULL, 10);
+    } else if (strcmp(a, "--slow-key") == 0) {
+        key_delay = (unsigned)strtoul(v, NULL, 10);
     } else if (strcmp(a, "--max-early") == 0) {
         o.max_early = (unsigned)strtoul(v, NULL, 10);
     } else if (strcmp(a, "--groups") == 0) {
@@ -315,6 +319,7 @@ static struct config *configure(void)
     must(config_set_padding(c, o.padding), "padding", NULL);
     must(config_set_flag(c, CONFIG_GREASE, !o.no_grease), "grease", NULL);
     configure_role(c);
+    key_configure(c);
     must(config_seal(c, &err), "config", &err);
     return c;
 }
@@ -439,7 +444,7 @@ static void take(struct link *l)
             l->over = true;
             must(tls_close(l->t), "close", NULL);
             return;
-        } else if (rc == TLS_EV_MORE) {
+        } else if (rc == TLS_EV_MORE || rc == TLS_EV_WAIT) {
             break;
         }
     }
@@ -479,6 +484,7 @@ static void begin(struct link *l, struct config *c)
     struct error err = { 0 };
 
     must(tls_new(&l->t, c, o.server ? NULL : o.name, NULL, s, &err), "connection", &err);
+    tls_set_wake(l->t, key_woken, NULL);
     session_unref(s);
     early_say(&l->early, l->t, o.early);
 }
@@ -503,19 +509,26 @@ static int serve(struct config *c, int fd)
     (o.adopt ? adopt : begin)(&l, c);
     while (!l.over) {
         size_t pending;
-        struct pollfd p[2] = { { .fd = l.fd }, { .fd = STDIN_FILENO, .events = POLLIN } };
+        struct pollfd p[3] = { { .fd = l.fd },
+                               { .fd = STDIN_FILENO, .events = POLLIN },
+                               { .fd = key_done_fd, .events = POLLIN } };
+        bool waiting = tls_waiting(l.t);
 
         push(&l);
         pending = tls_output(l.t).n;
-        p[0].events =
-            (short)((pending ? POLLOUT : 0) | (!o.server || pending < PENDING_MAX ? POLLIN : 0));
+        p[0].events = (short)((pending ? POLLOUT : 0) |
+                              ((!o.server || pending < PENDING_MAX) && !waiting ? POLLIN : 0));
         if (l.ended || pending || !tls_can_seal(l.t)) {
             p[1].fd = -1;
         }
-        if (poll(p, 2, -1) < 0 && errno != EINTR) {
+        if (poll(p, 3, -1) < 0 && errno != EINTR) {
             die("poll", strerror(errno));
         }
-        if (p[0].revents & (POLLIN | POLLHUP | POLLERR)) {
+        if (p[2].revents) {
+            key_heard();
+            take(&l);
+        }
+        if ((p[0].revents & (POLLIN | POLLHUP | POLLERR)) && !waiting && !l.over) {
             fill(&l);
         }
         if (p[1].revents && !l.over) {
