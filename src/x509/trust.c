@@ -268,3 +268,24 @@ int trust_add_system(struct trust *t, struct error *err)
                          SYSTEM_BUNDLE)
                   : rc;
 }
+
+int trust_system_each(int (*fn)(void *ctx, const char *path), void *ctx)
+{
+    const char *file = secure_getenv("SSL_CERT_FILE"), *dirs = secure_getenv("SSL_CERT_DIR");
+    char *copy, *rest, *part;
+    int rc = 0;
+
+    if (!file && !dirs) {
+        rc = fn(ctx, SYSTEM_BUNDLE);
+        return rc == 0 ? fn(ctx, SYSTEM_DIRECTORY) : rc;
+    }
+    if (file) {
+        rc = fn(ctx, file);
+    }
+    copy = rest = mem_strdup(dirs ? dirs : "");
+    while (copy && rc >= 0 && (part = strsep(&rest, ":")) != NULL) {
+        rc = *part ? fn(ctx, part) : 0;
+    }
+    mem_free(copy);
+    return copy ? rc : ERR_MEM;
+}

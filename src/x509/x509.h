@@ -98,6 +98,9 @@ int trust_add_path(struct trust *t, const char *file_or_dir, struct error *err) 
 /* SSL_CERT_FILE, SSL_CERT_DIR (one directory, or several with colons; neither counts in a set-uid
  * program), else the Debian bundle, else /etc/ssl/certs. */
 int trust_add_system(struct trust *t, struct error *err) MUST_CHECK;
+/* Calls fn for the files and directories that it would read; fn returns 1 when that one is there, 0
+ * when not, or an error, which ends it. 0 and more, or that error, or ERR_MEM. */
+int trust_system_each(int (*fn)(void *ctx, const char *path), void *ctx) MUST_CHECK;
 size_t trust_count(const struct trust *t);
 /* The i-th anchor whose subject is `name`, NULL when there is no i-th. */
 const struct cert *trust_find(const struct trust *t, struct span name, size_t i);
@@ -190,6 +193,10 @@ struct chain_result {
  * 8446 6.2 names it, with verdict and a sentence that says which certificate and what to do. */
 int chain_verify(const struct chain_query *q, const struct cert *certs, size_t n,
                  struct chain_result *result, struct error *err) MUST_CHECK;
+/* Pins out of text: base64 or 64 hex digits each, with or without "sha256//" (as curl writes it) or
+ * "sha256:" in front, ';' or ',' between them, blanks around. ERR_PARSE. */
+int pins_parse(const char *text, uint8_t pins[static PINS_MAX][PIN_SIZE], size_t *n,
+               struct error *err) MUST_CHECK;
 /* For a peer whose chain is not validated: is its own key among the pins? 0, or the alert. */
 int chain_check_pin(const struct chain_query *q, const struct cert *leaf,
                     struct error *err) MUST_CHECK;
@@ -257,6 +264,10 @@ int identity_from_leaf(struct identity **out, struct span der) MUST_CHECK;
 /* A certificate list, leaf first, whose key is elsewhere (config_set_key_callback()). ERR_PARSE,
  * ERR_LIMIT, ERR_MEM. */
 int identity_from_certs(struct identity **out, struct span certs, struct error *err) MUST_CHECK;
+/* Is this an OCSP response to show with the certificate? If its issuer's is in the list: a current
+ * one about it, signed as it should be; else an OCSP response at all. ERR_PARSE with a sentence. */
+int identity_check_status(const struct identity *id, struct span response, int64_t now,
+                          struct error *err) MUST_CHECK;
 struct identity *identity_ref(struct identity *id);
 void identity_unref(struct identity *id);
 
