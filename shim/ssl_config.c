@@ -1,223 +1,103 @@
 /* SPDX-License-Identifier: ISC */
-/* From options to sealed configurations, each built once and shared. */
+/* From options to sealed configurations, each built once and shared until its files change. */
 #include <errno.h>
-#include <stdatomic.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
-#include "base/secret.h"
+#include "base/trace.h"
 #include "shim/ssl_options.h"
 
 #define ALPN_MAX 16
-
-struct ssl_settings *ssl_settings_new(void)
-{
-    struct ssl_settings *s = mem_zalloc(sizeof *s);
-
-    if (s) {
-        atomic_store(&s->refs, 1);
-        s->number[NUM_VERIFY] = SSL_VERIFY_FULL;
-    }
-    return s;
-}
-
-/* What was built is another one's from here on. */
-static void unseal(struct ssl_settings *s)
-{
-    for (int i = 0; i < 2; i++) {
-        config_unref(atomic_exchange(&s->sealed[i], NULL));
-    }
-}
-
-/* ---- pre-shared keys ---- */
-
-static void forget_psks(struct ssl_settings *s)
-{
-    while (s->psks) {
-        struct psk *next = s->psks->next;
-
-        mem_free_secret(s->psks, sizeof *s->psks);
-        s->psks = next;
-    }
-}
-
-static int copy_psks(struct ssl_settings *to, const struct ssl_settings *from)
-{
-    struct psk **end = &to->psks;
-
-    for (const struct psk *p = from->psks; p; p = p->next) {
-        *end = mem_dup(p, sizeof *p);
-        if (!*end) {
-            return ERR_MEM;
-        }
-        end = &(*end)->next;
-        *end = NULL;
-    }
-    return 0;
-}
-
-int ssl_settings_psk(struct ssl_settings *s, const struct ssl_psk *p)
-{
-    struct psk **at = &s->psks, *next = NULL;
-
-    unseal(s);
-    if (!p) {
-        forget_psks(s);
-        return 0;
-    }
-    while (*at && strcmp((*at)->identity, p->identity) != 0) {
-        at = &(*at)->next;
-    }
-    if (*at) {
-        next = (*at)->next;
-        wipe(*at, sizeof **at);
-    } else {
-        *at = mem_zalloc(sizeof **at);
-    }
-    if (!*at) {
-        return ERR_MEM;
-    }
-    **at = (struct psk){ .next = next,
-                         .key_len = p->key_len,
-                         .hash = p->hash == SSL_PSK_SHA384 ? HASH_SHA384 : HASH_SHA256,
-                         .import = p->own };
-    memcpy((*at)->key, p->key, p->key_len);
-    memcpy((*at)->identity, p->identity, strlen(p->identity));
-    if (p->own) {
-        memcpy((*at)->own, p->own, strlen(p->own));
-        memcpy((*at)->peer, p->peer, strlen(p->peer));
-    }
-    return 0;
-}
-
-/* ---- all settings ---- */
-
-struct ssl_settings *ssl_settings_copy(const struct ssl_settings *s)
-{
-    struct ssl_settings *copy = ssl_settings_new();
-
-    for (int i = 0; copy && i < SET_STRINGS; i++) {
-        if (s->string[i] && ssl_settings_string(copy, (enum setting)i, s->string[i]) < 0) {
-            ssl_settings_put(copy);
-            return NULL;
-        }
-    }
-    if (copy && copy_psks(copy, s) < 0) {
-        ssl_settings_put(copy);
-        return NULL;
-    }
-    if (copy) {
-        memcpy(copy->number, s->number, sizeof copy->number);
-    }
-    return copy;
-}
-
-struct ssl_settings *ssl_settings_ref(struct ssl_settings *s)
-{
-    atomic_fetch_add(&s->refs, 1);
-    return s;
-}
-
-void ssl_settings_put(struct ssl_settings *s)
-{
-    if (!s || atomic_fetch_sub(&s->refs, 1) != 1) {
-        return;
-    }
-    unseal(s);
-    forget_psks(s);
-    for (int i = 0; i < SET_STRINGS; i++) {
-        mem_free_secret(s->string[i], s->string[i] ? strlen(s->string[i]) : 0);
-    }
-    mem_free(s);
-}
-
-int ssl_settings_string(struct ssl_settings *s, enum setting which, const char *value)
-{
-    char *copy = NULL;
-
-    if (*value) {
-        copy = mem_strdup(value);
-        if (!copy) {
-            return ERR_MEM;
-        }
-    }
-    unseal(s);
-    mem_free_secret(s->string[which], s->string[which] ? strlen(s->string[which]) : 0);
-    s->string[which] = copy;
-    return 0;
-}
-
-void ssl_settings_number(struct ssl_settings *s, enum number which, int value)
-{
-    unseal(s);
-    s->number[which] = value;
-}
-
-/* ---- building ---- */
 
 static int64_t wall_clock(void)
 {
     return (int64_t)time(NULL);
 }
 
-/* The system's trust anchors: parsed at the first use, kept for the life of the process. */
-static int system_trust(struct trust **out, struct error *err)
-{
-    static _Atomic(struct trust *) kept;
-    struct trust *t = atomic_load(&kept), *none = NULL;
-    int rc;
+/* What is read of the files. Each is noted before. */
+struct plan {
+    const struct ssl_settings *s;
+    struct config *c;
+    struct files *f;
+    struct error *err;
+};
 
-    if (!t) {
-        t = trust_new();
-        if (!t) {
-            return FAIL(err, ERR_MEM, "no memory for trust anchors");
-        }
-        rc = trust_add_system(t, err);
-        if (rc < 0) {
-            trust_unref(t);
-            return rc;
-        }
-        if (!atomic_compare_exchange_strong(&kept, &none, t)) {
-            trust_unref(t); /* another thread was first */
-            t = none;
-        }
-    }
-    *out = trust_ref(t);
-    return 0;
+static const char *string_of(const struct plan *p, enum setting which)
+{
+    return p->s->string[which - SET_OWN];
 }
 
-static int add_trust(struct config *c, const char *path, struct error *err)
+static int note(const struct plan *p, const char *path)
+{
+    return path && files_note(p->f, path) < 0 ? FAIL(p->err, ERR_MEM, "out of memory") : 0;
+}
+
+static int add_trust(const struct plan *p)
 {
     struct trust *t = NULL;
-    int rc;
+    int rc = shared_trust(string_of(p, SET_CA), p->f, &t, p->err);
 
-    if (!path || strcmp(path, "system") == 0) {
-        rc = system_trust(&t, err);
-    } else {
-        t = trust_new();
-        rc = t ? trust_add_path(t, path, err) : FAIL(err, ERR_MEM, "no memory for trust anchors");
-    }
-    if (rc >= 0) {
-        rc = config_set_trust(c, t);
+    if (rc == 0) {
+        rc = config_set_trust(p->c, t);
     }
     trust_unref(t);
     return rc;
 }
 
-static int add_identity(struct config *c, const struct ssl_settings *s, struct error *err)
+/* ---- own certificates ---- */
+
+static int add_status(const struct plan *p, size_t i, const char *path, const struct identity *id)
 {
-    const char *cert = s->string[SET_CERT], *key = s->string[SET_KEY];
+    struct buf bytes = { 0 };
+    struct error why;
+    int rc;
+
+    if (!path) {
+        return 0;
+    }
+    error_clear(&why);
+    rc = file_read(path, &bytes, p->err);
+    if (rc == 0) {
+        rc = identity_check_status(id, buf_span(&bytes), wall_clock(), &why);
+        if (rc < 0) {
+            (void)FAIL(p->err, rc, "%.90s: %s", path, why.text);
+        }
+    }
+    if (rc == 0) {
+        rc = config_set_status(p->c, i, buf_span(&bytes));
+    }
+    buf_free(&bytes);
+    return rc;
+}
+
+static int add_identity(const struct plan *p, size_t i)
+{
+    char *const *own = p->s->own[i];
+    struct identity_source from = { .certs = own[SET_CERT],
+                                    .key = own[SET_KEY],
+                                    .pass = { .text = own[SET_PASS], .file = own[SET_PASS_FILE] } };
     struct identity *id = NULL;
     int rc;
 
-    if (!cert) {
-        return key ? FAIL(err, ERR_ARG, "a private key without SSL_OPT_CERT_FILE") : 0;
+    if (!own[SET_CERT]) {
+        return own[SET_KEY] ? FAIL(p->err, ERR_ARG, "a private key without SSL_OPT_CERT_FILE") : 0;
     }
-    rc = identity_from_files(&id, cert, key ? key : cert, s->string[SET_PASS], err);
+    if (!own[SET_PASS] && !own[SET_PASS_FILE]) {
+        from.pass.fn = p->s->pass.get;
+        from.pass.arg = p->s->pass.arg;
+    }
+    for (size_t k = 0; k < SET_OWN; k++) {
+        TRY(k == SET_PASS ? 0 : note(p, own[k]));
+    }
+    rc = identity_load(&id, &from, p->err);
     if (rc >= 0) {
-        rc = config_add_identity(c, id);
-        identity_unref(id);
+        rc = config_add_identity(p->c, id);
     }
+    if (rc >= 0) {
+        rc = add_status(p, i, own[SET_STATUS], id);
+    }
+    identity_unref(id);
     return rc;
 }
 
@@ -252,27 +132,75 @@ static int add_alpn(struct config *c, const char *list, struct error *err)
     return rc;
 }
 
-static int add_verify(struct config *c, const struct ssl_settings *s, struct error *err)
+/* ---- the peer's certificates ---- */
+
+static int add_revocation(const struct plan *p)
+{
+    static const enum revoke_mode modes[] = { [SSL_REVOCATION_OFF] = REVOKE_OFF,
+                                              [SSL_REVOCATION_SOFT] = REVOKE_SOFT,
+                                              [SSL_REVOCATION_HARD] = REVOKE_HARD,
+                                              [SSL_REVOCATION_ALL] = REVOKE_ALL };
+    const char *path = string_of(p, SET_CRL);
+    int mode = p->s->number[NUM_REVOCATION];
+    struct revocation *crls = NULL;
+    int rc = 0;
+
+    if (mode == SSL_REVOCATION_DEFAULT) {
+        mode = path ? SSL_REVOCATION_HARD : SSL_REVOCATION_OFF;
+    }
+    if (path) {
+        TRY(note(p, path));
+        crls = revocation_new();
+        rc = crls ? revocation_add_path(crls, path, p->err)
+                  : FAIL(p->err, ERR_MEM, "no memory for CRLs");
+    }
+    if (rc >= 0) {
+        rc = config_set_revocation(p->c, modes[mode], crls);
+    }
+    revocation_unref(crls);
+    return rc;
+}
+
+static int add_pins(const struct plan *p)
+{
+    uint8_t pins[PINS_MAX][PIN_SIZE];
+    const char *text = string_of(p, SET_PINS);
+    size_t n = 0;
+
+    if (!text) {
+        return 0;
+    }
+    TRY(pins_parse(text, pins, &n, p->err));
+    return config_set_pins(p->c, (const uint8_t(*)[PIN_SIZE])pins, n);
+}
+
+static int add_verify(const struct plan *p)
 {
     static const enum client_auth auth[] = { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST,
                                              CLIENT_AUTH_REQUIRE };
+    const struct ssl_settings *s = p->s;
     int verify = s->number[NUM_VERIFY];
     enum verify_mode mode = verify == SSL_VERIFY_FULL ? VERIFY_FULL
                             : verify == SSL_VERIFY_CA ? VERIFY_CA
                                                       : VERIFY_NONE;
 
-    if (config_role(c) == TLS_SERVER) {
-        TRY(config_set_client_auth(c, auth[s->number[NUM_CLIENT_AUTH]]));
+    if (config_role(p->c) == TLS_SERVER) {
+        TRY(config_set_client_auth(p->c, auth[s->number[NUM_CLIENT_AUTH]]));
         if (s->number[NUM_CLIENT_AUTH] == SSL_CLIENT_AUTH_NONE) {
             return 0; /* no one to verify */
         }
         mode = mode == VERIFY_FULL ? VERIFY_CA : mode; /* clients have no name */
     }
-    TRY(config_set_verify(c, mode));
+    TRY(config_set_verify(p->c, mode));
+    TRY(add_pins(p));
+    if (mode == VERIFY_NONE) {
+        return 0;
+    }
+    TRY(config_set_flag(p->c, CONFIG_PARTIAL_CHAIN, s->number[NUM_PARTIAL_CHAIN]));
+    TRY(config_set_flag(p->c, CONFIG_WEAK_CERTIFICATES, s->number[NUM_WEAK]));
+    TRY(add_revocation(p));
     /* Who is known by a key accepts certificates of those only that were named for it. */
-    return mode == VERIFY_NONE || (s->psks && !s->string[SET_CA])
-               ? 0
-               : add_trust(c, s->string[SET_CA], err);
+    return s->psks && !string_of(p, SET_CA) ? 0 : add_trust(p);
 }
 
 static int add_psks(struct config *c, const struct ssl_settings *s, struct error *err)
@@ -290,42 +218,66 @@ static int add_psks(struct config *c, const struct ssl_settings *s, struct error
                            : rc;
 }
 
-static int build(struct config *c, const struct ssl_settings *s, struct error *err)
+static int build(const struct plan *p)
 {
-    unsigned min = s->number[NUM_MIN] ? (unsigned)s->number[NUM_MIN] : TLS_1_2;
-    unsigned max = s->number[NUM_MAX] ? (unsigned)s->number[NUM_MAX] : TLS_1_3;
+    const int *number = p->s->number;
+    unsigned min = number[NUM_MIN] ? (unsigned)number[NUM_MIN] : TLS_1_2;
+    unsigned max = number[NUM_MAX] ? (unsigned)number[NUM_MAX] : TLS_1_3;
 
-    TRY(config_set_clock(c, wall_clock));
-    if (config_set_versions(c, min, max) < 0) {
-        return FAIL(err, ERR_ARG, "no such range of TLS versions: 0x%04x to 0x%04x", min, max);
+    TRY(config_set_clock(p->c, wall_clock));
+    if (config_set_versions(p->c, min, max) < 0) {
+        return FAIL(p->err, ERR_ARG, "no such range of TLS versions: 0x%04x to 0x%04x", min, max);
     }
-    TRY(add_verify(c, s, err));
-    TRY(add_identity(c, s, err));
-    TRY(add_psks(c, s, err));
-    TRY(add_alpn(c, s->string[SET_ALPN], err));
-    return config_seal(c, err);
+    TRY(add_verify(p));
+    for (size_t i = 0; i < p->s->nown; i++) {
+        TRY(add_identity(p, i));
+    }
+    TRY(add_psks(p->c, p->s, p->err));
+    TRY(add_alpn(p->c, string_of(p, SET_ALPN), p->err));
+    return config_seal(p->c, p->err);
+}
+
+/* ---- and built again when files change ---- */
+
+struct order {
+    const struct ssl_settings *s;
+    enum tls_role role;
+};
+
+static int make(void *ctx, struct files *f, struct config **out, struct error *err)
+{
+    const struct order *o = ctx;
+    struct plan p = { .s = o->s, .c = config_new(o->role), .f = f, .err = err };
+    int rc = p.c ? build(&p) : FAIL(err, ERR_MEM, "no memory for a configuration");
+
+    if (rc < 0) {
+        config_unref(p.c);
+        p.c = NULL;
+    }
+    *out = p.c;
+    return rc;
+}
+
+static void say(void *ctx, bool good, const char *sentence)
+{
+    const struct order *o = ctx;
+
+    trace(TRACE_INFO, "%s: %s%s", o->role == TLS_SERVER ? "server" : "client",
+          good ? "" : "changed files are not in use: ", sentence);
 }
 
 struct config *ssl_settings_config(struct ssl_settings *s, enum tls_role role, struct error *err)
 {
-    struct config *c = atomic_load(&s->sealed[role]), *none = NULL;
-    int rc;
+    struct order o = { s, role };
+    struct reload_how how = {
+        .make = make, .say = say, .ctx = &o, .once = s->number[NUM_RELOAD] == 0
+    };
 
-    if (c) {
-        return config_ref(c);
-    }
-    errno = 0;
-    c = config_new(role);
-    rc = c ? build(c, s, err) : FAIL(err, ERR_MEM, "no memory for a configuration");
-    if (rc < 0) {
-        error_set(err, rc, __func__, "%s", error_name(rc));
-        config_unref(c);
-        errno = rc == ERR_FILE && errno ? errno : errno_of(err);
-        return NULL;
-    }
-    if (!atomic_compare_exchange_strong(&s->sealed[role], &none, c)) {
-        config_unref(c); /* another thread was first */
-        return config_ref(none);
-    }
-    return config_ref(c);
+    return reload_get(&s->sealed[role], &how, err);
+}
+
+bool ssl_settings_problem(struct ssl_settings *s, char text[static RELOAD_TEXT])
+{
+    return reload_problem(&s->sealed[TLS_SERVER], text) ||
+           reload_problem(&s->sealed[TLS_CLIENT], text);
 }

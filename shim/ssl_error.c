@@ -6,8 +6,8 @@
 
 #include "shim/ssl_options.h"
 
-static __thread char last[256];  /* of this thread's last failed call */
-static __thread char shown[256]; /* what ssl_error() returns */
+static __thread char last[256];          /* of this thread's last failed call */
+static __thread char shown[RELOAD_TEXT]; /* what ssl_error() returns */
 
 int ssl_failed(int err, const char *fmt, ...)
 {
@@ -33,13 +33,29 @@ static void describe(const struct error *e)
     }
 }
 
+/* Of an fd without a connection: are its options built of other files than there are now? */
+static bool reload_failed(int fd)
+{
+    struct options o;
+    bool failed;
+
+    if (fd < 0 || !options_get(fd, &o)) {
+        return false;
+    }
+    failed = ssl_settings_problem(o.set, shown);
+    options_put(&o);
+    return failed;
+}
+
 const char *ssl_error(int fd)
 {
     int saved = errno;
     struct conn *c = conn_get(fd);
 
-    if (!c) {
+    if (!c && !reload_failed(fd)) {
         snprintf(shown, sizeof shown, "%s", last);
+    } else if (!c) {
+        /* that is it */
     } else if (conn_errno(c) == EPERM) {
         snprintf(shown, sizeof shown, "another process owns this connection since a fork");
     } else if (conn_error(c)->code) {

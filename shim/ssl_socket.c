@@ -77,6 +77,15 @@ static struct config *config_for(struct options *o, enum tls_role role)
     return config;
 }
 
+/* It may be the last one's that were made of older files. */
+static void give_back(struct config *config)
+{
+    int saved = errno;
+
+    config_unref(config);
+    errno = saved;
+}
+
 static int attach(int fd, const struct options *o, struct config *config)
 {
     struct conn_params p = { .config = config,
@@ -112,7 +121,7 @@ int ssl_attach(int fd, int role)
             ssl_failed(ENOMEM, "no memory for options");
         }
     }
-    config_unref(config);
+    give_back(config);
     options_put(&o);
     return rc;
 }
@@ -172,7 +181,7 @@ static int begin(int fd, struct options *o, const struct sockaddr *addr, socklen
         }
         conn_put(c);
     }
-    config_unref(config);
+    give_back(config);
     return rc;
 }
 
@@ -206,10 +215,13 @@ int ssl_accept(int fd, struct sockaddr *addr, socklen_t *len)
     }
     config = config_for(&o, TLS_SERVER);
     if (config) {
+        give_back(config);
         made = sys.accept4(fd, addr, len, 0);
+        /* Files may have changed while we waited. */
+        config = made >= 0 ? config_for(&o, TLS_SERVER) : NULL;
         if (made < 0) {
             ssl_failed(errno, "accept: %s", strerrordesc_np(errno));
-        } else if (attach(made, &o, config) || options_set(made, &o)) {
+        } else if (!config || attach(made, &o, config) || options_set(made, &o)) {
             int err = errno;
 
             conn_closing(made);
@@ -218,7 +230,7 @@ int ssl_accept(int fd, struct sockaddr *addr, socklen_t *len)
             made = -1;
         }
     }
-    config_unref(config);
+    give_back(config);
     options_put(&o);
     return made;
 }

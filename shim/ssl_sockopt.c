@@ -8,20 +8,43 @@
 
 #define VALUE_MAX 4096
 
+#define SWITCH(text, number)                                                               \
+    {                                                                                      \
+        .kind = NUMBER, .name = (text), .where = (number), .allowed = { 0, 1 }, .count = 2 \
+    }
+
 /* One row per option: where it goes and which numbers it may have. */
 static const struct option {
-    enum { STRING, NAME, NUMBER, FACT, PSK } kind;
+    enum { STRING, NAME, NUMBER, FACT, PSK, ADD, PASS } kind;
     const char *name;
     int where;
-    int allowed[4];
+    int allowed[5];
     int count; /* of allowed; 0: any */
 } options[] = {
     [SSL_OPT_NAME] = { .kind = NAME, .name = "SSL_OPT_NAME" },
     [SSL_OPT_SNI] = { .kind = NAME, .name = "SSL_OPT_SNI" },
     [SSL_OPT_CA_FILE] = { .kind = STRING, .name = "SSL_OPT_CA_FILE", .where = SET_CA },
     [SSL_OPT_CERT_FILE] = { .kind = STRING, .name = "SSL_OPT_CERT_FILE", .where = SET_CERT },
+    [SSL_OPT_ADD_CERT_FILE] = { .kind = ADD, .name = "SSL_OPT_ADD_CERT_FILE", .where = SET_CERT },
     [SSL_OPT_KEY_FILE] = { .kind = STRING, .name = "SSL_OPT_KEY_FILE", .where = SET_KEY },
     [SSL_OPT_KEY_PASS] = { .kind = STRING, .name = "SSL_OPT_KEY_PASS", .where = SET_PASS },
+    [SSL_OPT_KEY_PASS_FILE] = { .kind = STRING,
+                                .name = "SSL_OPT_KEY_PASS_FILE",
+                                .where = SET_PASS_FILE },
+    [SSL_OPT_KEY_PASS_CALLBACK] = { .kind = PASS, .name = "SSL_OPT_KEY_PASS_CALLBACK" },
+    [SSL_OPT_STATUS_FILE] = { .kind = STRING, .name = "SSL_OPT_STATUS_FILE", .where = SET_STATUS },
+    [SSL_OPT_PINS] = { .kind = STRING, .name = "SSL_OPT_PINS", .where = SET_PINS },
+    [SSL_OPT_CRL_FILE] = { .kind = STRING, .name = "SSL_OPT_CRL_FILE", .where = SET_CRL },
+    [SSL_OPT_REVOCATION] = { .kind = NUMBER,
+                             .name = "SSL_OPT_REVOCATION",
+                             .where = NUM_REVOCATION,
+                             .allowed = { SSL_REVOCATION_DEFAULT, SSL_REVOCATION_OFF,
+                                          SSL_REVOCATION_SOFT, SSL_REVOCATION_HARD,
+                                          SSL_REVOCATION_ALL },
+                             .count = 5 },
+    [SSL_OPT_PARTIAL_CHAIN] = SWITCH("SSL_OPT_PARTIAL_CHAIN", NUM_PARTIAL_CHAIN),
+    [SSL_OPT_WEAK_CERTIFICATES] = SWITCH("SSL_OPT_WEAK_CERTIFICATES", NUM_WEAK),
+    [SSL_OPT_RELOAD] = SWITCH("SSL_OPT_RELOAD", NUM_RELOAD),
     [SSL_OPT_ALPN] = { .kind = STRING, .name = "SSL_OPT_ALPN", .where = SET_ALPN },
     [SSL_OPT_VERIFY] = { .kind = NUMBER,
                          .name = "SSL_OPT_VERIFY",
@@ -189,26 +212,74 @@ static int apply_psk(const struct option *opt, struct options *o, const void *va
                : 0;
 }
 
+static int apply_pass(const struct option *opt, struct options *o, const void *value, socklen_t len)
+{
+    struct ssl_key_pass p = { 0 };
+
+    if (len != 0) {
+        if (len != sizeof p || !value) {
+            return ssl_failed(EINVAL, "%s takes a struct ssl_key_pass", opt->name);
+        }
+        memcpy(&p, value, sizeof p);
+        if (!p.get) {
+            return ssl_failed(EINVAL, "%s: there is no function", opt->name);
+        }
+    }
+    if (own_settings(o)) {
+        return -1;
+    }
+    ssl_settings_pass(o->set, len ? &p : NULL);
+    return 0;
+}
+
+static int check_string(const struct option *opt, const char *text)
+{
+    uint8_t pins[PINS_MAX][PIN_SIZE];
+    struct error err;
+    size_t n;
+
+    error_clear(&err);
+    if (opt == &options[SSL_OPT_PINS] && *text && pins_parse(text, pins, &n, &err) < 0) {
+        return ssl_failed(EINVAL, "%s: %s", opt->name, err.text);
+    }
+    if (opt->kind == ADD && !*text) {
+        return ssl_failed(EINVAL, "%s: which one?", opt->name);
+    }
+    return 0;
+}
+
+static int apply_string(const struct option *opt, struct options *o, const char *text)
+{
+    int rc;
+
+    if (check_string(opt, text) || own_settings(o)) {
+        return -1;
+    }
+    rc = opt->kind == ADD ? ssl_settings_add(o->set, text)
+                          : ssl_settings_string(o->set, (enum setting)opt->where, text);
+    if (rc == ERR_LIMIT) {
+        return ssl_failed(EINVAL, "%s: there are %d already", opt->name, SETTINGS_IDENTITIES);
+    }
+    return rc < 0 ? ssl_failed(ENOMEM, "no memory for options") : 0;
+}
+
 static int apply(const struct option *opt, struct options *o, const void *value, socklen_t len)
 {
     char text[VALUE_MAX] = "";
     int number = 0, rc;
 
-    if (opt->kind == NUMBER) {
+    switch (opt->kind) {
+    case NUMBER:
         return number_of(opt, value, len, &number) ? -1 : apply_number(opt, o, number);
-    }
-    if (opt->kind == PSK) {
+    case PSK:
         return apply_psk(opt, o, value, len);
+    case PASS:
+        return apply_pass(opt, o, value, len);
+    default:
+        rc = string_of(opt, value, len, text);
     }
-    if (string_of(opt, value, len, text)) {
-        return -1;
-    }
-    if (opt->kind == NAME) {
-        return apply_name(opt, o, text);
-    }
-    rc = own_settings(o);
-    if (rc == 0 && ssl_settings_string(o->set, (enum setting)opt->where, text) < 0) {
-        rc = ssl_failed(ENOMEM, "no memory for options");
+    if (rc == 0) {
+        rc = opt->kind == NAME ? apply_name(opt, o, text) : apply_string(opt, o, text);
     }
     wipe(text, sizeof text); /* it may be the passphrase */
     return rc;
@@ -328,12 +399,14 @@ static int get_option(const struct option *opt, const struct options *o, void *v
     case NAME:
         return give_string(opt, opt == &options[SSL_OPT_NAME] ? o->name : o->sni, value, len);
     case PSK:
+    case PASS:
         return ssl_failed(EINVAL, "%s cannot be read", opt->name);
     case STRING:
+    case ADD:
         if (opt->where == SET_PASS) {
             return ssl_failed(EINVAL, "%s cannot be read", opt->name);
         }
-        return give_string(opt, o->set->string[opt->where], value, len);
+        return give_string(opt, ssl_settings_get(o->set, (enum setting)opt->where), value, len);
     default:
         number = opt == &options[SSL_OPT_HANDSHAKE_TIMEOUT] ? o->timeout_ms
                  : opt == &options[SSL_OPT_EOF]             ? o->eof

@@ -49,21 +49,40 @@ extern "C" {
  * with. */
 #define SSL_DEFAULTS (-1)
 
-/* Options. Strings: optlen bytes, with or without their NUL; empty restores the default. A file is
- * read when the option's first connection is made, and then shared by all with the same options.
- * Options are for before ssl_connect(), ssl_attach() or, on a listening fd, ssl_accept(): the
- * accepted fd has its listener's. Afterwards setting one fails with EISCONN. */
+/* Options. Strings: up to 4095 bytes, with or without their NUL; empty restores the default. They
+ * are copied. Options are for before ssl_connect(), ssl_attach() or, on a listening fd,
+ * ssl_accept(): the accepted fd has its listener's. Afterwards setting one fails with EISCONN. A
+ * value that is wrong by itself fails with EINVAL when it is set.
+ *
+ * Files are read when the option's first connection is made, which fails when they cannot be, and
+ * then shared by all with the same options. When they change, by rename or in place, the next
+ * connection has the new ones; looked at once a second at most, and only when a connection is made.
+ * Until all the changed files can be read and fit together the old ones serve; ssl_error() of the
+ * listening fd then says why, as does the trace. Connections keep what they were made with. A
+ * program that leaves its working directory has to name files absolutely. */
 enum {
-    SSL_OPT_NAME = 1,    /* string: the peer's name that its certificate must be for; also sent as
-                            SNI. Client, needed unless there is SSL_OPT_PSK or SSL_OPT_VERIFY says
-                            otherwise */
-    SSL_OPT_SNI,         /* string: another name for SNI than SSL_OPT_NAME */
-    SSL_OPT_CA_FILE,     /* string: PEM file or directory of trust anchors, or "system" (default:
-                            SSL_CERT_FILE, SSL_CERT_DIR, else the system's; with SSL_OPT_PSK: none) */
-    SSL_OPT_CERT_FILE,   /* string: own certificate, PEM, leaf first. Servers need one, or
-                            SSL_OPT_PSK */
-    SSL_OPT_KEY_FILE,    /* string: its private key, PEM or DER; default: the certificate's file */
-    SSL_OPT_KEY_PASS,    /* string: passphrase of the key. Cannot be read back */
+    SSL_OPT_NAME = 1, /* string: the peer's name that its certificate must be for; also sent as
+                         SNI. Client, needed unless there is SSL_OPT_PSK or SSL_OPT_VERIFY says
+                         otherwise */
+    SSL_OPT_SNI,      /* string: another name for SNI than SSL_OPT_NAME */
+    SSL_OPT_CA_FILE,  /* string: PEM file or directory of trust anchors, or "system" (default:
+                         SSL_CERT_FILE, SSL_CERT_DIR, else the system's; with SSL_OPT_PSK: none) */
+    /* Own certificates. Where more than one are added, a server shows the one whose names fit what
+     * the client asks for. */
+    SSL_OPT_CERT_FILE, /* string: own certificate, PEM, leaf first, or DER; or PKCS#12 with its key;
+                          or a URI, "pkcs11:object=web". Servers need one, or SSL_OPT_PSK. Takes
+                          away those that were added */
+    SSL_OPT_ADD_CERT_FILE, /* string: one more of them, up to 16. The four options below are about
+                              the one that was set or added last, also when they are read */
+    SSL_OPT_KEY_FILE,      /* string: its private key, PEM, DER, PKCS#12 or URI; default: the
+                              certificate's file */
+    SSL_OPT_KEY_PASS,      /* string: passphrase of the key, kept as long as the options are. Cannot
+                              be read back */
+    SSL_OPT_KEY_PASS_FILE, /* string: file whose first line is the passphrase of the key, up to 1023
+                              bytes; forgotten when the key was read */
+    SSL_OPT_STATUS_FILE, /* string: OCSP response (DER) about the certificate, for clients that ask.
+                            With the issuer's certificate behind the own one it must be a good and
+                            current one about that */
     SSL_OPT_ALPN,        /* string: protocols in order of preference, "h2,http/1.1". A server
                             without one in common refuses */
     SSL_OPT_VERIFY,      /* int: SSL_VERIFY_... */
@@ -74,6 +93,19 @@ enum {
     SSL_OPT_HANDSHAKE_TIMEOUT, /* int: milliseconds from connect, accept or attach; 0: 60000
                                   (default), negative: none */
     SSL_OPT_EOF,               /* int: SSL_EOF_... */
+    /* What is asked of the peer's certificates beside the chain and the name */
+    SSL_OPT_PINS, /* string: SHA-256 of public keys (SubjectPublicKeyInfo), one of which must be on
+                     the path up to the trust anchor; under SSL_VERIFY_NONE the peer's own. Up to
+                     32, each in base64 or 64 hex digits, with ';' or ',' between them and
+                     "sha256//" or not in front: "sha256//pTnX1...=;sha256//..." */
+    SSL_OPT_CRL_FILE,          /* string: file or directory of CRLs, PEM or DER */
+    SSL_OPT_REVOCATION,        /* int: SSL_REVOCATION_... */
+    SSL_OPT_PARTIAL_CHAIN,     /* int: 1: any certificate in CA_FILE ends a path, 0 (default): a
+                                  self-signed one */
+    SSL_OPT_WEAK_CERTIFICATES, /* int: 1: SHA-1 signatures and RSA keys from 1024 bits are taken,
+                                  for old peers; 0 (default) */
+    SSL_OPT_RELOAD, /* int: 1 (default); 0: files are never looked at again, for programs that give
+                       up the right to (seccomp) */
     /* for ssl_getsockopt() only, once connected (else ENOTCONN) */
     SSL_OPT_VERSION,   /* string: "TLSv1.3" */
     SSL_OPT_SUITE,     /* string: "TLS_AES_128_GCM_SHA256" */
@@ -81,6 +113,8 @@ enum {
     SSL_OPT_PEER_CERT, /* bytes: the peer's own certificate, DER; length 0: it has none */
     /* for ssl_setsockopt() only */
     SSL_OPT_PSK, /* struct ssl_psk: one more pre-shared key; length 0: no more of them */
+    SSL_OPT_KEY_PASS_CALLBACK, /* struct ssl_key_pass: who to ask for passphrases; length 0: nobody
+                                */
 };
 
 /* SSL_OPT_VERIFY. The first one is spelled as OpenSSL spells it: both headers may be used. */
@@ -92,6 +126,15 @@ enum {
 #define SSL_CLIENT_AUTH_NONE    0 /* default */
 #define SSL_CLIENT_AUTH_REQUEST 1 /* asked for; verified when there is one */
 #define SSL_CLIENT_AUTH_REQUIRE 2
+
+/* SSL_OPT_REVOCATION: what must be known about whether the peer's certificates were revoked. What
+ * is known to be revoked is refused in all but the second (EACCES). A client that looks asks its
+ * server for an OCSP response. */
+#define SSL_REVOCATION_DEFAULT 0 /* SSL_REVOCATION_HARD with SSL_OPT_CRL_FILE, else ..._OFF */
+#define SSL_REVOCATION_OFF     1 /* nothing is looked at */
+#define SSL_REVOCATION_SOFT    2 /* what cannot be found out is no hindrance */
+#define SSL_REVOCATION_HARD    3 /* the own one: a good OCSP response, or a CRL that has it not */
+#define SSL_REVOCATION_ALL     4 /* and those of all CAs below the anchor: a CRL */
 
 /* SSL_OPT_EOF: end of stream without close_notify */
 #define SSL_EOF_STRICT  0 /* default: -1 ECONNRESET, as the data may be cut short */
@@ -124,6 +167,16 @@ struct ssl_psk {
 };
 #define SSL_PSK_SHA256 0
 #define SSL_PSK_SHA384 1
+
+/* SSL_OPT_KEY_PASS_CALLBACK, for keys that are encrypted and have neither SSL_OPT_KEY_PASS nor
+ * SSL_OPT_KEY_PASS_FILE. get is called when the first connection is made and when files have
+ * changed, by the thread that makes one, with signals blocked: puts the passphrase of `file` into
+ * pass and returns its length, less than size (1024); negative: there is none (ENOKEY). The library
+ * wipes pass when the key was read. */
+struct ssl_key_pass {
+    int (*get)(void *arg, const char *file, char *pass, size_t size);
+    void *arg; /* the caller's; must live as long as the options */
+};
 
 /* Roles for ssl_attach() */
 #define SSL_CLIENT 0
@@ -191,9 +244,9 @@ int ssl_setsockopt(int fd, int level, int name, const void *value, socklen_t len
  * small. SOL_SOCKET's SO_ERROR of a TLS connection that failed is its errno. */
 int ssl_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 
-/* What went wrong with this fd, or (fd -1, or one without a connection) in this thread's last
- * failed call: a sentence, "" when nothing did. This thread's memory, valid until its next
- * ssl_error(). */
+/* What went wrong with this connection; with an fd without one, why its changed files are not in
+ * use, as long as that is so; else, and with fd -1, in this thread's last failed call. A sentence,
+ * "" when nothing did. This thread's memory, valid until its next ssl_error(). */
 const char *ssl_error(int fd);
 
 struct ssl_info {
