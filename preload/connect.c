@@ -103,13 +103,19 @@ void fd_left(int fd)
     }
 }
 
+static void say_files(const struct rule *rule, bool good, const char *sentence)
+{
+    log_line("rule=%s files=%s: %s", rule->label, good ? "read" : "unusable", sentence);
+}
+
 /* host: a client's; NULL: a server. peer: where the client connects to. */
 static int attach(int fd, const struct rule *rule, const char *host, const struct sockaddr *peer)
 {
     struct error err = { .code = 0 };
+    int rc, saved;
     struct conn *c;
     struct conn_params p = {
-        .config = rule->config,
+        .config = policy_config(rule, say_files),
         .host = host,
         .sni = rule->sni,
         .handshake_timeout_ms = rule->handshake_timeout_ms,
@@ -121,10 +127,15 @@ static int attach(int fd, const struct rule *rule, const char *host, const struc
 
     if (!p.ctx) {
         kill_socket(fd);
+        config_unref(p.config);
         errno = ENOMEM;
         return -1;
     }
-    if (conn_attach(fd, &p, &err) != 0) {
+    rc = conn_attach(fd, &p, &err);
+    saved = errno;
+    config_unref(p.config);
+    errno = saved;
+    if (rc != 0) {
         kill_socket(fd);
         log_line("role=%s rule=%s result=failed: %s", host ? "client" : "server", rule->label,
                  err.text);

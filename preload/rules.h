@@ -8,8 +8,9 @@
  * with sealed configurations; keys have been read), broken (the configuration cannot be used:
  * every connection is refused, so a mistake never means plaintext).
  *
- * A policy is immutable after policy_load(): all the questions may be asked from any thread, take
- * no lock, and allocate nothing. */
+ * A policy is immutable after policy_load(), but for the configurations of its rules: all the
+ * questions may be asked from any thread, take no lock, and but for policy_config() allocate
+ * nothing. */
 #ifndef PRELOAD_RULES_H
 #define PRELOAD_RULES_H
 #include <netinet/in.h>
@@ -38,8 +39,6 @@ struct rule {
     const char *match; /* as written */
     enum rule_action action;
     enum tls_role role;
-    struct config
-        *config; /* sealed; NULL unless action is RULE_TLS. conn_attach() takes its own reference */
     const char *name;  /* explicit name to verify; NULL: policy_client() chooses */
     const char *sni;   /* explicit SNI; NULL: from the name */
     in_port_t to_port; /* host byte order; 0: the port the program asked for */
@@ -94,6 +93,14 @@ const struct rule *policy_client(const struct policy *p, const struct sockaddr *
 /* The rule for a connection accepted on the local address. */
 const struct rule *policy_server(const struct policy *p, const struct sockaddr *local,
                                  socklen_t len);
+/* A reference to the sealed configuration of a rule whose action is RULE_TLS; NULL: any other. Once
+ * a second at most it looks whether its files have changed, and makes another one when they can be
+ * used. say (may be NULL): told once for each change, what became of it. errno is kept. */
+typedef void policy_say(const struct rule *rule, bool good, const char *sentence);
+struct config *policy_config(const struct rule *rule, policy_say *say);
+/* The i-th file or directory that is looked at so; NULL when there is no i-th. `sleeve check`: no
+ * other thread may be asking for configurations. */
+const char *policy_file(const struct rule *rule, size_t i);
 /* Rules of one role at all? So that accept() or connect() can be left alone. Broken: yes to both.
  */
 bool policy_has(const struct policy *p, enum tls_role role);

@@ -45,13 +45,21 @@ const char *setting_of(const struct policy *p, const struct section *rule, enum 
     return s ? s->set[k].value : NULL;
 }
 
+/* "pkcs11:...": a scheme (RFC 3986 section 3.1) in front. */
+static bool is_uri(const char *value)
+{
+    size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789+-.");
+
+    return n > 0 && value[n] == ':';
+}
+
 const char *path_of(struct policy *p, const struct section *s, const char *value)
 {
     const char *slash = s->file ? strrchr(s->file, '/') : NULL;
     size_t dir = slash ? (size_t)(slash - s->file) + 1 : 0, n = strlen(value);
     char *path;
 
-    if (*value == '/' || dir == 0) {
+    if (*value == '/' || dir == 0 || is_uri(value)) {
         return value;
     }
     path = mem_alloc(dir + n + 1);
@@ -66,23 +74,22 @@ const char *path_of(struct policy *p, const struct section *s, const char *value
     return value;
 }
 
+int wrong_setting(struct policy *p, const struct section *s, enum key k, const struct setting *v,
+                  const char *why)
+{
+    return problem(p, ERR_PARSE, s->file, s->file ? v->line : s->line, "%s = %.60s: %s",
+                   key_rows[k].name, v->value, why);
+}
+
 int wrong_value(struct policy *p, const struct section *s, enum key k, const char *why)
 {
-    return problem(p, ERR_PARSE, s->file, s->file ? s->set[k].line : s->line, "%s = %.60s: %s",
-                   key_rows[k].name, s->set[k].value, why);
+    return wrong_setting(p, s, k, &s->set[k], why);
 }
 
 /* ---- values ---- */
 
-struct word_value {
-    const char *word;
-    int value;
-    bool later; /* known, and not built yet */
-};
-
-/* The key's value out of a table whose last word is NULL; `otherwise` when it is not set. */
-static int one_of(struct policy *p, const struct section *rule, enum key k,
-                  const struct word_value *words, int otherwise)
+int one_of(struct policy *p, const struct section *rule, enum key k, const struct word_value *words,
+           int otherwise)
 {
     const struct section *home;
     const char *v = setting_of(p, rule, k, &home);
@@ -222,6 +229,9 @@ static const struct word_value handoffs[] = { { "none", HANDOFF_NONE, false },
                                               { "relay", 0, true },
                                               { "ktls,relay", 0, true },
                                               { NULL, 0, false } };
+static const struct word_value reloads[] = { { "yes", 1, false },
+                                             { "no", 0, false },
+                                             { NULL, 0, false } };
 static const struct word_value inherits[] = { { "listed", 0, false }, { NULL, 0, false } };
 
 /* Keys that have to do with the other role, and keys whose time has not come. */
@@ -250,6 +260,7 @@ static int rule_build(struct policy *p, const struct section *s, bool with_keys)
     /* Mistakes of this rule are counted by themselves: a broken one gets no configuration. */
     error_clear(&p->error);
     r->section = s;
+    r->policy = p;
     r->pub = (struct rule){ .app = s->app, .label = s->label, .file = s->file, .line = s->line };
     r->pub.role = (enum tls_role)one_of(p, s, KEY_ROLE, roles, TLS_CLIENT);
     if (!s->set[KEY_ROLE].value || !s->set[KEY_MATCH].value) {
@@ -275,6 +286,7 @@ static int rule_build(struct policy *p, const struct section *s, bool with_keys)
     r->pub.mode = (enum rule_mode)one_of(p, s, KEY_MODE, modes, MODE_INLINE);
     r->pub.handoff = (enum handoff)one_of(p, s, KEY_HANDOFF, handoffs, HANDOFF_NONE);
     (void)one_of(p, s, KEY_INHERIT, inherits, 0);
+    r->once = !one_of(p, s, KEY_RELOAD, reloads, 1);
     if (p->error.code == 0 && r->pub.action == RULE_TLS) {
         int rc = rule_config(p, r, with_keys);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The sealed configuration of a TLS rule: certificates and keys are read here, at load, while the
  * program still has the privileges it was started with. */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,55 +12,6 @@
 #include "base/secret.h"
 
 #define ALPN_MAX 16
-
-/* Bundles are shared by the rules: the system's takes milliseconds to read. */
-struct ca_cache {
-    struct ca_cache *next;
-    struct trust *trust;
-    const char *path;
-};
-
-void ca_cache_free(struct policy *p)
-{
-    while (p->cas) {
-        struct ca_cache *next = p->cas->next;
-
-        trust_unref(p->cas->trust);
-        mem_free(p->cas);
-        p->cas = next;
-    }
-}
-
-/* NULL: *err says why. The cache owns it. */
-static struct trust *trust_of(struct policy *p, const char *path, struct error *err)
-{
-    struct ca_cache *c;
-    int rc;
-
-    for (c = p->cas; c; c = c->next) {
-        if (strcmp(c->path, path) == 0) {
-            return c->trust;
-        }
-    }
-    c = mem_zalloc(sizeof *c);
-    if (!c || !(c->trust = trust_new())) {
-        mem_free(c);
-        (void)FAIL(err, ERR_MEM, "out of memory");
-        return NULL;
-    }
-    c->path = path;
-    rc = strcmp(path, "system") == 0 ? trust_add_system(c->trust, err)
-                                     : trust_add_path(c->trust, path, err);
-    if (rc <= 0) {
-        (void)FAIL(err, ERR_PARSE, "no certificate in it");
-        trust_unref(c->trust);
-        mem_free(c);
-        return NULL;
-    }
-    c->next = p->cas;
-    p->cas = c;
-    return c->trust;
-}
 
 static int64_t now(void)
 {
@@ -87,82 +37,9 @@ static void keylog_line(void *ctx, const char *line)
     }
 }
 
-/* ---- verify = pin:sha256:... ---- */
-
-static int hex_digit(char c)
-{
-    const char *digits = "0123456789abcdef", *d = strchr(digits, tolower((unsigned char)c));
-
-    return c && d ? (int)(d - digits) : -1;
-}
-
-static bool pin_from_hex(const char *text, uint8_t pin[static 32])
-{
-    if (strlen(text) != 64) {
-        return false;
-    }
-    for (size_t i = 0; i < 32; i++) {
-        int hi = hex_digit(text[2 * i]), lo = hex_digit(text[2 * i + 1]);
-
-        if (hi < 0 || lo < 0) {
-            return false;
-        }
-        pin[i] = (uint8_t)(hi << 4 | lo);
-    }
-    return true;
-}
-
-/* 43 digits and "=": RFC 4648 section 4, the two spare bits zero. */
-static bool pin_from_base64(const char *text, uint8_t pin[static 32])
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    unsigned bits = 0;
-    uint32_t acc = 0;
-    size_t n = 0;
-
-    if (strlen(text) != 44 || text[43] != '=') {
-        return false;
-    }
-    for (size_t i = 0; i < 43; i++) {
-        const char *d = strchr(digits, text[i]);
-
-        if (!d) {
-            return false;
-        }
-        acc = (acc << 6 | (uint32_t)(d - digits)) & 0xffff;
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            pin[n++] = (uint8_t)(acc >> bits);
-        }
-    }
-    return (acc & 3) == 0;
-}
-
-static int pin_verify(void *ctx, struct tls *t, const struct cert *chain, size_t n, int alert)
-{
-    uint8_t digest[HASH_MAX];
-
-    (void)t;
-    (void)alert;
-    if (n == 0 || hash_once(HASH_SHA256, chain[0].spki.p, chain[0].spki.n, digest) < 0) {
-        return ALERT_BAD_CERTIFICATE;
-    }
-    return ct_equal(digest, ctx, 32) ? 0 : ALERT_BAD_CERTIFICATE;
-}
-
 /* ---- the parts ---- */
 
-struct plan {
-    struct policy *p;
-    struct policy_rule *r;
-    const struct section *s;
-    struct config *c; /* NULL: only checking */
-    bool anchored;    /* the chain will be verified: anchors are needed */
-};
-
-/* A setter of the engine has refused a value. */
-static int refused(struct plan *pl, enum key k, int rc)
+int plan_refused(struct plan *pl, enum key k, int rc)
 {
     const struct section *home = NULL;
 
@@ -173,81 +50,11 @@ static int refused(struct plan *pl, enum key k, int rc)
     return wrong_value(pl->p, home, k, error_name(rc));
 }
 
-static int plan_verify(struct plan *pl)
+int plan_path(struct plan *pl, const struct section *home, const char **path)
 {
-    static const char head[] = "pin:sha256:";
-    const struct section *home = NULL;
-    const char *v = setting_of(pl->p, pl->s, KEY_VERIFY, &home);
-    enum verify_mode mode = VERIFY_FULL;
-    uint8_t pin[32];
-
-    if (!v || strcmp(v, "full") == 0) {
-        mode = VERIFY_FULL;
-    } else if (strcmp(v, "ca") == 0) {
-        mode = VERIFY_CA;
-    } else if (strcmp(v, "none") == 0) {
-        mode = VERIFY_NONE;
-        pl->r->pub.unverified = true;
-    } else if (strncmp(v, head, sizeof head - 1) == 0) {
-        v += sizeof head - 1;
-        if (!pin_from_hex(v, pin) && !pin_from_base64(v, pin)) {
-            return wrong_value(pl->p, home, KEY_VERIFY, "a pin is 64 hex digits or 44 of base64");
-        }
-        if (pl->c) {
-            char *kept = keep_text(pl->p, (const char *)pin, sizeof pin);
-
-            if (!kept) {
-                return ERR_MEM;
-            }
-            TRY(refused(pl, KEY_VERIFY, config_set_verify_callback(pl->c, pin_verify, kept)));
-        }
-        mode = VERIFY_NONE; /* the key itself is what is trusted; the peer still proves it has it */
-    } else {
-        return wrong_value(pl->p, home, KEY_VERIFY, "it is full, ca, none or pin:sha256:DIGEST");
-    }
-    pl->anchored = mode != VERIFY_NONE;
-    return pl->c ? refused(pl, KEY_VERIFY, config_set_verify(pl->c, mode)) : 0;
-}
-
-static int plan_trust(struct plan *pl, enum key k, const char *otherwise)
-{
-    const struct section *home = NULL;
-    const char *v = setting_of(pl->p, pl->s, k, &home), *path;
-    struct error err = { 0 };
-    struct trust *t;
-
-    if (!pl->c || (!home && !otherwise)) {
-        return 0;
-    }
-    path = !home ? otherwise : strcmp(v, "system") == 0 ? v : path_of(pl->p, home, v);
-    t = path ? trust_of(pl->p, path, &err) : NULL;
-    if (!t) {
-        return home ? wrong_value(pl->p, home, k, err.text)
-                    : problem(pl->p, ERR_FILE, pl->s->file, pl->s->line, "ca = system: %s",
-                              err.text);
-    }
-    return refused(pl, k, config_set_trust(pl->c, t));
-}
-
-static int plan_client_auth(struct plan *pl)
-{
-    const char *v = pl->s->set[KEY_CLIENT_AUTH].value, *ca = pl->s->set[KEY_CLIENT_CA].value;
-    enum client_auth mode = ca ? CLIENT_AUTH_REQUIRE : CLIENT_AUTH_NONE;
-
-    if (v && strcmp(v, "none") == 0) {
-        mode = CLIENT_AUTH_NONE;
-    } else if (v && strcmp(v, "request") == 0) {
-        mode = CLIENT_AUTH_REQUEST;
-    } else if (v && strcmp(v, "require") == 0) {
-        mode = CLIENT_AUTH_REQUIRE;
-    } else if (v) {
-        return wrong_value(pl->p, pl->s, KEY_CLIENT_AUTH, "it is none, request or require");
-    }
-    if (mode != CLIENT_AUTH_NONE && !ca) {
-        return wrong_value(pl->p, pl->s, KEY_CLIENT_AUTH, "'client-ca' is needed for that");
-    }
-    TRY(plan_trust(pl, KEY_CLIENT_CA, NULL));
-    return pl->c ? refused(pl, KEY_CLIENT_AUTH, config_set_client_auth(pl->c, mode)) : 0;
+    *path = path_of(pl->p, home, *path);
+    return *path && files_note(pl->f, *path) >= 0 ? 0
+                                                  : FAIL(&pl->p->error, ERR_MEM, "out of memory");
 }
 
 static int version_of(struct plan *pl, enum key k, unsigned otherwise, unsigned *version)
@@ -281,7 +88,7 @@ static int plan_versions(struct plan *pl)
     if (!pl->c || !setting_of(pl->p, pl->s, k, NULL)) {
         return 0;
     }
-    return refused(pl, k, config_set_versions(pl->c, min, max));
+    return plan_refused(pl, k, config_set_versions(pl->c, min, max));
 }
 
 static int plan_alpn(struct plan *pl)
@@ -309,75 +116,94 @@ static int plan_alpn(struct plan *pl)
     if (pl->s->set[KEY_ALPN].value && n == 0) {
         return wrong_value(pl->p, pl->s, KEY_ALPN, "there is no name in it");
     }
-    return pl->c && n ? refused(pl, KEY_ALPN, config_set_alpn(pl->c, names, n)) : 0;
+    return pl->c && n ? plan_refused(pl, KEY_ALPN, config_set_alpn(pl->c, names, n)) : 0;
 }
 
-/* The first line of the file. */
-static int passphrase(struct plan *pl, char *pass, size_t size)
+const struct setting *own_setting(const struct section *s, size_t i, enum key k)
 {
-    const char *v = pl->s->set[KEY_KEY_PASS].value, *path = path_of(pl->p, pl->s, v);
-    struct buf text = { .secret = true };
-    struct error err = { 0 };
-    size_t n = 0;
-    int rc = 0;
-
-    if (!path || file_read(path, &text, &err) < 0) {
-        rc = wrong_value(pl->p, pl->s, KEY_KEY_PASS, err.text);
-    } else {
-        const char *p = (const char *)buf_data(&text);
-
-        while (n < buf_len(&text) && p[n] != '\n' && p[n] != '\r' && p[n]) {
-            n++;
-        }
-        if (n == 0 || n >= size) {
-            rc = wrong_value(pl->p, pl->s, KEY_KEY_PASS, "its first line is no passphrase");
-        } else {
-            memcpy(pass, p, n);
-            pass[n] = '\0';
-        }
-    }
-    buf_free(&text);
-    return rc;
+    return i == 0 ? &s->set[k] : &s->more[i - 1][k - KEY_CERT];
 }
 
-static int plan_identity(struct plan *pl)
+static int plan_staple(struct plan *pl, size_t i, const char *path, const struct identity *id)
 {
-    const char *cert = pl->s->set[KEY_CERT].value, *key = pl->s->set[KEY_KEY].value;
-    struct identity *id = NULL;
-    struct error err = { 0 };
-    SECRET(pass, 1024);
-    bool has_pass = pl->s->set[KEY_KEY_PASS].value != NULL;
+    const struct setting *set = own_setting(pl->s, i, KEY_STAPLE);
+    struct buf bytes = { 0 };
+    struct error err;
     int rc;
 
-    if (!cert) {
-        if (key) {
-            return wrong_value(pl->p, pl->s, KEY_KEY, "there is no 'cert' to go with it");
-        }
-        if (pl->r->pub.role == TLS_SERVER) {
-            return problem(pl->p, ERR_PARSE, pl->s->file, pl->s->line,
-                           "[rule %s %s]: a server needs 'cert' and 'key'", pl->s->app,
-                           pl->s->label);
-        }
+    if (!path) {
         return 0;
     }
-    if (!pl->c) {
-        return 0;
+    error_clear(&err);
+    rc = file_read(path, &bytes, &err);
+    if (rc == 0) {
+        rc = identity_check_status(id, buf_span(&bytes), now(), &err);
     }
-    if (has_pass) {
-        TRY(passphrase(pl, (char *)pass, sizeof pass));
+    rc = rc < 0 ? wrong_setting(pl->p, pl->s, KEY_STAPLE, set, err.text)
+                : plan_refused(pl, KEY_STAPLE, config_set_status(pl->c, i, buf_span(&bytes)));
+    buf_free(&bytes);
+    return rc;
+}
+
+/* The sentence without the paths in front of it: "cert = ..." says it already. */
+static const char *reason_of(const struct error *err, const char *cert)
+{
+    const char *colon = strstr(err->text, ": ");
+    size_t n = strlen(cert) < 60 ? strlen(cert) : 60;
+
+    return strncmp(err->text, cert, n) == 0 && colon ? colon + 2 : err->text;
+}
+
+static int load_identity(struct plan *pl, size_t i)
+{
+    const char *path[OWN_KEYS];
+    struct identity_source from = { 0 };
+    struct identity *id = NULL;
+    struct error err;
+    int rc;
+
+    for (size_t k = 0; k < OWN_KEYS; k++) {
+        path[k] = own_setting(pl->s, i, (enum key)(KEY_CERT + k))->value;
+        if (path[k]) {
+            TRY(plan_path(pl, pl->s, &path[k]));
+        }
     }
-    cert = path_of(pl->p, pl->s, cert);
-    key = key ? path_of(pl->p, pl->s, key) : cert;
-    if (!cert || !key) {
-        return ERR_MEM;
-    }
-    rc = identity_from_files(&id, cert, key, has_pass ? (const char *)pass : NULL, &err);
+    from.certs = path[0];
+    from.key = path[KEY_KEY - KEY_CERT];
+    from.pass.file = path[KEY_KEY_PASS - KEY_CERT];
+    error_clear(&err);
+    rc = identity_load(&id, &from, &err);
     if (rc < 0) {
-        return wrong_value(pl->p, pl->s, KEY_CERT, err.code ? err.text : error_name(rc));
+        return wrong_setting(pl->p, pl->s, KEY_CERT, own_setting(pl->s, i, KEY_CERT),
+                             err.code ? reason_of(&err, from.certs) : error_name(rc));
     }
-    rc = refused(pl, KEY_CERT, config_add_identity(pl->c, id));
+    rc = plan_refused(pl, KEY_CERT, config_add_identity(pl->c, id));
+    if (rc == 0) {
+        rc = plan_staple(pl, i, path[KEY_STAPLE - KEY_CERT], id);
+    }
     identity_unref(id);
     return rc;
+}
+
+static int plan_identities(struct plan *pl)
+{
+    const struct section *s = pl->s;
+
+    if (!s->set[KEY_CERT].value) {
+        for (enum key k = KEY_KEY; k <= KEY_STAPLE; k++) {
+            if (s->set[k].value) {
+                return wrong_value(pl->p, s, k, "there is no 'cert' to go with it");
+            }
+        }
+        return pl->r->pub.role == TLS_CLIENT
+                   ? 0
+                   : problem(pl->p, ERR_PARSE, s->file, s->line,
+                             "[rule %s %s]: a server needs 'cert' and 'key'", s->app, s->label);
+    }
+    for (size_t i = 0; pl->c && i <= s->nmore; i++) {
+        TRY(load_identity(pl, i));
+    }
+    return 0;
 }
 
 static int plan_keylog(struct plan *pl)
@@ -388,13 +214,14 @@ static int plan_keylog(struct plan *pl)
     if (!v) {
         return 0;
     }
-    path = path_of(pl->p, home, v);
+    /* Made again, a configuration goes on with the path of the first. */
+    path = pl->r->pub.keylog ? pl->r->pub.keylog : path_of(pl->p, home, v);
     if (!path) {
         return ERR_MEM;
     }
     pl->r->pub.keylog = path;
-    return pl->c ? refused(pl, KEY_KEYLOG,
-                           config_set_keylog(pl->c, keylog_line, (void *)(uintptr_t)path))
+    return pl->c ? plan_refused(pl, KEY_KEYLOG,
+                                config_set_keylog(pl->c, keylog_line, (void *)(uintptr_t)path))
                  : 0;
 }
 
@@ -415,23 +242,23 @@ static int plan_all(struct plan *pl)
 {
     if (pl->r->pub.role == TLS_CLIENT) {
         TRY(plan_name(pl));
-        TRY(plan_verify(pl));
-        TRY(plan_trust(pl, KEY_CA, pl->anchored ? "system" : NULL));
-    } else {
-        TRY(plan_client_auth(pl));
     }
+    TRY(plan_peer(pl));
     TRY(plan_versions(pl));
     TRY(plan_alpn(pl));
     TRY(plan_keylog(pl));
-    return plan_identity(pl);
+    return plan_identities(pl);
 }
 
-int rule_config(struct policy *p, struct policy_rule *r, bool with_keys)
+/* *out: NULL when it is only checked. */
+static int rule_make(struct policy *p, struct policy_rule *r, struct files *f, bool with_keys,
+                     struct config **out)
 {
-    struct plan pl = { .p = p, .r = r, .s = r->section };
-    struct error err = { 0 };
-    int rc = 0;
+    struct plan pl = { .p = p, .r = r, .s = r->section, .f = f };
+    struct error err;
+    int rc;
 
+    *out = NULL;
     if (with_keys) {
         rc = crypto_init();
         pl.c = rc == 0 ? config_new(r->pub.role) : NULL;
@@ -440,6 +267,7 @@ int rule_config(struct policy *p, struct policy_rule *r, bool with_keys)
             return FAIL(&p->error, ERR_CRYPTO, "the cryptographic library cannot be used");
         }
     }
+    error_clear(&err);
     rc = plan_all(&pl);
     if (rc == 0 && pl.c && config_seal(pl.c, &err) < 0) {
         rc = problem(p, ERR_PARSE, r->pub.file, r->pub.line, "[rule %s %s]: %s", r->pub.app,
@@ -449,6 +277,83 @@ int rule_config(struct policy *p, struct policy_rule *r, bool with_keys)
         config_unref(pl.c);
         pl.c = NULL;
     }
-    r->pub.config = pl.c;
+    *out = pl.c;
     return rc;
+}
+
+int rule_config(struct policy *p, struct policy_rule *r, bool with_keys)
+{
+    struct files f = { 0 };
+    struct config *c;
+    int rc = rule_make(p, r, &f, with_keys, &c);
+
+    if (rc < 0 || !c) {
+        files_free(&f);
+        return rc;
+    }
+    return reload_begin(&r->reload, c, &f) < 0 ? FAIL(&p->error, ERR_MEM, "out of memory") : 0;
+}
+
+/* ---- and again when files change ---- */
+
+struct order {
+    struct policy_rule *r;
+    policy_say *say;
+};
+
+/* What was read of the configuration's own file stands; all that comes with making goes. */
+static int make_again(void *ctx, struct files *f, struct config **out, struct error *err)
+{
+    const struct order *o = ctx;
+    struct policy p = { .sections = o->r->policy->sections };
+    struct policy_rule r = { .pub = o->r->pub, .section = o->r->section };
+    int rc;
+
+    error_clear(&p.error);
+    rc = rule_make(&p, &r, f, true, out);
+    if (rc < 0) {
+        (void)FAIL(err, rc, "%s", p.error.code ? p.error.text : error_name(rc));
+    }
+    kept_free(&p);
+    return rc;
+}
+
+static void say_again(void *ctx, bool good, const char *sentence)
+{
+    const struct order *o = ctx;
+
+    if (o->say) {
+        o->say(&o->r->pub, good, sentence);
+    }
+}
+
+/* The rules that are no policy's (refuse) have another action. */
+static struct policy_rule *rule_of(const struct rule *rule)
+{
+    return rule->action == RULE_TLS
+               ? (struct policy_rule *)((uintptr_t)rule - offsetof(struct policy_rule, pub))
+               : NULL;
+}
+
+struct config *policy_config(const struct rule *rule, policy_say *say)
+{
+    struct order o = { .r = rule_of(rule), .say = say };
+    struct reload_how how = { .make = make_again, .say = say_again, .ctx = &o };
+    struct config *c;
+    int saved = errno;
+
+    if (!o.r) {
+        return NULL;
+    }
+    how.once = o.r->once;
+    c = reload_get(&o.r->reload, &how, NULL);
+    errno = saved;
+    return c;
+}
+
+const char *policy_file(const struct rule *rule, size_t i)
+{
+    struct policy_rule *r = rule_of(rule);
+
+    return r && !r->once ? reload_file(&r->reload, i) : NULL;
 }

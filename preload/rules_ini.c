@@ -27,9 +27,15 @@ const struct key_row key_rows[KEY_COUNT] = {
     [KEY_ALPN] = { "alpn", ON_RULE, -1 },
     [KEY_CA] = { "ca", ON_ANY, TLS_CLIENT },
     [KEY_VERIFY] = { "verify", ON_ANY, TLS_CLIENT },
+    [KEY_PINS] = { "pins", ON_ANY, -1 },
+    [KEY_CRL] = { "crl", ON_ANY, -1 },
+    [KEY_REVOCATION] = { "revocation", ON_ANY, -1 },
+    [KEY_PARTIAL_CHAIN] = { "partial-chain", ON_ANY, -1 },
+    [KEY_WEAK_CERTIFICATES] = { "weak-certificates", ON_ANY, -1 },
     [KEY_CERT] = { "cert", ON_RULE, -1 },
     [KEY_KEY] = { "key", ON_RULE, -1 },
     [KEY_KEY_PASS] = { "key-pass", ON_RULE, -1 },
+    [KEY_STAPLE] = { "staple", ON_RULE, TLS_SERVER },
     [KEY_CLIENT_CA] = { "client-ca", ON_RULE, TLS_SERVER },
     [KEY_CLIENT_AUTH] = { "client-auth", ON_RULE, TLS_SERVER },
     [KEY_MIN_VERSION] = { "min-version", ON_ANY, -1 },
@@ -46,6 +52,7 @@ const struct key_row key_rows[KEY_COUNT] = {
     [KEY_ADOPT] = { "adopt", ON_RULE, TLS_SERVER },
     [KEY_LOG] = { "log", ON_DEFAULTS | ON_APP, -1 },
     [KEY_KEYLOG] = { "keylog", ON_ANY, -1 },
+    [KEY_RELOAD] = { "reload", ON_ANY, -1 },
 };
 
 struct keep {
@@ -154,9 +161,31 @@ static const char *header_text(const struct section *s, char text[static 200])
     return text;
 }
 
+/* Where the value of a key goes. NULL: no memory, or one certificate too many. */
+static struct setting *room_for(struct policy *p, struct section *s, size_t k, int line)
+{
+    if (k < KEY_CERT || k > KEY_STAPLE || (s->nmore == 0 && k == KEY_CERT && !s->set[k].value)) {
+        return &s->set[k];
+    }
+    if (k == KEY_CERT) {
+        if (!s->more) {
+            s->more = mem_zalloc((SETTINGS_IDENTITIES - 1) * sizeof *s->more);
+        }
+        if (!s->more || s->nmore == SETTINGS_IDENTITIES - 1) {
+            (void)problem(p, s->more ? ERR_LIMIT : ERR_MEM, s->file, line,
+                          s->more ? "more than %d certificates" : "out of memory",
+                          SETTINGS_IDENTITIES);
+            return NULL;
+        }
+        s->nmore++;
+    }
+    return s->nmore ? &s->more[s->nmore - 1][k - KEY_CERT] : &s->set[k];
+}
+
 static int set_key(struct policy *p, struct section *s, const char *name, const char *value,
                    int line)
 {
+    struct setting *to;
     char text[200];
     size_t k = 0;
 
@@ -174,16 +203,20 @@ static int set_key(struct policy *p, struct section *s, const char *name, const 
         return problem(p, ERR_PARSE, s->file, line, "'%s' does not belong in %s", name,
                        header_text(s, text));
     }
-    if (s->set[k].value) {
+    to = room_for(p, s, k, line);
+    if (!to) {
+        return ERR_LIMIT;
+    }
+    if (to->value) {
         return problem(p, ERR_PARSE, s->file, line,
                        s->file ? "'%s' stands already in line %d" : "'%s' stands twice", name,
-                       s->set[k].line);
+                       to->line);
     }
     if (*value == '\0') {
         return problem(p, ERR_PARSE, s->file, line, "'%s' has no value", name);
     }
-    s->set[k] = (struct setting){ keep_text(p, value, strlen(value)), line };
-    return s->set[k].value ? 0 : ERR_MEM;
+    *to = (struct setting){ keep_text(p, value, strlen(value)), line };
+    return to->value ? 0 : ERR_MEM;
 }
 
 /* ---- sections ---- */

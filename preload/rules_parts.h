@@ -9,6 +9,7 @@
 
 #include "preload/rules.h"
 #include "base/buf.h"
+#include "shim/reload.h"
 
 /* ---- match patterns ---- */
 struct ports {
@@ -54,11 +55,17 @@ enum key {
     KEY_ALPN,
     KEY_CA,
     KEY_VERIFY,
-    KEY_CERT,
+    KEY_CERT, /* from here: of each own certificate */
     KEY_KEY,
     KEY_KEY_PASS,
+    KEY_STAPLE, /* to here */
     KEY_CLIENT_CA,
     KEY_CLIENT_AUTH,
+    KEY_PINS,
+    KEY_CRL,
+    KEY_REVOCATION,
+    KEY_PARTIAL_CHAIN,
+    KEY_WEAK_CERTIFICATES,
     KEY_MIN_VERSION,
     KEY_MAX_VERSION,
     KEY_PLAINTEXT,
@@ -73,8 +80,10 @@ enum key {
     KEY_ADOPT,
     KEY_LOG,
     KEY_KEYLOG,
+    KEY_RELOAD,
     KEY_COUNT,
 };
+#define OWN_KEYS (KEY_STAPLE - KEY_CERT + 1)
 struct key_row {
     const char *name;
     unsigned where; /* 1 << enum section_kind, or-ed */
@@ -93,8 +102,14 @@ struct section {
     int line;                /* of its header; a one-liner's number */
     bool selected;
     struct setting set[KEY_COUNT];
+    /* second and further certificates, in order: each `cert` begins one */
+    struct setting (*more)[OWN_KEYS];
+    size_t nmore;
     struct section *next;
 };
+
+/* Of the i-th own certificate, up to and with .nmore; k: one of the OWN_KEYS. */
+const struct setting *own_setting(const struct section *s, size_t i, enum key k);
 
 /* Told of every mistake, in order; the first also becomes the policy's error. */
 typedef void problem_fn(void *ctx, const char *sentence);
@@ -104,6 +119,9 @@ struct policy_rule {
     struct pattern *patterns;
     size_t npatterns;
     const struct section *section;
+    struct policy *policy;
+    struct reload reload; /* its configuration, unless it is only checked */
+    bool once;            /* which is never made again */
 };
 struct policy {
     struct section *sections, **tail; /* in order */
@@ -114,7 +132,6 @@ struct policy {
     problem_fn *on_problem;
     void *problem_ctx;
     struct keep *kept; /* every string, freed together */
-    struct ca_cache *cas;
 };
 
 /* Records a mistake: "file:line: sentence" (file NULL: "SLEEVE_RULES, rule N: sentence"). Returns
@@ -180,10 +197,34 @@ const char *setting_of(const struct policy *p, const struct section *rule, enum 
                        const struct section **home);
 /* "key = value: why" of a section that sets k. Returns ERR_PARSE. */
 int wrong_value(struct policy *p, const struct section *s, enum key k, const char *why);
+/* The same of a setting that need not be the section's only one. */
+int wrong_setting(struct policy *p, const struct section *s, enum key k, const struct setting *v,
+                  const char *why);
+/* The key's value out of a table whose last word is NULL; `otherwise` when it is not set. */
+struct word_value {
+    const char *word;
+    int value;
+    bool later; /* known, and not built yet */
+};
+int one_of(struct policy *p, const struct section *rule, enum key k, const struct word_value *words,
+           int otherwise);
 /* Checks what a TLS rule says about certificates and versions; with_keys: reads them and makes the
  * sealed configuration (rules_config.c). */
 int rule_config(struct policy *p, struct policy_rule *r, bool with_keys) MUST_CHECK;
-void ca_cache_free(struct policy *p);
+/* A configuration in the making. */
+struct plan {
+    struct policy *p;
+    struct policy_rule *r;
+    const struct section *s;
+    struct config *c; /* NULL: only checking */
+    struct files *f;  /* what is read for it */
+};
+/* A setter of the engine has refused a value. */
+int plan_refused(struct plan *pl, enum key k, int rc) MUST_CHECK;
+/* Notes a file that will be read; *path is made absolute. */
+int plan_path(struct plan *pl, const struct section *home, const char **path) MUST_CHECK;
+/* How the peer is verified (rules_peer.c). */
+int plan_peer(struct plan *pl) MUST_CHECK;
 /* A path of the configuration, made absolute against the file it stands in. NULL: no memory. */
 const char *path_of(struct policy *p, const struct section *s, const char *value);
 #endif

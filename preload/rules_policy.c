@@ -42,7 +42,7 @@ void policy_free(struct policy *p)
         return;
     }
     for (size_t i = 0; i < p->nrules; i++) {
-        config_unref(p->rules[i].pub.config);
+        reload_free(&p->rules[i].reload);
         for (size_t k = 0; k < p->rules[i].npatterns; k++) {
             pattern_free(&p->rules[i].patterns[k]);
         }
@@ -52,10 +52,10 @@ void policy_free(struct policy *p)
     while (p->sections) {
         struct section *next = p->sections->next;
 
+        mem_free(p->sections->more);
         mem_free(p->sections);
         p->sections = next;
     }
-    ca_cache_free(p);
     kept_free(p);
     mem_free(p);
 }

@@ -131,24 +131,37 @@ static void check_key_mode(struct report *r, const struct rule *rule, const char
     }
 }
 
+static void check_own(struct report *r, struct policy *p, const struct policy_rule *pr,
+                      int64_t *until)
+{
+    for (size_t i = 0; i <= pr->section->nmore; i++) {
+        const char *cert = own_setting(pr->section, i, KEY_CERT)->value;
+        const char *key = own_setting(pr->section, i, KEY_KEY)->value;
+
+        key = key ? key : cert;
+        if (cert && (cert = path_of(p, pr->section, cert)) != NULL) {
+            check_file(r, &pr->pub, cert, until);
+        }
+        if (key && (key = path_of(p, pr->section, key)) != NULL) {
+            check_key_mode(r, &pr->pub, key);
+        }
+    }
+}
+
 static void check_files(struct report *r, struct policy *p, const struct policy_rule *pr,
                         int64_t *until)
 {
-    static const enum key certs[] = { KEY_CERT, KEY_CA, KEY_CLIENT_CA };
+    static const enum key anchors[] = { KEY_CA, KEY_CLIENT_CA };
     const struct section *home;
-    const char *key = pr->section->set[KEY_KEY].value, *cert = pr->section->set[KEY_CERT].value;
     int64_t ignored = 0;
 
-    for (size_t i = 0; i < sizeof certs / sizeof *certs; i++) {
-        const char *v = setting_of(p, pr->section, certs[i], &home);
+    check_own(r, p, pr, until);
+    for (size_t i = 0; i < sizeof anchors / sizeof *anchors; i++) {
+        const char *v = setting_of(p, pr->section, anchors[i], &home);
 
         if (v && strcmp(v, "system") != 0 && (v = path_of(p, home, v)) != NULL) {
-            check_file(r, &pr->pub, v, certs[i] == KEY_CERT ? until : &ignored);
+            check_file(r, &pr->pub, v, &ignored);
         }
-    }
-    key = key ? key : cert;
-    if (key && (key = path_of(p, pr->section, key)) != NULL) {
-        check_key_mode(r, &pr->pub, key);
     }
     if (pr->pub.unverified) {
         remark(r, false, &pr->pub,
@@ -181,6 +194,21 @@ static const char *how(const struct policy *p, const struct policy_rule *r, char
                             : "none");
     }
     return text;
+}
+
+/* What a running program looks at. */
+static void print_files(const struct policy *p)
+{
+    for (size_t i = 0; i < p->nrules; i++) {
+        const struct policy_rule *r = &p->rules[i];
+        const char *path;
+
+        for (size_t k = 0; (path = policy_file(&r->pub, k)) != NULL; k++) {
+            tint(stdout, TINT_DIM);
+            printf("%s %s: read again when it changes: %s\n", r->pub.app, r->pub.label, path);
+            tint(stdout, TINT_PLAIN);
+        }
+    }
 }
 
 static void print_table(struct policy *p, const int64_t *until)
@@ -216,6 +244,7 @@ static void print_table(struct policy *p, const int64_t *until)
         }
         putchar('\n');
     }
+    print_files(p);
 }
 
 /* ---- */

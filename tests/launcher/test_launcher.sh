@@ -154,7 +154,36 @@ CONF
 want 0 "$S" check c.conf
 says out 'redis-cli'; says out '*.lan:6379 10.0.0.0/8:6379'; says out 'tls, verify full, to port 6380'; says out 'refuse'
 says out 'client certificate require, own certificate until'; says out '3 rules, 0 errors, 0 warnings: in order'; silent err
+says out 'redis-server tls: read again when it changes: k/ecdsa.pem'
+says out 'redis-server tls: read again when it changes: k/ecdsa.key'
+says out 'redis-cli cache: read again when it changes: k/ca.pem'
 want 0 env SLEEVE_CONFIG=$T/c.conf "$S" check;      says out '3 rules'
+pin=$(openssl x509 -in k/ecdsa.pem -noout -pubkey | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64)
+cat >d.conf <<CONF
+[app web]
+[rule web two]
+role = server
+match = *:443
+cert = k/ecdsa.pem
+key = k/ecdsa.key
+cert = k/rsa.pem
+key = k/rsa.key
+cert = k/soon.pem
+key = k/soon.key
+reload = no
+[rule web out]
+role = client
+match = *:80
+ca = k/ca.pem
+pins = sha256//$pin;sha256//$pin
+revocation = soft
+partial-chain = yes
+weak-certificates = no
+CONF
+want 0 "$S" check d.conf;                           says out 'k/soon.pem (CN=x.test) expires in 4 days'; says out '2 rules, 0 errors, 1 warning'
+says out 'web out: read again'; count=$((count + 1)); grep -q 'web two: read again' out && bad 'reload = no'
+sed -i 's,key = k/rsa.key,key = k/soon.key,' d.conf
+want 1 "$S" check d.conf;                           says out 'd.conf:7: cert = k/rsa.pem: the private key does not belong'
 want 1 "$S" check;                                  says err 'there is no configuration'
 want 1 "$S" check none.conf;                        says out 'No such file or directory'
 want 1 "$S" check a b;                              says err 'one configuration at a time'
@@ -177,7 +206,7 @@ openssl pkcs8 -topk8 -in k/ecdsa.key -passout pass:secret -out locked.key
 echo secret >pass; echo wrong >wrong; : >empty
 want 0 "$S" check -r 'server * *:1 cert=k/ecdsa.pem key=locked.key key-pass=pass'
 want 1 "$S" check -r 'server * *:1 cert=k/ecdsa.pem key=locked.key key-pass=wrong'
-want 1 "$S" check -r 'server * *:1 cert=k/ecdsa.pem key=locked.key key-pass=empty';  says out 'no passphrase'
+want 1 "$S" check -r 'server * *:1 cert=k/ecdsa.pem key=locked.key key-pass=empty';  says out 'passphrase'
 want 1 "$S" check -r 'server * *:1 cert=k/ecdsa.pem key=locked.key'
 mkdir db && touch db/index && echo 01 >db/serial
 cat >ca.cnf <<CONF

@@ -254,8 +254,11 @@ static void load_keys(void **state)
         fail_msg("%s", err.text);
     }
     for (size_t i = 0; i < 5; i++) {
-        assert_non_null(policy_rule(p, i)->config);
-        assert_int_equal(config_role(policy_rule(p, i)->config), i == 0 ? TLS_SERVER : TLS_CLIENT);
+        struct config *c = policy_config(policy_rule(p, i), NULL);
+
+        assert_non_null(c);
+        assert_int_equal(config_role(c), i == 0 ? TLS_SERVER : TLS_CLIENT);
+        config_unref(c);
     }
     assert_true(policy_rule(p, 4)->unverified);
     assert_string_equal(policy_rule(p, 4)->keylog, in_dir("secrets.log"));
