@@ -33,7 +33,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE   25000 /* milliseconds without any event */
+#define PATIENCE   60000 /* milliseconds without any event */
 #define QUEUE_FULL 262144
 #define ALPN_MAX   8
 

@@ -67,7 +67,7 @@ def decrypted(room, capture, log):
     """What tshark reads in both directions."""
     argv = ["tshark", "-n", "-r", capture, "-o", f"tls.keylog_file:{log}", "-d", f"tcp.port=={PORT},tls", "-q",
             "-z", "follow,tls,raw,0"]
-    p = subprocess.run(argv, capture_output=True, timeout=3 * WAIT, env={**os.environ, "HOME": room.dir})
+    p = subprocess.run(argv, capture_output=True, timeout=2 * WAIT, env={**os.environ, "HOME": room.dir})
     need(p.returncode == 0, f"tshark: {p.stderr.decode()[-1000:]}")
     out = p.stdout.decode()
     sides = [b"", b""]

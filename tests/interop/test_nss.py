@@ -8,7 +8,7 @@ import sys
 
 from engine import done, hears, our_client, ours, theirs
 from peers import client, feed, finish, free_port, good, has, need, piped, read, said, server, wait_port
-from wrap import main, skip_without, stop
+from wrap import WAIT, main, skip_without, stop
 
 skip_without("tstclnt", "selfserv", "certutil", "pk12util", "nc.openbsd")
 SUITES = {"TLS_AES_128_GCM_SHA256": ":1301", "TLS_AES_256_GCM_SHA384": ":1302",
@@ -16,7 +16,7 @@ SUITES = {"TLS_AES_128_GCM_SHA256": ":1301", "TLS_AES_256_GCM_SHA384": ":1302",
 
 
 def run(*argv):
-    subprocess.run(argv, check=True, capture_output=True, timeout=20)
+    subprocess.run(argv, check=True, capture_output=True, timeout=WAIT)
 
 
 def database(room, name, *cas):

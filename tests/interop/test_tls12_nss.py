@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from peers import has, piped, read, talk, text  # noqa: E402
 from tls12 import (ENABLE, SUITES, certificates, checksum, client, done, ended, event, events, keys,  # noqa: E402
                    order, server, shook, tool)
-from wrap import free_port, main, need, skip_without, stop, until, wait_port  # noqa: E402
+from wrap import WAIT, free_port, main, need, skip_without, stop, until, wait_port  # noqa: E402
 
 skip_without("tstclnt", "strsclnt", "selfserv", "certutil", "pk12util", "openssl")
 DATA = text(40000)
@@ -51,7 +51,7 @@ def bye(p, ours):
 
 
 def outcome(p, code):
-    out, err = p.communicate(timeout=20)
+    out, err = p.communicate(timeout=WAIT)
     both = (out + err).decode(errors="replace")
     need(code is None or (p.returncode == 0) == (code == 0), f"{p.args}: exit {p.returncode} {both[-1500:]}")
     return both

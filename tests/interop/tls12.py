@@ -6,7 +6,7 @@ import subprocess
 import zlib
 
 from peers import BUILD, piped
-from wrap import Bad, free_port, need, until, wait_port
+from wrap import WAIT, Bad, free_port, need, until, wait_port
 
 PEER = os.path.join(BUILD, "tests", "interop", "peer_guide")
 
@@ -152,10 +152,10 @@ def ended(p, how="closed", /, **fields):
 
 def done(p, code=0):
     """Ends the input of ours; it must end too, with that exit status (None: any)."""
-    out, err = p.communicate(timeout=20)
+    out, err = p.communicate(timeout=WAIT)
     need(code is None or p.returncode == code, f"{p.args}: exit {p.returncode} {err[-500:]!r}")
     return out
 
 
 def tool(*argv):
-    return subprocess.run(argv, check=True, capture_output=True, timeout=20).stdout.decode(errors="replace")
+    return subprocess.run(argv, check=True, capture_output=True, timeout=WAIT).stdout.decode(errors="replace")

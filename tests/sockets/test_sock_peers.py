@@ -15,7 +15,7 @@ import threading
 import traceback
 
 BUILD = os.environ.get("BUILD", "build")
-WAIT = 20
+WAIT = 45
 SOL_SSL = 0x5353
 NAME, _, CA, CERT, KEY, _, ALPN, VERIFY, _, _, CLIENT_AUTH, TIMEOUT, _, VERSION = range(1, 15)
 PSK = 18
