@@ -77,6 +77,7 @@ struct privkey {
     enum key_type type;
     EVP_PKEY *pkey;
     OSSL_LIB_CTX *lib; /* of the provider that keeps it: another than ours, it stays in there */
+    const char *query; /* then: which methods to prefer */
     _Atomic(EVP_PKEY_CTX *) idle[SCHEME_COUNT][SIGNERS_KEPT];
 };
 static inline bool privkey_is_token(const struct privkey *k)

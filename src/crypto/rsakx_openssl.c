@@ -48,7 +48,7 @@ int privkey_decrypt_premaster(struct privkey *k, struct span sealed, uint16_t cl
     if (privkey_is_token(k)) {
         token_begin();
     }
-    ctx = EVP_PKEY_CTX_new_from_pkey(k->lib, k->pkey, NULL);
+    ctx = EVP_PKEY_CTX_new_from_pkey(k->lib, k->pkey, k->query);
     if (ctx && sealed.n == (size_t)EVP_PKEY_get_size(k->pkey) && EVP_PKEY_decrypt_init(ctx) == 1 &&
         EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_WITH_TLS_PADDING) == 1 &&
         EVP_PKEY_CTX_set_params(ctx, params) == 1 &&

@@ -22,14 +22,14 @@ static bool kind_fits(enum sig_kind kind, enum hash_id hash, enum key_type type)
 
 /* A context to sign or verify digests: RSA is told padding, digest and salt (RFC 8446
  * section 4.2.3: MGF1 with the same digest, salt as long as the digest). ECDSA needs none of it. */
-static EVP_PKEY_CTX *digest_ctx(OSSL_LIB_CTX *lib, EVP_PKEY *pkey, enum sig_kind kind,
-                                enum hash_id hash, bool sign)
+static EVP_PKEY_CTX *digest_ctx(OSSL_LIB_CTX *lib, EVP_PKEY *pkey, const char *query,
+                                enum sig_kind kind, enum hash_id hash, bool sign)
 {
     char *md = (char *)(uintptr_t)digest_names[hash];
     char pss[] = OSSL_PKEY_RSA_PAD_MODE_PSS, pkcs1[] = OSSL_PKEY_RSA_PAD_MODE_PKCSV15;
     char salt[] = OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST;
     OSSL_PARAM params[4], *p = params;
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(lib, pkey, NULL);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(lib, pkey, query);
 
     if (kind == SIG_RSA_PKCS1 || kind == SIG_RSA_PSS) {
         *p++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE,
@@ -108,7 +108,7 @@ int pubkey_verify(const struct pubkey *k, enum sig_kind kind, enum hash_id hash,
         return verify_whole(k, msg, nmsg, sig);
     }
     TRY(hash_parts(hash, msg, nmsg, digest));
-    ctx = digest_ctx(provider.lib, k->pkey, kind, hash, false);
+    ctx = digest_ctx(provider.lib, k->pkey, NULL, kind, hash, false);
     if (!ctx) {
         return crypto_fail(ERR_CRYPTO);
     }
@@ -133,7 +133,7 @@ static int sign_whole(struct privkey *k, const struct span *msg, size_t nmsg, ui
     int rc = join(msg, nmsg, &whole, &mem);
 
     if (rc == 0 &&
-        !(ctx && EVP_DigestSignInit_ex(ctx, NULL, NULL, k->lib, NULL, k->pkey, NULL) == 1 &&
+        !(ctx && EVP_DigestSignInit_ex(ctx, NULL, NULL, k->lib, k->query, k->pkey, NULL) == 1 &&
           EVP_DigestSign(ctx, sig, siglen, whole.p, whole.n) == 1)) {
         rc = crypto_fail(ERR_CRYPTO);
     }
@@ -154,7 +154,7 @@ static EVP_PKEY_CTX *signer_take(struct privkey *k, const struct scheme *s)
             return ctx;
         }
     }
-    return digest_ctx(k->lib, k->pkey, s->kind, s->hash, true);
+    return digest_ctx(k->lib, k->pkey, k->query, s->kind, s->hash, true);
 }
 
 static void signer_give(struct privkey *k, const struct scheme *s, EVP_PKEY_CTX *ctx)

@@ -24,6 +24,7 @@
 static struct store {
     char *name;
     OSSL_LIB_CTX *lib;
+    char query[80]; /* for methods that work with its keys: its own, where it has some */
 } stores[STORES_MAX];
 static size_t nstores;
 static unsigned nquiet; /* calls under way that must not ask */
@@ -45,6 +46,16 @@ static OSSL_LIB_CTX *make_lib(const char *name)
     return NULL;
 }
 
+/* Named by what is loaded, a module's path without directory and ending. The default provider would
+ * take the public half of a token's key and miss the private one. */
+static void describe(struct store *s)
+{
+    const char *slash = strrchr(s->name, '/'), *base = slash ? slash + 1 : s->name;
+    const size_t n = strcspn(base, ".'");
+
+    (void)snprintf(s->query, sizeof s->query, "?provider='%.*s'", n < 60 ? (int)n : 60, base);
+}
+
 static OSSL_LIB_CTX *find_or_load(const char *name)
 {
     OSSL_LIB_CTX *lib = NULL;
@@ -58,7 +69,8 @@ static OSSL_LIB_CTX *find_or_load(const char *name)
     copy = nstores < STORES_MAX ? mem_strdup(name) : NULL;
     lib = copy ? make_lib(name) : NULL;
     if (lib) {
-        stores[nstores++] = (struct store){ copy, lib };
+        stores[nstores] = (struct store){ .name = copy, .lib = lib };
+        describe(&stores[nstores++]);
     } else {
         mem_free(copy);
     }
@@ -73,6 +85,18 @@ OSSL_LIB_CTX *lib_with_provider(const char *name)
     lib = find_or_load(name);
     (void)pthread_mutex_unlock(&lock);
     return lib;
+}
+
+static const char *query_of(const OSSL_LIB_CTX *lib)
+{
+    const char *query = NULL;
+
+    (void)pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < nstores; i++) {
+        query = stores[i].lib == lib ? stores[i].query : query;
+    }
+    (void)pthread_mutex_unlock(&lock);
+    return query;
 }
 
 static const char *usual_provider(const char *uri)
@@ -209,6 +233,7 @@ static int hand_on(struct found *f, OSSL_LIB_CTX *lib, struct privkey **key, str
     }
     if (rc == 0 && key && *key) {
         (*key)->lib = lib;
+        (*key)->query = query_of(lib);
     }
     if (rc == ERR_UNSUPPORTED) {
         return FAIL(err, rc, "the private key at this URI is of no use to TLS");

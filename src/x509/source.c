@@ -143,7 +143,8 @@ struct contents {
 static int load_key(struct privkey **key, const struct identity_source *from,
                     const struct contents *c, const char *pass, struct error *err)
 {
-    if (!is_file(c->key_at)) {
+    /* A TPM's key may be in a file that only its provider can read. */
+    if (!is_file(c->key_at) || from->provider) {
         return store_load(c->key_at, from->provider, pass, key, NULL, err);
     }
     return key_from_bytes(key, buf_span(c->key_at == from->certs ? &c->certs : &c->key), pass, err);
@@ -184,7 +185,7 @@ int identity_load(struct identity **out, const struct identity_source *from, str
     if (is_file(from->certs)) {
         rc = read_where(from->certs, &c.certs, err);
     }
-    if (rc == 0 && apart && is_file(from->key)) {
+    if (rc == 0 && apart && is_file(from->key) && !from->provider) {
         rc = read_where(from->key, &c.key, err);
     }
     if (rc == 0) {

@@ -244,12 +244,13 @@ struct identity_source {
     const char *certs;
     const char *key; /* NULL: in certs */
     struct passphrase pass;
-    /* The provider for URIs of tokens: a name that libcrypto finds (in OPENSSL_MODULES or its own
-     * directory), or the path of its module. NULL: "pkcs11" for pkcs11:, "tpm2" for handle:. It is
-     * loaded into a library context of its own without openssl.cnf; what it has to know is in its
-     * environment (PKCS11_PROVIDER_MODULE, TPM2OPENSSL_TCTI). A PIN is not kept: a program that
-     * forks and whose token has to be opened again in the child has it in the URI ("pin-source" of
-     * RFC 7512). */
+    /* The provider for URIs of tokens, and when set for the key's file as well, which may be one
+     * that only it can read (TSS2 PRIVATE KEY of "tpm2"): a name that libcrypto finds (in
+     * OPENSSL_MODULES or its own directory), or the path of its module. NULL: "pkcs11" for pkcs11:,
+     * "tpm2" for handle:. It is loaded into a library context of its own without openssl.cnf; what
+     * it has to know is in its environment (PKCS11_PROVIDER_MODULE, TPM2OPENSSL_TCTI). A PIN is not
+     * kept: a program that forks and whose token has to be opened again in the child has it in the
+     * URI ("pin-source" of RFC 7512). */
     const char *provider;
 };
 /* As identity_from_bytes(), and ERR_FILE, ERR_UNSUPPORTED (no such provider). The sentence says

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A provider of libcrypto that plays a token: "token:FILE.pem" is the key and the certificate in
- * that file, after the PIN (PIN of the file's name: "locked" files have "1234"). Keys sign and say
- * what they are; they cannot be exported, compared or read, nor do they have a public half. */
+ * that file; a file with "locked" in its name is behind the PIN 1234. Keys sign and say what they
+ * are; of their halves only the public one leaves. */
 #include <openssl/bio.h>
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
@@ -74,6 +74,29 @@ static const OSSL_PARAM *key_gettable(void *provctx)
     };
 
     (void)provctx;
+    return types;
+}
+
+/* Whoever asks for the whole key gets the public half, as from a TPM. */
+static int key_export(void *key, int selection, OSSL_CALLBACK *cb, void *arg)
+{
+    OSSL_PARAM *params = NULL;
+    int ok;
+
+    (void)selection;
+    ok = EVP_PKEY_todata(key, EVP_PKEY_PUBLIC_KEY, &params) == 1 && cb(params, arg);
+    OSSL_PARAM_free(params);
+    return ok;
+}
+
+static const OSSL_PARAM *key_export_types(int selection)
+{
+    static const OSSL_PARAM types[] = {
+        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0),
+        OSSL_PARAM_END,
+    };
+
+    (void)selection;
     return types;
 }
 
@@ -296,7 +319,8 @@ static int drawer_set(void *ctx, const OSSL_PARAM params[])
     }
 #define KEYMGMT                                                                       \
     FN(KEYMGMT_NEW, key_new), FN(KEYMGMT_FREE, key_free), FN(KEYMGMT_LOAD, key_load), \
-        FN(KEYMGMT_HAS, key_has), FN(KEYMGMT_GET_PARAMS, key_get),                    \
+        FN(KEYMGMT_HAS, key_has), FN(KEYMGMT_EXPORT, key_export),                     \
+        FN(KEYMGMT_EXPORT_TYPES, key_export_types), FN(KEYMGMT_GET_PARAMS, key_get),  \
         FN(KEYMGMT_GETTABLE_PARAMS, key_gettable)
 static const OSSL_DISPATCH ec[] = { KEYMGMT,
                                     FN(KEYMGMT_QUERY_OPERATION_NAME, key_operation),
@@ -321,9 +345,9 @@ static const OSSL_DISPATCH ec[] = { KEYMGMT,
                                        FN(STORE_SET_CTX_PARAMS, drawer_set),
                                        { 0, NULL } };
 
-#define ROW(name, fns)                          \
-    {                                           \
-        name, "provider=token", fns, "a test's" \
+#define ROW(name, fns)                                   \
+    {                                                    \
+        name, "provider=provider_token", fns, "a test's" \
     }
 static const OSSL_ALGORITHM keymgmts[] = { ROW("EC", ec),
                                            ROW("RSA", other),

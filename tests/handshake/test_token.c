@@ -210,6 +210,26 @@ static void handshakes(void **state)
     }
 }
 
+/* With a provider named, files of keys are read by it: they may be of a kind of its own. */
+static void key_files(void **state)
+{
+    char where[160];
+    struct identity_source from = { .certs = file("p384", ".crt"), .provider = module };
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct identity *id;
+
+        (void)snprintf(where, sizeof where, "%s%s/p384.key", i ? "file:" : "", dir);
+        from.key = where;
+        id = loaded(&from);
+        serves(id);
+        identity_unref(id);
+    }
+    from.certs = file("p256", ".crt");
+    fails(&from, ERR_MISMATCH, "does not belong");
+}
+
 static int give(void *arg, const char *what, char *out, size_t size)
 {
     assert_non_null(strstr(what, "token:"));
@@ -370,11 +390,9 @@ static void never_on_a_terminal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(handshakes),
-        cmocka_unit_test(pins),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(softhsm),
-        cmocka_unit_test(never_on_a_terminal),
+        cmocka_unit_test(handshakes), cmocka_unit_test(key_files),
+        cmocka_unit_test(pins),       cmocka_unit_test(refused),
+        cmocka_unit_test(softhsm),    cmocka_unit_test(never_on_a_terminal),
     };
 
     return cmocka_run_group_tests(tests, prepare, finish);
