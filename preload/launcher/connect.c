@@ -85,6 +85,15 @@ int dial(const char *command, const char *host, const char *port)
     return fd;
 }
 
+const char *handshake_fault(const struct error *e, int err)
+{
+    if (e->code) {
+        return e->text;
+    }
+    return err == EAGAIN || err == ETIMEDOUT ? "there was no answer in time: is this a TLS port?"
+                                             : strerror(err);
+}
+
 static void show(struct conn *c, double tcp_ms, double tls_ms)
 {
     char subject[200], issuer[200], names[600], from[32], until[32];
@@ -133,10 +142,9 @@ static int handshake(struct config *config, const char *host, const char *port, 
     if (conn_attach(fd, &params, &err) < 0 || !(c = conn_get(fd))) {
         rc = say(EXIT_BAD, "connect", "%s", err.code ? err.text : strerror(errno));
     } else if (conn_handshake(c, fd, 0) < 0) {
-        const struct error *e = conn_error(c);
-
+        rc = errno;
         rc = say(EXIT_BAD, "connect", "%s port %s: %s", host, port,
-                 e->code ? e->text : strerror(errno));
+                 handshake_fault(conn_error(c), rc));
     } else {
         show(c, tcp_ms, ms_since(&start));
         rc = EXIT_FINE;

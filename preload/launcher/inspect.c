@@ -14,22 +14,24 @@
 
 static int help(void)
 {
-    puts(
-        "usage: " USAGE "\n\n"
-        "Shows certificates from the server's or client's own up to the authority at the end,\n"
-        "says what is wrong with them, and what to do. Files may hold certificates, CRLs and\n"
-        "keys (PEM, DER, PKCS#12); what a chain is made of may be spread over several. From\n"
-        "HOST:PORT it is what the server shows in a TLS handshake; no data is exchanged.\n\n"
-        "  -C, --ca CA       file or directory of the authorities to believe (default: the\n"
-        "                    system's); may repeat\n"
-        "  -n, --name NAME   the name it must speak for (default: HOST; files: any)\n"
-        "  -R, --crl CRL     file or directory of CRLs; may repeat\n"
-        "  -c, --client      it is for a client (default: a server)\n"
-        "  -t, --at DATE     as if it were then: 2027-01-31, or with ' 12:00' (UTC)\n"
-        "  -a, --alpn NAME   offer this protocol, such as h2; may repeat\n"
-        "  -P, --passphrase FILE   its first line opens keys and PKCS#12 (default: the terminal)\n\n"
-        "Exit: 0 nothing is wrong; 1 something is; 2 bad usage, or it cannot be read.\n\n"
-        "  sleeve inspect -C ca.pem cache.internal:6379");
+    puts("usage: " USAGE "\n\n"
+         "Shows certificates from the server's or client's own up to the authority at\n"
+         "the end, says what is wrong with them, and what to do. Files may hold\n"
+         "certificates, CRLs and keys (PEM, DER, PKCS#12); what a chain is made of may be\n"
+         "spread over several. From HOST:PORT it is what the server shows in a TLS\n"
+         "handshake; no data is exchanged.\n\n"
+         "  -C, --ca CA       file or directory of the authorities to believe (default:\n"
+         "                    the system's); may repeat\n"
+         "  -n, --name NAME   the name it must speak for (default: HOST; files: any)\n"
+         "  -R, --crl CRL     file or directory of CRLs; may repeat\n"
+         "  -c, --client      it is for a client (default: a server)\n"
+         "  -t, --at DATE     as if it were then: 2027-01-31, or with ' 12:00' (UTC)\n"
+         "  -a, --alpn NAME   offer this protocol, such as h2; may repeat\n"
+         "  -P, --passphrase FILE\n"
+         "                    its first line opens keys and PKCS#12 files (default: the\n"
+         "                    terminal is asked)\n\n"
+         "Exit: 0 nothing is wrong; 1 something is; 2 bad usage, or it cannot be read.\n\n"
+         "  sleeve inspect -C ca.pem cache.internal:6379");
     return EXIT_FINE;
 }
 

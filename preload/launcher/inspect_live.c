@@ -71,7 +71,7 @@ int inspect_live(struct inspection *in, const char *host, const char *port, cons
     struct conn_params params = { .host = in->name ? in->name : host,
                                   .handshake_timeout_ms = DIAL_MS };
     struct error err = { 0 };
-    const struct error *e;
+    const char *why;
     struct conn *c = NULL;
     int fd, rc = EXIT_UNREAD;
 
@@ -90,17 +90,16 @@ int inspect_live(struct inspection *in, const char *host, const char *port, cons
         rc = 0;
         show(in, c, nalpn > 0);
     } else {
-        e = conn_error(c);
+        rc = errno;
+        why = handshake_fault(conn_error(c), rc);
         if (in->npieces) { /* the chain came; what followed was not right */
             rc = 0;
             inspect_remark(in, true,
                            "it may want a certificate of its clients; if not, its key is not the "
                            "one of its certificate",
-                           "the handshake failed behind the certificates: %s",
-                           e->code ? e->text : strerror(errno));
+                           "the handshake failed behind the certificates: %s", why);
         } else {
-            (void)say(EXIT_UNREAD, "inspect", "%s: %s", in->where,
-                      e->code ? e->text : strerror(errno));
+            rc = say(EXIT_UNREAD, "inspect", "%s: %s", in->where, why);
         }
     }
     if (c) {

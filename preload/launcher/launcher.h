@@ -68,6 +68,8 @@ int get_passphrase(const char *command, const char *path, const char *what, bool
 #define DIAL_MS 10000
 /* To the first address that answers; a sentence and -1 when none does. */
 int dial(const char *command, const char *host, const char *port);
+/* Why a handshake failed, by the connection's error and errno. */
+const char *handshake_fault(const struct error *e, int err);
 
 /* ---- looking at a program before it is run (program.c) ---- */
 #define SCRIPT_DEPTH 5

@@ -8,8 +8,8 @@ S=$BUILD/sleeve
 [ -x "$S" ] || { echo "no $S"; exit 1; }
 command -v openssl >/dev/null || { echo 'skip: no openssl'; exit 77; }
 T=$(mktemp -d /tmp/sleeve-inspect-XXXXXX) || exit 1
-server=
-trap '[ -n "$server" ] && kill $server 2>/dev/null; rm -rf "$T"' EXIT
+server= silence=
+trap 'for p in $server $silence; do kill $p 2>/dev/null; done; rm -rf "$T"' EXIT
 unset SLEEVE_CONFIG SLEEVE_RULES SLEEVE_OFF SLEEVE_LOG LD_PRELOAD
 export HOME=$T
 cd "$T" || exit 1
@@ -240,6 +240,15 @@ done
 unread -a '' x:1;                                 says err 'is no name of a protocol'
 for a in x:0 x:65536 ::1 host; do unread "$a";    says err "$a"; silent out; done
 
+# one that says nothing is given up after ten seconds: looked at when all else is done
+quiet=$(free_port)
+timeout 60 python3 -c 'import socket, sys, time
+s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+c = [s.accept() for _ in range(2)]
+time.sleep(60)' $quiet & silence=$!
+for i in $(seq 100); do (: </dev/tcp/127.0.0.1/$quiet) 2>/dev/null && break; sleep 0.05; done
+(timeout 30 "$S" inspect 127.0.0.1:$quiet >silent.out 2>silent.err; echo $? >silent.rc) & waits=$!
+
 # ---- servers --------------------------------------------------------------------------------------
 live() { serve "$@" -alpn h2; }
 live -cert leaf.pem -cert_chain lower.pem -key server.key -tls1_3
@@ -329,6 +338,10 @@ while True:
     unread -C ca.pem 127.0.0.1:$port;             says err "127.0.0.1:$port: "
     stop
 done
+
+wait $waits; cp silent.out out; cp silent.err err
+count=$((count + 1)); [ "$(cat silent.rc)" = 2 ] || bad 'a server that says nothing'
+says err 'no answer in time: is this a TLS port?'
 
 # ---- colours: at a terminal only, and not with NO_COLOR -------------------------------------------
 if command -v script >/dev/null; then
