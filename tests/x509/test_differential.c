@@ -402,7 +402,8 @@ static bool name_in_doubt(struct trial *t)
     for (size_t i = 0; i < t->nsent && !t->unreadable; i++) {
         const struct span nc = t->certs[i].name_constraints;
 
-        found = found || is_doubtful(&t->certs[i]) || memmem(nc.p, nc.n, "\x30\x02\x81", 4);
+        found =
+            found || is_doubtful(&t->certs[i]) || (nc.n && memmem(nc.p, nc.n, "\x30\x02\x81", 4));
     }
     for (size_t i = 0; i < t->n; i++) {
         const struct forge *f = &t->k.certs[i];
