@@ -18,6 +18,7 @@ static const struct forge leaf = LEAF("i", 2, .crl_point = "http://a/"),
                           mid = MID("i", "root", 2, 0), root = ROOT(),
                           responder = LEAF("i", 2, .subject = "responder", .key = 5,
                                            .eku = EKU_OCSP, .names = NULL);
+static const struct forge unfit = LEAF("i", 2, .subject = "responder", .key = 5, .names = NULL);
 static struct cert certs[3];
 static struct trust *anchors;
 static struct their_world them;
@@ -185,6 +186,7 @@ static const struct forge_ocsp ocsp_rows[] = {
     { .about = &leaf, .issuer = "i", .issuer_key = 2, .other_first = true },
     { .about = &leaf, .issuer = "i", .issuer_key = 2, .responder = &responder },
     { .about = &leaf, .issuer = "i", .issuer_key = 2, .responder = &responder, .by_key = true },
+    { .about = &leaf, .issuer = "i", .issuer_key = 2, .responder = &unfit },
     { .about = &leaf, .issuer = "i", .issuer_key = 2, .by = 4 },
     { .about = &leaf, .issuer = "i", .issuer_key = 2, .to = NOW - 1 },
     { .about = &leaf, .issuer = "i", .issuer_key = 2, .from = NOW + 400 },
