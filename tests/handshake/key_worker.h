@@ -8,8 +8,9 @@
 
 #include "tests/handshake/pair12.h"
 
+enum how { NOW, LATER, THREAD, REFUSE, FORGET };
 struct worker {
-    enum { NOW, LATER, THREAD, REFUSE, FORGET } how;
+    enum how how;
     unsigned calls;
     struct key_job *job; /* LATER: the last one */
     pthread_t thread;

@@ -129,7 +129,7 @@ static bool is_decryption(const struct worker *w)
 
 static void test_refused(void **state)
 {
-    static const int ways[] = { REFUSE, FORGET, LATER };
+    static const enum how ways[] = { REFUSE, FORGET, LATER };
 
     (void)state;
     for (const struct need *need = needs; need < needs + NEEDS; need++) {
