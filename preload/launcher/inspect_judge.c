@@ -156,9 +156,20 @@ bool inspect_next_tree(struct inspection *in, struct tree *t)
 static void advise(const struct inspection *in, const struct tree *t, char todo[static 400])
 {
     const struct cert *top = t->up[t->n - 1].cert;
-    char issuer[120];
+    char issuer[120], below[120];
 
     todo[0] = '\0';
+    for (size_t i = 1; i < t->n; i++) {
+        if (t->up[i].misfit &&
+            (t->verdict == CHAIN_UNKNOWN_CA || t->verdict == CHAIN_BAD_SIGNATURE)) {
+            (void)snprintf(todo, 400,
+                           "the %s that is here has that name but another key: take the one that "
+                           "was given along with %s",
+                           cert_name_text(t->up[i].cert->subject, issuer, sizeof issuer),
+                           name_of(t->up[i - 1].cert, below));
+            return;
+        }
+    }
     cert_name_text(t->whole ? top->subject : top->issuer, issuer, sizeof issuer);
     switch (t->verdict) {
     case CHAIN_UNKNOWN_CA:
@@ -180,11 +191,6 @@ static void advise(const struct inspection *in, const struct tree *t, char todo[
                        "use one of its names, or have one issued that has %.100s among "
                        "its names",
                        in->name);
-        break;
-    case CHAIN_BAD_SIGNATURE:
-        (void)snprintf(todo, 400,
-                       "the certificate above it is another CA's of the same name: take the one "
-                       "that was given along with it");
         break;
     case CHAIN_NOT_A_CA:
         (void)snprintf(todo, 400, "have it issued by a CA: 'sleeve keygen ca' makes one");

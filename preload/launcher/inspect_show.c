@@ -194,17 +194,20 @@ static const char *where_text(const struct inspection *in, const struct tree *t,
                               char text[static 300])
 {
     const struct piece *p = t->up[i].piece;
+    const char *misfit = t->up[i].misfit ? ": did not sign the one below" : "";
     const char *trusted = in->own_ca ? "trusted (--ca)" : "trusted (the system's store)";
 
     if (!p) {
-        return trusted;
+        (void)snprintf(text, 300, "%s%s", trusted, misfit);
+        return text;
     }
     if (p->of > 1) {
-        (void)snprintf(text, 300, "%.200s (%d of %d)%s%s", p->from ? p->from : "sent", p->place,
-                       p->of, t->up[i].trusted ? ", " : "", t->up[i].trusted ? trusted : "");
+        (void)snprintf(text, 300, "%.200s (%d of %d)%s%s%s", p->from ? p->from : "sent", p->place,
+                       p->of, t->up[i].trusted ? ", " : "", t->up[i].trusted ? trusted : "",
+                       misfit);
     } else {
-        (void)snprintf(text, 300, "%.200s%s%s", p->from ? p->from : "sent",
-                       t->up[i].trusted ? ", " : "", t->up[i].trusted ? trusted : "");
+        (void)snprintf(text, 300, "%.200s%s%s%s", p->from ? p->from : "sent",
+                       t->up[i].trusted ? ", " : "", t->up[i].trusted ? trusted : "", misfit);
     }
     return text;
 }
@@ -228,7 +231,11 @@ static void show_cert(const struct inspection *in, const struct tree *t, size_t 
     shade = dates_text(c, in->now, text);
     put_fact(margin, "valid", shade, text);
     put_fact(margin, "use", TINT_PLAIN, usage_text(c, text));
-    put_fact(margin, "from", t->up[i].trusted ? TINT_GOOD : TINT_PLAIN, where_text(in, t, i, text));
+    put_fact(margin, "from",
+             t->up[i].misfit    ? TINT_BAD
+             : t->up[i].trusted ? TINT_GOOD
+                                : TINT_PLAIN,
+             where_text(in, t, i, text));
 }
 
 /* Each three columns further in than the one it issued. */

@@ -141,7 +141,10 @@ issue critical lower "$san" 1.2.3.4=critical,ASN1:NULL; wrong -C ca.pem critical
 $K intermediate -n Bounded -O corp.test -o bounded
 issue outside bounded "$san";                     wrong -C ca.pem outside.pem bounded.pem; says out 'a name that CN=Bounded may not speak for'; says out 'for some names only'
 $K intermediate -n Lower -C upper -o twin         # the name of one CA, the key of another
-wrong -C ca.pem leaf.pem twin.pem u.pem;          says out 'CN=Lower'
+wrong -C ca.pem leaf.pem twin.pem
+says out 'twin.pem (1 of 2): did not sign the one below'
+says out 'the CN=Lower that is here has that name but another key: take the one that was given along with CN=localhost'
+fine -C ca.pem leaf.pem twin.pem l.pem u.pem;     says out 'from l.pem'; never out 'did not sign'; says out 'superfluous: nothing here was issued by CN=Lower'
 python3 - <<'PY'
 import base64
 pem = open("leaf.pem").read().split("-----")
@@ -150,7 +153,7 @@ der[-5] ^= 1
 open("broken.der", "wb").write(der)
 open("cut.der", "wb").write(der[:-7])
 PY
-wrong -C ca.pem broken.der l.pem u.pem;           says out 'the signature on CN=localhost is not one of CN=Lower'
+wrong -C ca.pem broken.der l.pem u.pem;           says out 'the signature on CN=localhost is not one of CN=Lower'; says out 'did not sign the one below'
 issue escape lower "$san"; openssl req -new -key escape.key -subj "/CN=$(printf 'red\033[31m')" -out escape.csr 2>err
 openssl x509 -req -in escape.csr -CA lower.pem -CAkey lower.key -out escape.pem 2>err
 want 1 "$S" inspect -C ca.pem escape.pem l.pem u.pem # and no colours, which want() looks for
