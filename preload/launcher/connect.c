@@ -79,6 +79,9 @@ int dial(const char *command, const char *host, const char *port)
         }
     }
     freeaddrinfo(list);
+    if (fd >= 0) { /* from here on the handshake has its own deadline */
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){ 0 }, sizeof patience);
+    }
     if (fd < 0) {
         (void)say(EXIT_BAD, command, "%s port %s: %s", host, port, strerror(err));
     }
@@ -87,11 +90,7 @@ int dial(const char *command, const char *host, const char *port)
 
 const char *handshake_fault(const struct error *e, int err)
 {
-    if (e->code) {
-        return e->text;
-    }
-    return err == EAGAIN || err == ETIMEDOUT ? "there was no answer in time: is this a TLS port?"
-                                             : strerror(err);
+    return e->code ? e->text : strerror(err);
 }
 
 static void show(struct conn *c, double tcp_ms, double tls_ms)

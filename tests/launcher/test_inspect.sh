@@ -344,7 +344,7 @@ done
 
 wait $waits; cp silent.out out; cp silent.err err
 count=$((count + 1)); [ "$(cat silent.rc)" = 2 ] || bad 'a server that says nothing'
-says err 'no answer in time: is this a TLS port?'
+says err 'the handshake took too long'
 
 # ---- colours: at a terminal only, and not with NO_COLOR -------------------------------------------
 if command -v script >/dev/null; then
