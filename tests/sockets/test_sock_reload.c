@@ -321,19 +321,20 @@ static void test_from_a_pipe(void **state)
 
 /* ---- passphrases ---- */
 
-static int asked;
+static atomic_int asked;
+static _Atomic(const char *) right;
 
 static int pass_get(void *arg, const char *file, char *pass, size_t size)
 {
     assert_non_null(strstr(file, "live"));
+    assert_ptr_equal(arg, &asked);
     asked++;
-    return snprintf(pass, size, "%s", (const char *)arg);
+    return snprintf(pass, size, "%s", right);
 }
 
 static void test_passphrase(void **state)
 {
-    static char right[16];
-    const struct ssl_key_pass cb = { pass_get, right };
+    const struct ssl_key_pass cb = { pass_get, &asked };
     struct server s;
 
     (void)state;
@@ -356,7 +357,7 @@ static void test_passphrase(void **state)
     sees(&s, "second");
     stop(&s);
 
-    strcpy(right, "two");
+    right = "two";
     prepare(&s);
     set_string(s.fd, SSL_OPT_CERT_FILE, cert_path("live.crt"));
     set_string(s.fd, SSL_OPT_KEY_FILE, cert_path("live.key"));
@@ -364,7 +365,7 @@ static void test_passphrase(void **state)
     start(&s);
     sees(&s, "second");
     assert_true(asked > 0);
-    strcpy(right, "one");
+    right = "one";
     shell("cd %s && cp server.crt live.crt && cp one.key live.key", certs);
     look_again();
     sees(&s, "server");
