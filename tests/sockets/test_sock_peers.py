@@ -5,6 +5,7 @@ import ctypes
 import errno
 import hashlib
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -17,8 +18,20 @@ import traceback
 BUILD = os.environ.get("BUILD", "build")
 WAIT = 45
 SOL_SSL = 0x5353
-NAME, _, CA, CERT, KEY, _, ALPN, VERIFY, _, _, CLIENT_AUTH, TIMEOUT, _, VERSION = range(1, 15)
-PSK = 18
+
+
+def options():
+    """The numbers of the options, by the names of the header."""
+    with open("include/sleeve/ssl_socket.h", encoding="ascii") as f:
+        header = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
+    names = re.search(r"enum \{(\s*SSL_OPT_NAME = 1,.*?)\};", header, re.S)[1]
+    return {name: i for i, name in enumerate(re.findall(r"SSL_OPT_(\w+)", names), 1)}
+
+
+OPT = options()
+NAME, CA, CERT, KEY, ALPN = (OPT[n] for n in ("NAME", "CA_FILE", "CERT_FILE", "KEY_FILE", "ALPN"))
+VERIFY, CLIENT_AUTH, TIMEOUT = (OPT[n] for n in ("VERIFY", "CLIENT_AUTH", "HANDSHAKE_TIMEOUT"))
+VERSION, PSK = OPT["VERSION"], OPT["PSK"]
 CLIENT, SERVER = 0, 1
 
 
