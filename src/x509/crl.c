@@ -293,38 +293,19 @@ static int add_der(struct revocation *r, struct span der, struct error *err)
     return 0;
 }
 
+static int add_one(void *ctx, struct span der, struct error *err)
+{
+    return add_der(ctx, der, err);
+}
+
+static bool pem_is_crl(const struct pem_block *block)
+{
+    return strcmp(block->label, "X509 CRL") == 0;
+}
+
 int revocation_add_pem(struct revocation *r, struct span bytes, struct error *err)
 {
-    struct buf der = { 0 };
-    struct pem_block block;
-    struct error why;
-    size_t pos = 0;
-    int read = 0, blocks = 0, rc;
-
-    error_clear(&why);
-    while ((rc = pem_find(bytes, &pos, &block)) != 0) {
-        blocks++;
-        if (rc < 0 || strcmp(block.label, "X509 CRL") != 0) {
-            continue;
-        }
-        rc = pem_decode(block.body, &der);
-        rc = rc < 0 ? rc : add_der(r, buf_span(&der), &why);
-        buf_free(&der);
-        if (rc == ERR_MEM) {
-            return FAIL(err, ERR_MEM, "out of memory");
-        }
-        read += rc == 0;
-    }
-    if (!blocks) {
-        rc = add_der(r, bytes, &why);
-        if (rc == ERR_MEM) {
-            return FAIL(err, ERR_MEM, "out of memory");
-        }
-        read = rc == 0;
-    }
-    return read ? read
-                : FAIL(err, ERR_PARSE, "not one usable CRL in it%s%s", why.code ? ": " : "",
-                       why.text);
+    return pem_each(bytes, pem_is_crl, "CRL", r, add_one, err);
 }
 
 static int add_bytes(void *ctx, struct span bytes, struct error *err)

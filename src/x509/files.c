@@ -65,7 +65,7 @@ FILE *file_append(const char *path)
     return f;
 }
 
-static int each_file(const char *path, void *ctx, path_fn *add, struct error *err)
+static int each_file(const char *path, void *ctx, bytes_fn *add, struct error *err)
 {
     struct buf bytes = { 0 };
     struct error why;
@@ -78,7 +78,7 @@ static int each_file(const char *path, void *ctx, path_fn *add, struct error *er
     return rc < 0 ? FAIL(err, rc, "%.100s: %s", path, why.text) : rc;
 }
 
-static int each_in_directory(const char *path, void *ctx, path_fn *add, struct error *err)
+static int each_in_directory(const char *path, void *ctx, bytes_fn *add, struct error *err)
 {
     DIR *dir = opendir(path);
     struct dirent *entry;
@@ -109,7 +109,7 @@ static int each_in_directory(const char *path, void *ctx, path_fn *add, struct e
     return read ? read : FAIL(err, ERR_PARSE, "nothing of use in the directory %.100s", path);
 }
 
-int path_each(const char *file_or_dir, void *ctx, path_fn *add, struct error *err)
+int path_each(const char *file_or_dir, void *ctx, bytes_fn *add, struct error *err)
 {
     struct stat st;
 

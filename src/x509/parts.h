@@ -96,8 +96,8 @@ int identity_from_key(struct identity **out, struct span certs, struct privkey *
 /* ---- files.c ---- */
 /* Files, or what is in a directory: calls add for the bytes of each. The sum of what it returned,
  * or the first error (a directory: only ERR_MEM). */
-typedef int path_fn(void *ctx, struct span bytes, struct error *err);
-int path_each(const char *file_or_dir, void *ctx, path_fn *add, struct error *err) MUST_CHECK;
+typedef int bytes_fn(void *ctx, struct span bytes, struct error *err);
+int path_each(const char *file_or_dir, void *ctx, bytes_fn *add, struct error *err) MUST_CHECK;
 
 /* ---- pem.c ---- */
 struct pem_block {
@@ -111,6 +111,11 @@ int pem_find(struct span text, size_t *pos, struct pem_block *block) MUST_CHECK;
 int pem_decode(struct span body, struct buf *out) MUST_CHECK;
 bool pem_is_certificate(const struct pem_block *block);
 bool pem_is_key(const struct pem_block *block);
+/* Calls add for the DER of each block of that kind, or of all of the bytes when there is no PEM in
+ * them. How many it took; what it refused is passed by. ERR_MEM; ERR_PARSE: not one usable `what`.
+ */
+int pem_each(struct span bytes, bool (*wanted)(const struct pem_block *block), const char *what,
+             void *ctx, bytes_fn *add, struct error *err) MUST_CHECK;
 
 /* ---- cert.c ---- */
 bool cert_is_weak_key(const struct cert *c); /* RSA below 2048 bits */

@@ -223,3 +223,35 @@ int pem_write(struct buf *out, const char *label, struct span der)
     put_text(&w, "-----\n");
     return wr_commit(&w);
 }
+
+int pem_each(struct span bytes, bool (*wanted)(const struct pem_block *block), const char *what,
+             void *ctx, bytes_fn *add, struct error *err)
+{
+    struct buf der = { 0 };
+    struct pem_block block;
+    struct error why;
+    size_t pos = 0;
+    int taken = 0, rc = 0, found;
+    bool pem = false;
+
+    error_clear(&why);
+    while (rc != ERR_MEM && (found = pem_find(bytes, &pos, &block)) != 0) {
+        pem = true;
+        if (found > 0 && wanted(&block)) {
+            rc = pem_decode(block.body, &der);
+            rc = rc < 0 ? rc : add(ctx, buf_span(&der), &why);
+            taken += rc == 0;
+            buf_free(&der);
+        }
+    }
+    if (!pem) {
+        rc = add(ctx, bytes, &why);
+        taken = rc == 0;
+    }
+    if (rc == ERR_MEM) {
+        return FAIL(err, ERR_MEM, "out of memory");
+    }
+    return taken ? taken
+                 : FAIL(err, ERR_PARSE, "not one usable %s in it%s%s", what, why.code ? ": " : "",
+                        why.text);
+}

@@ -183,40 +183,14 @@ static int add_der(struct trust *t, struct span der, struct error *err)
     return 0;
 }
 
+static int add_one(void *ctx, struct span der, struct error *err)
+{
+    return add_der(ctx, der, err);
+}
+
 int trust_add_pem(struct trust *t, struct span bytes, struct error *err)
 {
-    struct buf der = { 0 };
-    struct pem_block block;
-    struct error why;
-    size_t pos = 0;
-    int read = 0, blocks = 0, rc;
-
-    error_clear(&why);
-    while ((rc = pem_find(bytes, &pos, &block)) != 0) {
-        blocks++;
-        if (rc < 0 || !pem_is_certificate(&block)) {
-            continue;
-        }
-        rc = pem_decode(block.body, &der);
-        if (rc == 0) {
-            rc = add_der(t, buf_span(&der), &why);
-        }
-        buf_free(&der);
-        if (rc == ERR_MEM) {
-            return FAIL(err, ERR_MEM, "out of memory");
-        }
-        read += rc == 0;
-    }
-    if (!blocks) {
-        rc = add_der(t, bytes, &why);
-        if (rc == ERR_MEM) {
-            return FAIL(err, ERR_MEM, "out of memory");
-        }
-        read = rc == 0;
-    }
-    return read ? read
-                : FAIL(err, ERR_PARSE, "not one usable certificate in it%s%s", why.code ? ": " : "",
-                       why.text);
+    return pem_each(bytes, pem_is_certificate, "certificate", t, add_one, err);
 }
 
 static int add_bytes(void *ctx, struct span bytes, struct error *err)
