@@ -34,11 +34,13 @@ static int nearness(enum chain_verdict v)
         return 1;
     case CHAIN_BAD_SIGNATURE:
         return 2;
+    case CHAIN_REVOKED: /* told before what is not known about another certificate of the path */
+        return 4;
     case CHAIN_EXPIRED:
     case CHAIN_NOT_YET_VALID:
-        return 4;
-    case CHAIN_TOO_MUCH_WORK:
         return 5;
+    case CHAIN_TOO_MUCH_WORK:
+        return 6;
     default:
         return 3;
     }
@@ -236,6 +238,7 @@ static int finish(struct build *b)
 {
     struct chain_result *r = b->result;
     const struct cert *who = NULL;
+    bool good = true;
 
     if (check_names(b) == 0) {
         return 0;
@@ -245,11 +248,9 @@ static int finish(struct build *b)
     }
     r->until = INT64_MAX;
     for (size_t i = 0; i + 1 < b->depth && b->q->revoke != REVOKE_OFF; i++) {
-        if (check_revoked(b, i) == 0) {
-            return 0;
-        }
+        good = check_revoked(b, i) && good;
     }
-    if (check_pins(b) == 0) {
+    if (!good || check_pins(b) == 0) {
         return 0;
     }
     r->not_after = b->path[0]->not_after;

@@ -96,7 +96,7 @@ static int first_line(const char *file, char out[static PASSPHRASE_MAX], struct 
             n++;
         }
         n -= n && p[n - 1] == '\r';
-        if (n >= PASSPHRASE_MAX || memchr(p, 0, n)) {
+        if (n >= PASSPHRASE_MAX || (n && memchr(p, 0, n))) {
             rc = FAIL(err, ERR_PASSPHRASE,
                       "%.80s does not begin with a passphrase of at most %d "
                       "bytes",
