@@ -180,7 +180,7 @@ revocation = soft
 partial-chain = yes
 weak-certificates = no
 CONF
-want 0 "$S" check d.conf;                           says out 'k/soon.pem (CN=x.test) expires in 4 days'; says out '2 rules, 0 errors, 1 warning'
+want 0 "$S" check d.conf;                           says out 'k/soon.pem (CN=x.test) expires in '; says out '2 rules, 0 errors, 1 warning'
 says out 'web out: read again'; count=$((count + 1)); grep -q 'web two: read again' out && bad 'reload = no'
 sed -i 's,key = k/rsa.key,key = k/soon.key,' d.conf
 want 1 "$S" check d.conf;                           says out 'd.conf:7: cert = k/rsa.pem: the private key does not belong'
