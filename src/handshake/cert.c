@@ -74,7 +74,7 @@ static int judge(struct hs *h, const struct cert *chain, size_t n, int64_t *unti
     return word < 0 ? TLS_ALERT(ALERT_INTERNAL_ERROR) : TLS_ALERT(word);
 }
 
-static int status_take(struct hs *h, struct rd *body, bool leaf)
+int cert_take_status(struct hs *h, struct rd *body, bool leaf)
 {
     struct rd response;
     uint8_t type;
@@ -91,7 +91,7 @@ static int entry_extension(struct hs *h, uint16_t id, struct rd *body, bool leaf
 
     TRY(ext_check_place(h, id, IN_CT));
     if (id == EXT_STATUS_REQUEST && h->set->ask_status) {
-        return status_take(h, body, leaf);
+        return cert_take_status(h, body, leaf);
     }
     if (id == EXT_CERTIFICATE_TIMESTAMP && h->set->ask_scts) {
         if (leaf) {

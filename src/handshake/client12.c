@@ -73,13 +73,7 @@ int client12_on_hello(struct hs *h, struct rd *body)
 
 int client12_on_status(struct hs *h, struct rd *body)
 {
-    struct rd response;
-    uint8_t type;
-
-    if (!rd_u8(body, &type) || type != 1 || !rd_vec(body, 3, &response) || response.n == 0) {
-        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed CertificateStatus");
-    }
-    TRY(buf_append(&h->status, response.p, response.n));
+    TRY(cert_take_status(h, body, true));
     return cert_settle(h);
 }
 

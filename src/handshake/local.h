@@ -278,6 +278,8 @@ void key_job_cancel(struct key_job *job); /* no one waits any more; gives the re
 void cert_forget(struct hs *h); /* the peer has shown none */
 /* The peer's list: parsed, judged, its key in work->peer_key. */
 int cert_take(struct hs *h, struct rd *list) MUST_CHECK;
+/* A CertificateStatus: that of the leaf is kept. */
+int cert_take_status(struct hs *h, struct rd *body, bool leaf) MUST_CHECK;
 /* Where FACT_STATUS made it wait: now, with the response or without. */
 int cert_settle(struct hs *h) MUST_CHECK;
 /* The peer holds the key of its certificate: the signature in body over the parts. */
