@@ -139,30 +139,14 @@ int write_files(const char *command, struct outfile *files, size_t n, bool force
 
 /* ---- passphrases ---- */
 
-/* The first line of the file. */
 static int read_line(const char *command, const char *path, char pass[static PASSPHRASE_MAX])
 {
-    struct buf text = { .secret = true };
     struct error err = { 0 };
-    const char *p;
-    size_t n = 0;
-    int rc = 0;
 
-    if (file_read(path, &text, &err) < 0) {
+    if (passphrase_read(path, pass, &err) < 0) {
         return say(EXIT_BAD, command, "%s", err.text);
     }
-    p = (const char *)buf_data(&text);
-    while (n < buf_len(&text) && p[n] != '\n' && p[n] != '\r' && p[n]) {
-        n++;
-    }
-    if (n == 0 || n >= PASSPHRASE_MAX) {
-        rc = say(EXIT_BAD, command, "the first line of %s is no passphrase", path);
-    } else {
-        memcpy(pass, p, n);
-        pass[n] = '\0';
-    }
-    buf_free(&text);
-    return rc;
+    return *pass ? 0 : say(EXIT_BAD, command, "the first line of %s is no passphrase", path);
 }
 
 int get_passphrase(const char *command, const char *path, const char *what, bool twice,

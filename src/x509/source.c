@@ -83,7 +83,7 @@ static int read_where(const char *where, struct buf *out, struct error *err)
 
 /* ---- the passphrase ---- */
 
-static int first_line(const char *file, char out[static PASSPHRASE_MAX], struct error *err)
+int passphrase_read(const char *file, char out[static PASSPHRASE_MAX], struct error *err)
 {
     struct buf b = { .secret = true };
     int rc = file_read(file, &b, err);
@@ -97,12 +97,14 @@ static int first_line(const char *file, char out[static PASSPHRASE_MAX], struct 
         }
         n -= n && p[n - 1] == '\r';
         if (n >= PASSPHRASE_MAX || (n && memchr(p, 0, n))) {
-            rc = FAIL(err, ERR_PASSPHRASE,
-                      "%.80s does not begin with a passphrase of at most %d "
-                      "bytes",
-                      file, PASSPHRASE_MAX - 1);
+            rc = FAIL(
+                err, ERR_PASSPHRASE,
+                "the first line of %.80s is no passphrase: at most %d bytes, none of them zero",
+                file, PASSPHRASE_MAX - 1);
         } else {
-            memcpy(out, p, n);
+            if (n) {
+                memcpy(out, p, n);
+            }
             out[n] = '\0';
         }
     }
@@ -121,7 +123,7 @@ static int ask(const struct passphrase *p, const char *what, char out[static PAS
     int n;
 
     if (!p->fn) {
-        return first_line(p->file, out, err);
+        return passphrase_read(p->file, out, err);
     }
     n = p->fn(p->arg, what, out, PASSPHRASE_MAX);
     if (n < 0 || n >= PASSPHRASE_MAX) {

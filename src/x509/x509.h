@@ -237,6 +237,10 @@ struct passphrase {
     void *arg;
     const char *file; /* its first line, without the line end */
 };
+/* The first line of a file, which may be empty. ERR_PASSPHRASE: it is none; ERR_FILE, ERR_MEM. Wipe
+ * it. */
+int passphrase_read(const char *file, char out[static PASSPHRASE_MAX],
+                    struct error *err) MUST_CHECK;
 /* Where an identity comes from. Both are paths of files, or URIs: "file:/etc/tls/a.p12", or one of
  * a token that a provider of libcrypto opens: "pkcs11:token=tls;object=web", "handle:0x81000001". A
  * path that looks like a URI has to begin with "./" or "/". */
