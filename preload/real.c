@@ -33,6 +33,7 @@ void real_init(void)
         .shutdown = r->shutdown,
         .close = r->close,
         .read = r->read,
+        .write = r->write,
         .recv = r->recv,
         .send = r->send,
         .sendmsg = r->sendmsg,

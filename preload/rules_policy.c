@@ -24,14 +24,14 @@ static const struct rule refuse_server = {
     .role = TLS_SERVER,
     .alpn = "",
 };
-static struct policy no_memory = { .error = { .code = ERR_MEM, .text = "out of memory" } };
+static struct policy no_memory = { .ini.error = { .code = ERR_MEM, .text = "out of memory" } };
 
 struct policy *policy_new(void)
 {
     struct policy *p = mem_zalloc(sizeof *p);
 
     if (p) {
-        p->tail = &p->sections;
+        ini_init(&p->ini);
     }
     return p;
 }
@@ -43,20 +43,14 @@ void policy_free(struct policy *p)
     }
     for (size_t i = 0; i < p->nrules; i++) {
         reload_free(&p->rules[i].reload);
+        ssl_settings_put(p->rules[i].options.set);
         for (size_t k = 0; k < p->rules[i].npatterns; k++) {
             pattern_free(&p->rules[i].patterns[k]);
         }
         mem_free(p->rules[i].patterns);
     }
     mem_free(p->rules);
-    while (p->sections) {
-        struct section *next = p->sections->next;
-
-        mem_free(p->sections->more);
-        mem_free(p->sections);
-        p->sections = next;
-    }
-    kept_free(p);
+    ini_free(&p->ini);
     mem_free(p);
 }
 
@@ -73,13 +67,13 @@ int policy_read(struct policy *p, const char *oneliners, const char *path)
     int rc;
 
     if (oneliners) {
-        TRY(oneliners_read(p, oneliners));
+        TRY(oneliners_read(&p->ini, oneliners));
     }
-    rc = path ? files_each(path, read_file, p, &err) : 0;
-    if (rc < 0) { /* what is wrong inside a file is in p->error already */
-        return err.code ? problem(p, rc, path, 0, "%s", err.text) : rc;
+    rc = path ? ini_files(path, read_file, &p->ini, &err) : 0;
+    if (rc < 0) { /* what is wrong inside a file is in p->ini.error already */
+        return err.code ? problem(&p->ini, rc, path, 0, "%s", err.text) : rc;
     }
-    return sections_check(p);
+    return sections_check(&p->ini);
 }
 
 struct scan {
@@ -102,7 +96,7 @@ static int may_be_listed(const struct sources *src, const struct program *prog, 
     struct scan s = { .prog = prog, .found = src->rules != NULL };
 
     if (src->path) {
-        TRY(files_each(src->path, scan_file, &s, err));
+        TRY(ini_files(src->path, scan_file, &s, err));
     }
     return s.found;
 }
@@ -115,8 +109,8 @@ static struct policy *broken(struct policy *p, const struct error *why)
     if (!p) {
         return &no_memory;
     }
-    if (p->error.code == 0) {
-        p->error = *why;
+    if (p->ini.error.code == 0) {
+        p->ini.error = *why;
     }
     return p;
 }
@@ -141,8 +135,8 @@ static int load(struct policy **out, const struct sources *src, const struct pro
 
             rc = built < 0 ? built : rc;
         }
-        if (p && p->error.code) {
-            *err = p->error;
+        if (p && p->ini.error.code) {
+            *err = p->ini.error;
         }
     }
     if (rc < 0) {
@@ -177,7 +171,7 @@ int policy_load(struct policy **out, const struct program *prog, struct error *e
 
 const char *policy_broken(const struct policy *p)
 {
-    return p && p->error.code ? p->error.text : NULL;
+    return p && p->ini.error.code ? p->ini.error.text : NULL;
 }
 
 const char *policy_log(const struct policy *p)
@@ -261,7 +255,7 @@ const struct rule *policy_client(const struct policy *p, const struct sockaddr *
     if (!p || !endpoint_of(&e, dst, len)) {
         return NULL;
     }
-    if (p->error.code) {
+    if (p->ini.error.code) {
         address_text(&e, host);
         return &refuse_client;
     }
@@ -287,7 +281,7 @@ const struct rule *policy_server(const struct policy *p, const struct sockaddr *
     if (!p || !endpoint_of(&e, local, len)) {
         return NULL;
     }
-    if (p->error.code) {
+    if (p->ini.error.code) {
         return &refuse_server;
     }
     for (size_t i = 0; i < p->nrules; i++) {
@@ -300,7 +294,7 @@ const struct rule *policy_server(const struct policy *p, const struct sockaddr *
 
 bool policy_has(const struct policy *p, enum tls_role role)
 {
-    if (!p || p->error.code) {
+    if (!p || p->ini.error.code) {
         return p != NULL;
     }
     for (size_t i = 0; i < p->nrules; i++) {

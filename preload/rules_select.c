@@ -111,7 +111,7 @@ bool section_selects(const struct section *app, const struct program *prog)
 
 bool policy_asks_arguments(const struct policy *p)
 {
-    for (const struct section *s = p->sections; s; s = s->next) {
+    for (const struct section *s = p->ini.sections; s; s = s->next) {
         if (s->set[KEY_ARGV0].value || s->set[KEY_SCRIPT].value) {
             return true;
         }
@@ -175,9 +175,9 @@ bool text_may_list(const char *text, const struct program *prog)
 
 /* ---- sections of a program ---- */
 
-static struct section *app_of(const struct policy *p, const struct section *rule)
+static struct section *app_of(const struct ini *ini, const struct section *rule)
 {
-    for (struct section *s = p->sections; s; s = s->next) {
+    for (struct section *s = ini->sections; s; s = s->next) {
         if (s->kind == SECTION_APP && strcmp(s->app, rule->app) == 0) {
             return s;
         }
@@ -189,15 +189,15 @@ size_t policy_select(struct policy *p, const struct program *prog)
 {
     size_t n = 0;
 
-    for (struct section *s = p->sections; s; s = s->next) {
+    for (struct section *s = p->ini.sections; s; s = s->next) {
         s->selected = s->kind == SECTION_APP && (!prog || section_selects(s, prog));
     }
-    for (struct section *s = p->sections; s; s = s->next) {
+    for (struct section *s = p->ini.sections; s; s = s->next) {
         if (s->kind != SECTION_RULE) {
             continue;
         }
         if (s->file) {
-            const struct section *app = app_of(p, s);
+            const struct section *app = app_of(&p->ini, s);
 
             s->selected = app && app->selected;
         } else {
@@ -208,9 +208,9 @@ size_t policy_select(struct policy *p, const struct program *prog)
     return n;
 }
 
-static struct section *twin_of(struct policy *p, const struct section *s)
+static struct section *twin_of(struct ini *ini, const struct section *s)
 {
-    for (struct section *t = p->sections; t != s; t = t->next) {
+    for (struct section *t = ini->sections; t != s; t = t->next) {
         if (t->kind == s->kind && t->file && strcmp(t->app, s->app) == 0 &&
             strcmp(t->label, s->label) == 0 &&
             (s->kind != SECTION_DEFAULTS || t->file == s->file)) {
@@ -220,9 +220,9 @@ static struct section *twin_of(struct policy *p, const struct section *s)
     return NULL;
 }
 
-static bool has_rule(const struct policy *p, const struct section *app)
+static bool has_rule(const struct ini *ini, const struct section *app)
 {
-    for (const struct section *s = p->sections; s; s = s->next) {
+    for (const struct section *s = ini->sections; s; s = s->next) {
         if (s->kind == SECTION_RULE && s->file && strcmp(s->app, app->app) == 0) {
             return true;
         }
@@ -230,26 +230,26 @@ static bool has_rule(const struct policy *p, const struct section *app)
     return false;
 }
 
-int sections_check(struct policy *p)
+int sections_check(struct ini *ini)
 {
-    for (struct section *s = p->sections; s; s = s->next) {
-        const struct section *twin = s->file ? twin_of(p, s) : NULL;
+    for (struct section *s = ini->sections; s; s = s->next) {
+        const struct section *twin = s->file ? twin_of(ini, s) : NULL;
 
         if (!s->file) {
             continue;
         }
         if (twin) {
-            (void)problem(p, ERR_PARSE, s->file, s->line,
+            (void)problem(ini, ERR_PARSE, s->file, s->line,
                           "the section stands already in line %d of %s", twin->line,
                           base_of(twin->file));
-        } else if (s->kind == SECTION_RULE && !app_of(p, s)) {
-            (void)problem(p, ERR_PARSE, s->file, s->line,
+        } else if (s->kind == SECTION_RULE && !app_of(ini, s)) {
+            (void)problem(ini, ERR_PARSE, s->file, s->line,
                           "[rule %s %s] belongs to no [app %s]: add that section", s->app, s->label,
                           s->app);
-        } else if (s->kind == SECTION_APP && !has_rule(p, s)) {
-            (void)problem(p, ERR_PARSE, s->file, s->line, "[app %s] has no [rule %s LABEL]", s->app,
-                          s->app);
+        } else if (s->kind == SECTION_APP && !has_rule(ini, s)) {
+            (void)problem(ini, ERR_PARSE, s->file, s->line, "[app %s] has no [rule %s LABEL]",
+                          s->app, s->app);
         }
     }
-    return p->error.code;
+    return ini->error.code;
 }

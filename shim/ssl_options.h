@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* Inside the sockets API: what an fd's options are and where they are kept. */
+/* Inside the sockets API: what options there are, what is made of them, and where an fd's are kept.
+ *
+ * A new option is a number in <sleeve/ssl_socket.h>, a row in ssl_table.c, and, where it ends in
+ * the sealed configuration, a step in ssl_build.c; the manual pages ssl_socket(3) and
+ * sleeve.conf(5) say what it does. */
 #ifndef SHIM_SSL_OPTIONS_H
 #define SHIM_SSL_OPTIONS_H
 #include <sleeve/ssl_socket.h>
@@ -23,6 +27,10 @@ enum setting {
     SET_CRL,
     SET_PINS,
     SET_ALPN,
+    SET_SUITES,
+    SET_GROUPS,
+    SET_SCHEMES,
+    SET_KEYLOG,
     SET_STRINGS
 };
 enum number {
@@ -34,7 +42,10 @@ enum number {
     NUM_PARTIAL_CHAIN,
     NUM_WEAK,
     NUM_RELOAD,
-    NUM_COUNT
+    NUM_COUNT,
+    /* not of the configuration, but of each fd */
+    NUM_TIMEOUT = NUM_COUNT,
+    NUM_EOF,
 };
 struct psk {
     struct psk *next;
@@ -68,9 +79,16 @@ void ssl_settings_number(struct ssl_settings *s, enum number which, int value);
 /* One more, or another key of that identity; its lengths are right. NULL: none any more. */
 int ssl_settings_psk(struct ssl_settings *s, const struct ssl_psk *p); /* or ERR_MEM */
 
-/* ---- ssl_config.c ---- */
-/* A reference to the configuration for this role, built at the first call and when its files have
- * changed. NULL: errno, *err. */
+/* ---- ssl_build.c ---- */
+/* Which option it was that could not be used; 0: none of them. */
+struct blame {
+    int option;
+    size_t own; /* of SSL_OPT_CERT_FILE and what belongs to it: of the i-th certificate */
+};
+/* A sealed configuration for this role. Each file is noted in f before it is read. */
+int ssl_settings_make(const struct ssl_settings *s, enum tls_role role, struct files *f,
+                      struct config **out, struct blame *blame, struct error *err) MUST_CHECK;
+/* A reference to it, made at the first call and when its files have changed. NULL: errno, *err. */
 struct config *ssl_settings_config(struct ssl_settings *s, enum tls_role role, struct error *err);
 /* Why changed files are not in use; false: there are none. */
 bool ssl_settings_problem(struct ssl_settings *s, char text[static RELOAD_TEXT]);
@@ -90,6 +108,65 @@ void options_put(struct options *o);
 /* Makes *o the fd's options. 0 or -1 errno. */
 int options_set(int fd, const struct options *o);
 void options_drop(int fd);
+
+/* ---- ssl_table.c: which options there are ---- */
+#define OPTION_VALUE_MAX 4096 /* of a string with its NUL */
+#define OPTIONS_END      (SSL_OPT_KEY_PASS_CALLBACK + 1)
+enum option_kind {
+    OPT_STRING,
+    OPT_PATH, /* a string; in sections, relative to the file that they stand in */
+    OPT_CERT, /* a path, of one more own certificate */
+    OPT_NAME, /* of the peer: the fd's own, no part of a configuration */
+    OPT_NUMBER,
+    OPT_MS,   /* a number of milliseconds; in sections, of seconds or "ms" */
+    OPT_PSK,  /* struct ssl_psk */
+    OPT_PASS, /* struct ssl_key_pass */
+    OPT_FACT, /* can only be read */
+};
+struct ssl_option {
+    const char *name; /* "SSL_OPT_NAME"; NULL: there is none of this number */
+    enum option_kind kind;
+    int where; /* enum setting or enum number */
+    /* Of a number: which ones there are, and their words in sections; none: all from min to max. */
+    struct choice {
+        int value;
+        const char *word; /* NULL: cannot be said there */
+    } of[5];
+    size_t nof;
+    int min, max;
+    /* Is a string right by itself? 0, or the sentence is in err. */
+    int (*check)(const char *text, struct error *err);
+    bool secret; /* cannot be read */
+    /* In sections of a file (ini.h): its key (NULL: none), where it may stand (IN_DEFAULTS, ...
+     * or-ed), and whose it is: enum tls_role, or -1: of both. */
+    const char *key;
+    unsigned in;
+    int role;
+};
+extern const struct ssl_option ssl_options[OPTIONS_END];
+const struct ssl_option *ssl_option_find(int name); /* NULL: ENOPROTOOPT, with a sentence */
+/* ssl_apply.c. Checks a value and puts it into o, whose settings become its own. 0, ERR_ARG or
+ * ERR_MEM with what is wrong about the value, without the option's name, in err. */
+int ssl_option_apply(const struct ssl_option *opt, struct options *o, const void *value, size_t len,
+                     struct error *err) MUST_CHECK;
+
+/* ---- ssl_lists.c: strings that are lists of names ---- */
+struct id_list {
+    uint16_t id[SETTINGS_SUITES];
+    size_t n;
+};
+/* IANA's names with ',' or ':' between. ERR_ARG with a sentence. */
+int suites_parse(const char *text, struct id_list *out, struct error *err) MUST_CHECK;
+int groups_parse(const char *text, struct id_list *out, struct error *err) MUST_CHECK;
+int schemes_parse(const char *text, struct id_list *out, struct error *err) MUST_CHECK;
+#define ALPN_NAMES 16
+struct name_list {
+    const char *name[ALPN_NAMES];
+    size_t n;
+    char text[OPTION_VALUE_MAX]; /* where they are */
+};
+/* Protocol names with ',' between and blanks around. */
+int alpn_parse(const char *text, struct name_list *out, struct error *err) MUST_CHECK;
 
 /* ---- ssl_error.c ---- */
 /* Keeps the sentence for ssl_error(); returns -1 with errno. */

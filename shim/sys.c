@@ -10,6 +10,7 @@ struct sys sys = {
     .shutdown = shutdown,
     .close = close,
     .read = read,
+    .write = write,
     .recv = recv,
     .send = send,
     .sendmsg = sendmsg,

@@ -15,6 +15,7 @@ struct sys {
     int (*shutdown)(int, int);
     int (*close)(int);
     ssize_t (*read)(int, void *, size_t);
+    ssize_t (*write)(int, const void *, size_t);
     ssize_t (*recv)(int, void *, size_t, int);
     ssize_t (*send)(int, const void *, size_t, int);
     ssize_t (*sendmsg)(int, const struct msghdr *, int);

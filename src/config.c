@@ -6,9 +6,15 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
+struct kept {
+    struct kept *next;
+    void *p;
+    void (*drop)(void *p);
+};
 struct config {
     atomic_uint refs;
     bool sealed;
+    struct kept *kept;
     struct settings s;
 };
 
@@ -61,7 +67,26 @@ void config_unref(struct config *c)
     buf_free(&c->s.extensions);
     buf_free(&c->s.authorities);
     mem_free(c->s.chains);
+    while (c->kept) {
+        struct kept *next = c->kept->next;
+
+        c->kept->drop(c->kept->p);
+        mem_free(c->kept);
+        c->kept = next;
+    }
     mem_free(c);
+}
+
+int config_keep(struct config *c, void *p, void (*drop)(void *p))
+{
+    struct kept *k = mem_alloc(sizeof *k);
+
+    if (!k) {
+        return ERR_MEM;
+    }
+    *k = (struct kept){ c->kept, p, drop };
+    c->kept = k;
+    return 0;
 }
 
 enum tls_role config_role(const struct config *c)

@@ -10,6 +10,9 @@ struct config;
 struct config *config_new(enum tls_role role); /* NULL: no memory or no crypto */
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c); /* NULL is fine */
+/* drop(p) when the last reference has gone: for the ctx of callbacks. ERR_MEM: p is the caller's.
+ */
+int config_keep(struct config *c, void *p, void (*drop)(void *p)) MUST_CHECK;
 
 /* Setters: before config_seal() only (else ERR_STATE). Sets take their own reference or copy. */
 int config_set_trust(struct config *c, struct trust *t) MUST_CHECK;

@@ -85,6 +85,13 @@ enum {
                             current one about that */
     SSL_OPT_ALPN,        /* string: protocols in order of preference, "h2,http/1.1". A server
                             without one in common refuses */
+    /* What may be negotiated: IANA's names in order of preference, with ',' or ':' between; others
+     * are not. Default: what is good today */
+    SSL_OPT_SUITES,      /* string: "TLS_AES_128_GCM_SHA256,TLS_CHACHA20_POLY1305_SHA256"; those of
+                            TLS 1.2 and of TLS 1.3 */
+    SSL_OPT_GROUPS,      /* string: "x25519:secp256r1". A client sends a key share of the first */
+    SSL_OPT_SCHEMES,     /* string: signature schemes of handshakes, ours and the peer's:
+                            "ecdsa_secp256r1_sha256" */
     SSL_OPT_VERIFY,      /* int: SSL_VERIFY_... */
     SSL_OPT_MIN_VERSION, /* int: 0x0304 is TLS 1.3, 0x0303 is TLS 1.2; 0: the default,
                             which is 1.2 for the lowest and 1.3 for the highest */
@@ -106,6 +113,9 @@ enum {
                                   for old peers; 0 (default) */
     SSL_OPT_RELOAD, /* int: 1 (default); 0: files are never looked at again, for programs that give
                        up the right to (seccomp) */
+    SSL_OPT_KEYLOG_FILE, /* string: each connection's secrets are written behind what is in it, in
+                            the format of SSLKEYLOGFILE. Made with mode 0600; who reads it, reads
+                            the traffic */
     /* for ssl_getsockopt() only, once connected (else ENOTCONN) */
     SSL_OPT_VERSION,   /* string: "TLSv1.3" */
     SSL_OPT_SUITE,     /* string: "TLS_AES_128_GCM_SHA256" */

@@ -135,14 +135,14 @@ static void check_own(struct report *r, struct policy *p, const struct policy_ru
                       int64_t *until)
 {
     for (size_t i = 0; i <= pr->section->nmore; i++) {
-        const char *cert = own_setting(pr->section, i, KEY_CERT)->value;
-        const char *key = own_setting(pr->section, i, KEY_KEY)->value;
+        const char *cert = own_written(pr->section, i, OWN_CERT)->value;
+        const char *key = own_written(pr->section, i, OWN_KEY)->value;
 
         key = key ? key : cert;
-        if (cert && (cert = path_of(p, pr->section, cert)) != NULL) {
+        if (cert && (cert = path_of(&p->ini, pr->section, cert)) != NULL) {
             check_file(r, &pr->pub, cert, until);
         }
-        if (key && (key = path_of(p, pr->section, key)) != NULL) {
+        if (key && (key = path_of(&p->ini, pr->section, key)) != NULL) {
             check_key_mode(r, &pr->pub, key);
         }
     }
@@ -151,15 +151,15 @@ static void check_own(struct report *r, struct policy *p, const struct policy_ru
 static void check_files(struct report *r, struct policy *p, const struct policy_rule *pr,
                         int64_t *until)
 {
-    static const enum key anchors[] = { KEY_CA, KEY_CLIENT_CA };
+    static const enum key anchors[] = { KEY_OF(SSL_OPT_CA_FILE), KEY_CLIENT_CA };
     const struct section *home;
     int64_t ignored = 0;
 
     check_own(r, p, pr, until);
     for (size_t i = 0; i < sizeof anchors / sizeof *anchors; i++) {
-        const char *v = setting_of(p, pr->section, anchors[i], &home);
+        const char *v = setting_of(&p->ini, pr->section, anchors[i], &home);
 
-        if (v && strcmp(v, "system") != 0 && (v = path_of(p, home, v)) != NULL) {
+        if (v && strcmp(v, "system") != 0 && (v = path_of(&p->ini, home, v)) != NULL) {
             check_file(r, &pr->pub, v, &ignored);
         }
     }
@@ -177,8 +177,8 @@ static void check_files(struct report *r, struct policy *p, const struct policy_
 static const char *how(const struct policy *p, const struct policy_rule *r, char text[static 80])
 {
     static const char *const actions[] = { "tls", "bypass", "refuse" };
-    const char *v = setting_of(p, r->section, KEY_VERIFY, NULL);
-    const char *auth = r->section->set[KEY_CLIENT_AUTH].value;
+    const char *v = setting_of(&p->ini, r->section, KEY_OF(SSL_OPT_VERIFY), NULL);
+    const char *auth = r->section->set[KEY_OF(SSL_OPT_CLIENT_AUTH)].value;
     const char *ca = r->section->set[KEY_CLIENT_CA].value;
 
     if (r->pub.action != RULE_TLS) {
@@ -259,8 +259,8 @@ static int check(const char *rules, const char *path)
     if (!p) {
         return say(EXIT_BAD, "check", "out of memory");
     }
-    p->on_problem = on_problem;
-    p->problem_ctx = &r;
+    p->ini.on_problem = on_problem;
+    p->ini.problem_ctx = &r;
     fine = policy_read(p, rules, path) == 0;
     policy_select(p, NULL);
     fine = policy_build(p, true) == 0 && fine;
@@ -269,7 +269,7 @@ static int check(const char *rules, const char *path)
         check_files(&r, p, &p->rules[i], &until[i]);
     }
     if (!fine && r.errors == 0) {
-        on_problem(&r, p->error.text); /* of the kind that stands in no line */
+        on_problem(&r, p->ini.error.text); /* of the kind that stands in no line */
     }
     if (r.nsaid || r.warnings) {
         putchar('\n');

@@ -120,7 +120,7 @@ static void verdict(const struct policy *p, const struct policy_rule *r, const s
     } else if (r->pub.role == TLS_SERVER) {
         puts("  => TLS, as server");
     } else {
-        const char *v = setting_of(p, r->section, KEY_VERIFY, NULL);
+        const char *v = setting_of(&p->ini, r->section, KEY_OF(SSL_OPT_VERIFY), NULL);
 
         printf("  => TLS, name %s, verify %s",
                r->pub.name ? r->pub.name
@@ -206,7 +206,7 @@ static size_t select_app(struct policy *p, const char *app)
     struct program prog = { .exe = real, .execfn = app };
     size_t n = policy_select(p, app ? &prog : NULL);
 
-    for (struct section *s = p->sections; app && s; s = s->next) {
+    for (struct section *s = p->ini.sections; app && s; s = s->next) {
         if (s->kind == SECTION_RULE && !s->selected && strcmp(s->app, app) == 0) {
             s->selected = true;
             n++;
@@ -232,7 +232,7 @@ static int explain(struct question *q, const struct sources *src)
     }
     rc = rc == 0 ? policy_build(p, false) : rc;
     if (rc < 0) {
-        (void)say(EXIT_BAD, "explain", "%s", p->error.text);
+        (void)say(EXIT_BAD, "explain", "%s", p->ini.error.text);
         policy_free(p);
         return EXIT_BAD;
     }

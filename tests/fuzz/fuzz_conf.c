@@ -41,8 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         text[i - 1] = data[i] ? (char)data[i] : ' ';
     }
     text[size - 1] = '\0';
-    rc = data[0] & 1 ? oneliners_read(p, text) : ini_read(p, "/etc/fuzz.conf", text);
-    rc = rc == 0 ? sections_check(p) : rc;
+    rc = data[0] & 1 ? oneliners_read(&p->ini, text) : ini_read(&p->ini, "/etc/fuzz.conf", text);
+    rc = rc == 0 ? sections_check(&p->ini) : rc;
     rules = policy_select(p, &prog);
     if (rules > 0 && !(data[0] & 1) && !text_may_list(text, &prog)) {
         abort(); /* the quick look said no to a program that is listed */

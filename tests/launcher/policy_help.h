@@ -66,7 +66,7 @@ static inline struct sockaddr_storage addr(const char *text, unsigned port, sock
     return ss;
 }
 
-/* A policy out of text for every program, without keys. Problems: p->error. */
+/* A policy out of text for every program, without keys. Problems: p->ini.error. */
 static inline struct policy *parse(const char *ini, const char *oneliners)
 {
     struct policy *p = policy_new();

@@ -150,7 +150,7 @@ static void ini_bad(void **state)
               "cert=15\ncert=16\ncert=17\n",
           ":21: more than 16 certificates" },
         { APP "[rule foo a]\nrole = client\nmatch = *:1\nmin-version = 1.1\n",
-          ":5: min-version = 1.1: it is 1.2 or 1.3" },
+          ":5: min-version = 1.1: it is one of 1.2, 1.3" },
         { APP "[rule foo a]\nrole = client\nmatch = *:1\nmin-version = 1.3\nmax-version = 1.2\n",
           "min-version is above" },
         { APP "[rule foo a]\nrole = client\nmatch = *:1\nname = a b\n", ":5: name = a b" },
@@ -192,7 +192,7 @@ static void ini_truncated(void **state)
         memcpy(text, whole, n);
         text[n] = '\0';
         p = parse(text, NULL);
-        if (p->error.code == 0) {
+        if (p->ini.error.code == 0) {
             assert_null(policy_broken(p));
         } else {
             assert_true(strlen(policy_broken(p)) > 10);
@@ -208,15 +208,15 @@ static void ini_line_length(void **state)
     size_t n;
 
     (void)state;
-    for (size_t len = 190; len <= 230; len++) { /* of the line "name = aaaa..." */
-        (void)strcpy(text, APP "[rule foo a]\n" TWO "name = ");
+    for (size_t len = 190; len <= 230; len++) { /* of the line "alpn = aaaa..." */
+        (void)strcpy(text, APP "[rule foo a]\n" TWO "alpn = ");
         n = strlen(text);
         memset(text + n, 'a', len - 7);
         (void)strcpy(text + n + len - 7, "\n");
         p = parse(text, NULL);
         if (len <= 197) {
             assert_null(policy_broken(p));
-            assert_int_equal(strlen(policy_rule(p, 0)->name), len - 7);
+            assert_int_equal(strlen(policy_rule(p, 0)->alpn), len - 7);
         } else {
             assert_non_null(strstr(policy_broken(p), ":6: the line is longer than 197 bytes"));
         }
@@ -293,8 +293,8 @@ static void ini_all_problems(void **state)
     int n = 0;
 
     (void)state;
-    p->on_problem = count_problem;
-    p->problem_ctx = &n;
+    p->ini.on_problem = count_problem;
+    p->ini.problem_ctx = &n;
     assert_true(policy_read(p, NULL, path) < 0);
     assert_int_equal(n, 3); /* bad, worse, [oops]; its keys are not blamed again */
     policy_select(p, NULL);

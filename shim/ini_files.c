@@ -9,8 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "preload/rules_parts.h"
+#include "base/buf.h"
 #include "base/mem.h"
+#include "shim/ini.h"
 
 #define FILE_MAX  (1 << 20)
 #define FILES_MAX 256
@@ -35,7 +36,7 @@ static int fd_text(int fd, const char *path, size_t size, struct buf *text, stru
         return FAIL(err, ERR_MEM, "out of memory");
     }
     do {
-        n = read(fd, buf_tail(text), size + 1 - buf_len(text));
+        n = sys.read(fd, buf_tail(text), size + 1 - buf_len(text));
         if (n > 0) {
             buf_added(text, (size_t)n);
         }
@@ -78,7 +79,7 @@ static int one_file(const char *path, int (*fn)(void *, const char *, const char
         rc = fn(ctx, path, (const char *)buf_data(&text));
     }
     if (fd >= 0) {
-        close(fd);
+        sys.close(fd);
     }
     buf_free(&text);
     return rc;
@@ -116,8 +117,8 @@ static int conf_names(const char *path, char **names, size_t *n, struct error *e
     return rc;
 }
 
-int files_each(const char *path, int (*fn)(void *ctx, const char *path, const char *text),
-               void *ctx, struct error *err)
+int ini_files(const char *path, int (*fn)(void *ctx, const char *path, const char *text), void *ctx,
+              struct error *err)
 {
     char **names;
     struct stat st;
