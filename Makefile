@@ -62,6 +62,8 @@ SRC      := $(sort $(wildcard src/*.c src/*/*.c))
 SHIM     := $(sort $(wildcard shim/*.c))
 RULES    := $(sort $(wildcard preload/rules_*.c))
 PRELOAD  := $(sort $(wildcard preload/*.c))
+ENTRY    := preload/entry.c preload/rules_glance.c preload/rules_env.c preload/rules_hello.c
+WRAP     := $(filter-out preload/entry.c,$(PRELOAD))
 LAUNCHER := $(sort $(wildcard preload/launcher/*.c))
 EXAMPLES := $(sort $(wildcard examples/*.c))
 TESTLIB  := $(sort $(wildcard tests/lib/*.c))
@@ -84,7 +86,7 @@ VALGRIND_TESTS ?= unit/test_bytes kat/test_aead kat/test_rfc8448 x509/test_der x
 
 SO      := $(BUILD)/libsleeve.so.$(VERSION)
 OUTPUTS := $(BUILD)/libsleeve.a $(BUILD)/libsleeve.so $(BUILD)/sleeve.pc \
-           $(if $(PRELOAD),$(BUILD)/libsleeve-preload.so) $(if $(LAUNCHER),$(BUILD)/sleeve) $(EXAMPLE_BINS)
+           $(if $(PRELOAD),$(BUILD)/libsleeve-preload.so $(BUILD)/libsleeve-wrap.so) $(if $(LAUNCHER),$(BUILD)/sleeve) $(EXAMPLE_BINS)
 
 # ---- packages -------------------------------------------------------------------------------
 
@@ -171,10 +173,16 @@ $(BUILD)/libsleeve.so: $(SO)
 	@ln -sf $(notdir $(SO)) $(BUILD)/libsleeve.so.$(SOMAJOR)
 	@ln -sf libsleeve.so.$(SOMAJOR) $@
 
-$(BUILD)/libsleeve-preload.so: $(LIB_OBJS) $(call obj,$(PRELOAD)) preload/preload.map
+# In every program that is started under Sleeve: small, without libcrypto, and in few pages.
+$(BUILD)/libsleeve-preload.so: $(call obj,$(ENTRY))
 	$(say) LINK $@
-	$(Q)$(LD_PROG) -shared -Wl,-soname,libsleeve-preload.so -Wl,--version-script=preload/preload.map \
-	    -Wl,-z,initfirst -Wl,-z,nodelete $(if $(SAN),,-Wl,-z,defs) -o $@ $(filter %.o,$^) $(LIBS)
+	$(Q)$(LD_PROG) -shared -Wl,-soname,libsleeve-preload.so -Wl,-z,initfirst -Wl,-z,nodelete -Wl,-z,noseparate-code \
+	    $(if $(SAN),,-Wl,-z,defs) -o $@ $^ -ldl
+
+# What it loads into those that a rule names.
+$(BUILD)/libsleeve-wrap.so: $(LIB_OBJS) $(call obj,$(WRAP))
+	$(say) LINK $@
+	$(Q)$(LD_PROG) -shared -Wl,-soname,libsleeve-wrap.so -Wl,-z,nodelete $(if $(SAN),,-Wl,-z,defs) -o $@ $^ $(LIBS)
 
 $(BUILD)/sleeve: $(call obj,$(LAUNCHER) $(RULES)) $(LIB_OBJS)
 	$(say) LINK $@
@@ -306,7 +314,7 @@ install: all
 	$(INSTALL) -m 644 $(SO) $(D)$(LIBDIR)/
 	ln -sf $(notdir $(SO)) $(D)$(LIBDIR)/libsleeve.so.$(SOMAJOR)
 	ln -sf libsleeve.so.$(SOMAJOR) $(D)$(LIBDIR)/libsleeve.so
-	$(if $(PRELOAD),$(INSTALL) -m 644 $(BUILD)/libsleeve-preload.so $(D)$(LIBDIR)/)
+	$(if $(PRELOAD),$(INSTALL) -m 644 $(BUILD)/libsleeve-preload.so $(BUILD)/libsleeve-wrap.so $(D)$(LIBDIR)/)
 	$(if $(LAUNCHER),$(INSTALL) -m 755 $(BUILD)/sleeve $(D)$(BINDIR)/)
 	for h in $(HEADERS); do $(INSTALL) -D -m 644 $$h $(D)$(INCDIR)/$${h#include/} || exit 1; done
 	for m in $(MANPAGES); do $(INSTALL) -D -m 644 $$m $(D)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
@@ -315,7 +323,7 @@ install: all
 
 uninstall:
 	rm -f $(addprefix $(D)$(LIBDIR)/,libsleeve.a $(notdir $(SO)) libsleeve.so.$(SOMAJOR) libsleeve.so \
-	    libsleeve-preload.so pkgconfig/sleeve.pc) $(D)$(BINDIR)/sleeve
+	    libsleeve-preload.so libsleeve-wrap.so pkgconfig/sleeve.pc) $(D)$(BINDIR)/sleeve
 	rm -f $(patsubst include/%,$(D)$(INCDIR)/%,$(HEADERS))
 	for m in $(MANPAGES); do rm -f $(D)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 	rm -rf $(D)$(DOCDIR)

@@ -245,7 +245,7 @@ static int connect_ruled(int fd, const struct sockaddr *addr, socklen_t len)
     return connect_tls(fd, &to, len, rule, host);
 }
 
-EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
+int connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct conn *c;
 
@@ -269,7 +269,7 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 }
 
 int __connect(int fd, const struct sockaddr *addr, socklen_t len);
-EXPORT int __connect(int fd, const struct sockaddr *addr, socklen_t len)
+int __connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
     return connect(fd, addr, len);
 }
@@ -314,14 +314,14 @@ static int accepted(int fd)
     return -1;
 }
 
-EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
+int accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
     int got = REAL(accept)(fd, addr, len);
 
     return policy || preload_refuses() ? accepted(got) : got;
 }
 
-EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
     int got = REAL(accept4)(fd, addr, len, flags);
 
@@ -330,7 +330,7 @@ EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 
 /* ---- ends ---- */
 
-EXPORT int shutdown(int fd, int how)
+int shutdown(int fd, int how)
 {
     struct conn *c = tracked(fd);
     int rc;
@@ -344,7 +344,7 @@ EXPORT int shutdown(int fd, int how)
     return rc;
 }
 
-EXPORT int close(int fd)
+int close(int fd)
 {
     if (__builtin_expect(watch_uses(fd), 0) || conn_any()) {
         if (watch_owns(fd) || log_owns(fd)) {
@@ -361,7 +361,7 @@ EXPORT int close(int fd)
 }
 
 int __close(int fd);
-EXPORT int __close(int fd)
+int __close(int fd)
 {
     return close(fd);
 }
@@ -384,7 +384,7 @@ static void leave_range(unsigned lo, unsigned hi)
     }
 }
 
-EXPORT int close_range(unsigned lo, unsigned hi, int flags)
+int close_range(unsigned lo, unsigned hi, int flags)
 {
     /* CLOSE_RANGE_CLOEXEC closes nothing now, and what it asks for is right for ours too. */
     if (policy && !((unsigned)flags & CLOSE_RANGE_CLOEXEC)) {
@@ -393,7 +393,7 @@ EXPORT int close_range(unsigned lo, unsigned hi, int flags)
     return REAL(close_range)(lo, hi, flags);
 }
 
-EXPORT void closefrom(int lo)
+void closefrom(int lo)
 {
     if (policy) {
         leave_range(lo < 0 ? 0 : (unsigned)lo, INT32_MAX);

@@ -75,7 +75,7 @@ static int ctl_set(struct conn *c, int epfd, int op, int fd, const struct epoll_
     return 0;
 }
 
-EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
+int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
     struct conn *c = tracked(fd);
     struct watch *w;
@@ -346,7 +346,7 @@ static int64_t ns_of_ms(int ms)
     return ms < 0 ? FOR_EVER : (int64_t)ms * 1000000;
 }
 
-EXPORT int epoll_pwait(int epfd, struct epoll_event *ev, int max, int ms, const sigset_t *mask)
+int epoll_pwait(int epfd, struct epoll_event *ev, int max, int ms, const sigset_t *mask)
 {
     struct set *s = set_of(epfd, ev, max);
     struct wait a = { .epfd = epfd, .max = max, .ev = ev, .mask = mask, .ns = ns_of_ms(ms) };
@@ -354,7 +354,7 @@ EXPORT int epoll_pwait(int epfd, struct epoll_event *ev, int max, int ms, const 
     return s ? wait_any(&a, s) : REAL(epoll_pwait)(epfd, ev, max, ms, mask);
 }
 
-EXPORT int epoll_wait(int epfd, struct epoll_event *ev, int max, int ms)
+int epoll_wait(int epfd, struct epoll_event *ev, int max, int ms)
 {
     struct set *s = set_of(epfd, ev, max);
     struct wait a = { .epfd = epfd, .max = max, .ev = ev, .ns = ns_of_ms(ms) };
@@ -362,7 +362,7 @@ EXPORT int epoll_wait(int epfd, struct epoll_event *ev, int max, int ms)
     return s ? wait_any(&a, s) : REAL(epoll_wait)(epfd, ev, max, ms);
 }
 
-EXPORT int epoll_pwait2(int epfd, struct epoll_event *ev, int max, const struct timespec *ts,
+int epoll_pwait2(int epfd, struct epoll_event *ev, int max, const struct timespec *ts,
                         const sigset_t *mask)
 {
     bool sane = !ts || (ts->tv_sec >= 0 && ts->tv_sec < FOR_EVER / 1000000000 && ts->tv_nsec >= 0 &&

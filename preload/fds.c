@@ -29,7 +29,7 @@ static int duplicated(int fd, int newfd)
     return newfd;
 }
 
-EXPORT int dup(int fd)
+int dup(int fd)
 {
     int made = REAL(dup)(fd);
 
@@ -63,18 +63,18 @@ static int took_place(int fd, int made)
     return made;
 }
 
-EXPORT int dup2(int fd, int newfd)
+int dup2(int fd, int newfd)
 {
     return makes_room(fd, newfd) ? took_place(fd, REAL(dup2)(fd, newfd)) : -1;
 }
 
-EXPORT int dup3(int fd, int newfd, int flags)
+int dup3(int fd, int newfd, int flags)
 {
     return makes_room(fd, newfd) ? took_place(fd, REAL(dup3)(fd, newfd, flags)) : -1;
 }
 
 int __dup2(int fd, int newfd);
-EXPORT int __dup2(int fd, int newfd)
+int __dup2(int fd, int newfd)
 {
     return dup2(fd, newfd);
 }
@@ -96,7 +96,7 @@ static int fcntl_any(int fd, int cmd, void *arg)
         va_end(ap);                 \
     } while (0)
 
-EXPORT int fcntl(int fd, int cmd, ...)
+int fcntl(int fd, int cmd, ...)
 {
     void *arg;
 
@@ -104,7 +104,7 @@ EXPORT int fcntl(int fd, int cmd, ...)
     return fcntl_any(fd, cmd, arg);
 }
 
-EXPORT int fcntl64(int fd, int cmd, ...)
+int fcntl64(int fd, int cmd, ...)
 {
     void *arg;
 
@@ -113,7 +113,7 @@ EXPORT int fcntl64(int fd, int cmd, ...)
 }
 
 int __fcntl(int fd, int cmd, ...);
-EXPORT int __fcntl(int fd, int cmd, ...)
+int __fcntl(int fd, int cmd, ...)
 {
     void *arg;
 
@@ -139,7 +139,7 @@ static int readable_bytes(struct conn *c, int fd, int *bytes)
     return 0;
 }
 
-EXPORT int ioctl(int fd, unsigned long request, ...)
+int ioctl(int fd, unsigned long request, ...)
 {
     struct conn *c = NULL;
     void *arg;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/trace.h"
+#include "preload/entry.h"
 #include "preload/watch.h"
 
 struct policy *policy;
@@ -46,27 +47,18 @@ static void log_rules(void)
     }
 }
 
-__attribute__((constructor)) static void preload_start(int argc, char **argv, char **envp)
+static void start(int argc, char **argv)
 {
     struct error err = { .code = 0 };
     const char *where;
-    int state;
 
-    real_init();
-    /* Linked to run first of all constructors, so before the C library's own set this. */
-    if (!environ) {
-        environ = envp;
-    }
-    policy_environment(envp);
     if (argc > 0 && argv[0]) {
         const char *slash = strrchr(argv[0], '/');
         snprintf(program, sizeof program, "%s", slash ? slash + 1 : argv[0]);
     }
     trace_set(NULL, NULL, 0); /* until there is a log: no file for a program that is not listed */
-    state = policy_load(&policy, NULL, &err);
-    if (state == 0) {
+    if (policy_load(&policy, NULL, &err) == 0) {
         policy = NULL;
-        process_alone();
         hello_send(0, NULL);
         return;
     }
@@ -85,6 +77,37 @@ __attribute__((constructor)) static void preload_start(int argc, char **argv, ch
     }
     log_rules();
     hello_send(1, NULL);
+}
+
+/* Of each name that is taken over, our function: in a variable whose name says nothing of its type.
+ */
+#define CALL(name) extern const char wrap_##name __asm__(#name);
+#include "preload/calls.def"
+#undef CALL
+
+__attribute__((visibility("default"))) int sleeve_wrap_start(const struct entry *e);
+int sleeve_wrap_start(const struct entry *e)
+{
+    static const void *const wraps[] = {
+#define CALL(name) &wrap_##name,
+#include "preload/calls.def"
+#undef CALL
+    };
+
+    if (strcmp(e->version, WRAP_ABI) != 0) {
+        return -1;
+    }
+    /* Loaded by the first of all constructors, so before the C library's own set this. */
+    if (!environ) {
+        environ = e->envp;
+    }
+    real_init(e->find);
+    policy_environment(e->envp);
+    start(e->argc, e->argv);
+    for (size_t i = 0; (policy || broken) && i < sizeof wraps / sizeof *wraps; i++) {
+        *(const void **)&e->door[i] = wraps[i];
+    }
+    return 0;
 }
 
 __attribute__((destructor)) static void preload_end(void)

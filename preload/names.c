@@ -157,7 +157,7 @@ static void keep_hostent(const char *asked, const struct hostent *h)
     errno = saved;
 }
 
-EXPORT int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                        struct addrinfo **res)
 {
     int rc = REAL(getaddrinfo)(node, service, hints, res);
@@ -169,7 +169,7 @@ EXPORT int getaddrinfo(const char *node, const char *service, const struct addri
 }
 
 /* What runs in the background (GAI_NOWAIT) is not seen when it ends: a rule then needs `name`. */
-EXPORT int getaddrinfo_a(int mode, struct gaicb **list, int n, struct sigevent *event)
+int getaddrinfo_a(int mode, struct gaicb **list, int n, struct sigevent *event)
 {
     int rc = REAL(getaddrinfo_a)(mode, list, n, event);
 
@@ -181,7 +181,7 @@ EXPORT int getaddrinfo_a(int mode, struct gaicb **list, int n, struct sigevent *
     return rc;
 }
 
-EXPORT struct hostent *gethostbyname(const char *name)
+struct hostent *gethostbyname(const char *name)
 {
     struct hostent *h = REAL(gethostbyname)(name);
 
@@ -189,7 +189,7 @@ EXPORT struct hostent *gethostbyname(const char *name)
     return h;
 }
 
-EXPORT struct hostent *gethostbyname2(const char *name, int family)
+struct hostent *gethostbyname2(const char *name, int family)
 {
     struct hostent *h = REAL(gethostbyname2)(name, family);
 
@@ -197,7 +197,7 @@ EXPORT struct hostent *gethostbyname2(const char *name, int family)
     return h;
 }
 
-EXPORT int gethostbyname_r(const char *name, struct hostent *ret, char *mem, size_t size,
+int gethostbyname_r(const char *name, struct hostent *ret, char *mem, size_t size,
                            struct hostent **result, int *h_err)
 {
     int rc = REAL(gethostbyname_r)(name, ret, mem, size, result, h_err);
@@ -208,7 +208,7 @@ EXPORT int gethostbyname_r(const char *name, struct hostent *ret, char *mem, siz
     return rc;
 }
 
-EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *ret, char *mem,
+int gethostbyname2_r(const char *name, int family, struct hostent *ret, char *mem,
                             size_t size, struct hostent **result, int *h_err)
 {
     int rc = REAL(gethostbyname2_r)(name, family, ret, mem, size, result, h_err);

@@ -19,7 +19,7 @@ static int failure_of(struct conn *c, int fd)
     return err && !watch_error_taken(fd) ? err : 0;
 }
 
-EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
     struct conn *c = level == SOL_SOCKET && name == SO_ERROR ? tracked(fd) : NULL;
     int err;
@@ -37,7 +37,7 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
     return 0;
 }
 
-EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     /* TLS of the program's own, in the kernel, under ours: it has to do without. */
     if (level == IPPROTO_TCP && name == TCP_ULP && is_tracked(fd)) {
@@ -47,7 +47,7 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
     return REAL(setsockopt)(fd, level, name, value, len);
 }
 
-EXPORT int sockatmark(int fd)
+int sockatmark(int fd)
 {
     return is_tracked(fd) ? 0 : REAL(sockatmark)(fd);
 }

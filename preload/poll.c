@@ -218,7 +218,7 @@ static bool has_ours(struct pollfd *fds, nfds_t n)
     return false;
 }
 
-EXPORT int poll(struct pollfd *fds, nfds_t n, int ms)
+int poll(struct pollfd *fds, nfds_t n, int ms)
 {
     if (!has_ours(fds, n)) {
         return REAL(poll)(fds, n, ms);
@@ -230,7 +230,7 @@ EXPORT int poll(struct pollfd *fds, nfds_t n, int ms)
                      NULL);
 }
 
-EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts, const sigset_t *mask)
+int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts, const sigset_t *mask)
 {
     if (!has_ours(fds, n)) {
         return REAL(ppoll)(fds, n, ts, mask);
@@ -239,13 +239,13 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts, const 
 }
 
 int __poll(struct pollfd *fds, nfds_t n, int ms);
-EXPORT int __poll(struct pollfd *fds, nfds_t n, int ms)
+int __poll(struct pollfd *fds, nfds_t n, int ms)
 {
     return poll(fds, n, ms);
 }
 
 int __poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t size);
-EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t size)
+int __poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t size)
 {
     if (size / sizeof *fds < n) {
         __chk_fail();
@@ -255,7 +255,7 @@ EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t size)
 
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts, const sigset_t *mask,
                 size_t size);
-EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts,
+int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts,
                        const sigset_t *mask, size_t size)
 {
     if (size / sizeof *fds < n) {
@@ -364,7 +364,7 @@ static struct bits bits_of(fd_set *r, fd_set *w, fd_set *e)
                                    e ? e->fds_bits : NULL } };
 }
 
-EXPORT int select(int nfds, fd_set *r, fd_set *w, fd_set *e, struct timeval *tv)
+int select(int nfds, fd_set *r, fd_set *w, fd_set *e, struct timeval *tv)
 {
     struct bits b = bits_of(r, w, e);
     struct timespec ts;
@@ -389,12 +389,12 @@ EXPORT int select(int nfds, fd_set *r, fd_set *w, fd_set *e, struct timeval *tv)
 }
 
 int __select(int nfds, fd_set *r, fd_set *w, fd_set *e, struct timeval *tv);
-EXPORT int __select(int nfds, fd_set *r, fd_set *w, fd_set *e, struct timeval *tv)
+int __select(int nfds, fd_set *r, fd_set *w, fd_set *e, struct timeval *tv)
 {
     return select(nfds, r, w, e, tv);
 }
 
-EXPORT int pselect(int nfds, fd_set *r, fd_set *w, fd_set *e, const struct timespec *ts,
+int pselect(int nfds, fd_set *r, fd_set *w, fd_set *e, const struct timespec *ts,
                    const sigset_t *mask)
 {
     struct bits b = bits_of(r, w, e);

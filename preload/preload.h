@@ -71,7 +71,6 @@ void stdio_flush(void); /* streams of ours, before their connections say goodbye
 
 /* ---- process.c ---- */
 int process_start(void);       /* a listed program; 0 or not */
-void process_alone(void);      /* a program that has nothing to do with us */
 void process_farewell(void);   /* the process ends: every connection is closed in order */
 int process_before_exec(void); /* 0, or -1 and errno: refused */
 

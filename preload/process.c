@@ -44,32 +44,32 @@ int process_before_exec(void)
     return 0;
 }
 
-EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+int execve(const char *path, char *const argv[], char *const envp[])
 {
     return process_before_exec() ? -1 : REAL(execve)(path, argv, envp);
 }
 
-EXPORT int execv(const char *path, char *const argv[])
+int execv(const char *path, char *const argv[])
 {
     return process_before_exec() ? -1 : REAL(execv)(path, argv);
 }
 
-EXPORT int execvp(const char *file, char *const argv[])
+int execvp(const char *file, char *const argv[])
 {
     return process_before_exec() ? -1 : REAL(execvp)(file, argv);
 }
 
-EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
+int execvpe(const char *file, char *const argv[], char *const envp[])
 {
     return process_before_exec() ? -1 : REAL(execvpe)(file, argv, envp);
 }
 
-EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
+int fexecve(int fd, char *const argv[], char *const envp[])
 {
     return process_before_exec() ? -1 : REAL(fexecve)(fd, argv, envp);
 }
 
-EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
     return process_before_exec() ? -1 : REAL(execveat)(dir, path, argv, envp, flags);
 }
@@ -102,7 +102,7 @@ static size_t count_arguments(va_list ap)
         va_end(ap);                                    \
     } while (0)
 
-EXPORT int execl(const char *path, const char *arg, ...)
+int execl(const char *path, const char *arg, ...)
 {
     char **argv, **envp = NULL;
 
@@ -110,7 +110,7 @@ EXPORT int execl(const char *path, const char *arg, ...)
     return execv(path, argv);
 }
 
-EXPORT int execlp(const char *file, const char *arg, ...)
+int execlp(const char *file, const char *arg, ...)
 {
     char **argv, **envp = NULL;
 
@@ -118,7 +118,7 @@ EXPORT int execlp(const char *file, const char *arg, ...)
     return execvp(file, argv);
 }
 
-EXPORT int execle(const char *path, const char *arg, ...)
+int execle(const char *path, const char *arg, ...)
 {
     char **argv, **envp = environ; /* any: it stands behind the list */
 
@@ -126,20 +126,20 @@ EXPORT int execle(const char *path, const char *arg, ...)
     return execve(path, argv, envp);
 }
 
-EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                       const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
     return process_before_exec() ? errno : REAL(posix_spawn)(pid, path, actions, attr, argv, envp);
 }
 
-EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
-                        const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
     return process_before_exec() ? errno : REAL(posix_spawnp)(pid, file, actions, attr, argv, envp);
 }
 
 /* The copy would not be close-on-exec. */
-EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int newfd)
+int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int newfd)
 {
     if (is_tracked(fd)) {
         log_line("result=refused: fd %d has TLS, and a new program would write plaintext on it",
@@ -149,18 +149,18 @@ EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions,
     return REAL(posix_spawn_file_actions_adddup2)(actions, fd, newfd);
 }
 
-EXPORT int system(const char *command)
+int system(const char *command)
 {
     return command && process_before_exec() ? -1 : REAL(system)(command);
 }
 
-EXPORT FILE *popen(const char *command, const char *mode)
+FILE *popen(const char *command, const char *mode)
 {
     return process_before_exec() ? NULL : REAL(popen)(command, mode);
 }
 
 FILE *_IO_popen(const char *command, const char *mode);
-EXPORT FILE *_IO_popen(const char *command, const char *mode)
+FILE *_IO_popen(const char *command, const char *mode)
 {
     return popen(command, mode);
 }
@@ -168,53 +168,33 @@ EXPORT FILE *_IO_popen(const char *command, const char *mode)
 /* ---- fork ---- */
 
 /* The shim's handlers see to it that only one process uses a connection; fork() runs them. */
-EXPORT pid_t fork(void)
+pid_t fork(void)
 {
     return REAL(fork)();
 }
 
 pid_t __fork(void);
-EXPORT pid_t __fork(void)
+pid_t __fork(void)
 {
     return fork();
 }
 
 /* It would not run the handlers. */
-EXPORT pid_t _Fork(void)
+pid_t _Fork(void)
 {
     return fork();
 }
 
-/* A child that borrows its parent's memory would empty the parent's tables with its close(). In a
- * program that has nothing to do with us vfork() stays what it is: a jump, since its caller's frame
- * must survive. */
-extern void *vfork_target __attribute__((visibility("hidden")));
-void *vfork_target = (void *)fork;
-
-#if defined(__x86_64__)
-__asm__(".text\n.globl vfork, __vfork\n.type vfork, @function\n.type __vfork, @function\n"
-        "vfork:\n__vfork:\n"
-#ifdef __CET__
-        "endbr64\n"
-#endif
-        "jmp *vfork_target(%rip)\n"
-        ".size vfork, .-vfork\n.size __vfork, .-__vfork\n");
-#else
-EXPORT pid_t vfork(void)
+/* A child that borrows its parent's memory would empty the parent's tables with its close(). */
+pid_t vfork(void)
 {
     return fork();
 }
 
 pid_t __vfork(void);
-EXPORT pid_t __vfork(void)
+pid_t __vfork(void)
 {
     return fork();
-}
-#endif
-
-void process_alone(void)
-{
-    vfork_target = (void *)REAL(vfork);
 }
 
 static void forget(void *ctx, int fd)
@@ -235,7 +215,7 @@ static void forget_stdio(void)
     }
 }
 
-EXPORT int daemon(int nochdir, int noclose)
+int daemon(int nochdir, int noclose)
 {
     if (!noclose) {
         forget_stdio();
@@ -243,7 +223,7 @@ EXPORT int daemon(int nochdir, int noclose)
     return REAL(daemon)(nochdir, noclose);
 }
 
-EXPORT int forkpty(int *master, char *name, const struct termios *t, const struct winsize *w)
+int forkpty(int *master, char *name, const struct termios *t, const struct winsize *w)
 {
     int pid = REAL(forkpty)(master, name, t, w);
 
@@ -292,14 +272,14 @@ void process_farewell(void)
 }
 
 /* stdio is not flushed here. */
-EXPORT void _exit(int status)
+void _exit(int status)
 {
     bury_all();
     REAL(_exit)(status);
     __builtin_unreachable();
 }
 
-EXPORT void _Exit(int status)
+void _Exit(int status)
 {
     _exit(status);
 }

@@ -196,7 +196,7 @@ static bool processes(long n, const long a[static 6], long *rc)
     }
 }
 
-EXPORT long syscall(long n, ...)
+long syscall(long n, ...)
 {
     long a[6], rc;
     va_list ap;

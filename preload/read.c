@@ -89,7 +89,7 @@ static ssize_t receive(struct conn *c, int fd, void *p, size_t n, int flags)
     return read_tracked(c, fd, &iov, 1, flags);
 }
 
-EXPORT ssize_t read(int fd, void *p, size_t n)
+ssize_t read(int fd, void *p, size_t n)
 {
     struct conn *c = tracked(fd);
     ssize_t got;
@@ -103,7 +103,7 @@ EXPORT ssize_t read(int fd, void *p, size_t n)
     return REAL(read)(fd, p, n);
 }
 
-EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
+ssize_t readv(int fd, const struct iovec *iov, int n)
 {
     struct conn *c = tracked(fd);
     ssize_t got;
@@ -118,7 +118,7 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 }
 
 /* On a socket there are no offsets: only -1 is legal, and RWF_NOWAIT is MSG_DONTWAIT. */
-EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags)
+ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags)
 {
     struct conn *c = at == -1 ? tracked(fd) : NULL;
 
@@ -126,7 +126,7 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t at, int fla
              : REAL(preadv2)(fd, iov, n, at, flags);
 }
 
-EXPORT ssize_t recv(int fd, void *p, size_t n, int flags)
+ssize_t recv(int fd, void *p, size_t n, int flags)
 {
     struct conn *c = tracked(fd);
 
@@ -134,7 +134,7 @@ EXPORT ssize_t recv(int fd, void *p, size_t n, int flags)
                                         : (conn_put(c), REAL(recv)(fd, p, n, flags));
 }
 
-EXPORT ssize_t recvfrom(int fd, void *p, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
+ssize_t recvfrom(int fd, void *p, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
 {
     struct conn *c = tracked(fd);
     ssize_t got;
@@ -174,7 +174,7 @@ static ssize_t receive_message(struct conn *c, int fd, struct msghdr *m, int fla
     return got;
 }
 
-EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
+ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
     struct conn *c = tracked(fd);
 
@@ -182,7 +182,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
                                              : (conn_put(c), REAL(recvmsg)(fd, m, flags));
 }
 
-EXPORT int recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *timeout)
+int recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *timeout)
 {
     struct conn *c = tracked(fd);
     int64_t end = c ? clock_end(timeout) : 0;
@@ -216,18 +216,18 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct tim
 /* ---- the names that other code in the C library's world uses ---- */
 
 ssize_t __read(int fd, void *p, size_t n);
-EXPORT ssize_t __read(int fd, void *p, size_t n)
+ssize_t __read(int fd, void *p, size_t n)
 {
     return read(fd, p, n);
 }
 
-EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
+ssize_t preadv64v2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
 {
     return preadv2(fd, iov, n, at, flags);
 }
 
 ssize_t __read_chk(int fd, void *p, size_t n, size_t size);
-EXPORT ssize_t __read_chk(int fd, void *p, size_t n, size_t size)
+ssize_t __read_chk(int fd, void *p, size_t n, size_t size)
 {
     if (n > size) {
         __chk_fail();
@@ -236,7 +236,7 @@ EXPORT ssize_t __read_chk(int fd, void *p, size_t n, size_t size)
 }
 
 ssize_t __recv_chk(int fd, void *p, size_t n, size_t size, int flags);
-EXPORT ssize_t __recv_chk(int fd, void *p, size_t n, size_t size, int flags)
+ssize_t __recv_chk(int fd, void *p, size_t n, size_t size, int flags)
 {
     if (n > size) {
         __chk_fail();
@@ -246,7 +246,7 @@ EXPORT ssize_t __recv_chk(int fd, void *p, size_t n, size_t size, int flags)
 
 ssize_t __recvfrom_chk(int fd, void *p, size_t n, size_t size, int flags, struct sockaddr *addr,
                        socklen_t *len);
-EXPORT ssize_t __recvfrom_chk(int fd, void *p, size_t n, size_t size, int flags,
+ssize_t __recvfrom_chk(int fd, void *p, size_t n, size_t size, int flags,
                               struct sockaddr *addr, socklen_t *len)
 {
     if (n > size) {

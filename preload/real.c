@@ -1,29 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "preload/real.h"
-#include <dlfcn.h>
-#include <string.h>
 
 #include "shim/sys.h"
 
 struct real real_table;
 
-static void *find(const char *name)
-{
-    static const char lost[] = "sleeve: the C library has no function ";
-    void *p = dlsym(RTLD_NEXT, name);
-    if (p == NULL) { /* nothing can be called, not even write() */
-        fputs(lost, stderr);
-        fputs(name, stderr);
-        fputc('\n', stderr);
-        abort();
-    }
-    return p;
-}
-
-void real_init(void)
+void real_init(void *(*find)(const char *name))
 {
     struct real *r = &real_table;
-    /* Threads that come here at once store the same values. */
 #define X(name) *(void **)&r->name = find(#name);
     REAL_FUNCTIONS(X)
 #undef X
@@ -43,5 +27,4 @@ void real_init(void)
         .setsockopt = r->setsockopt,
         .fcntl = r->fcntl,
     };
-    __atomic_store_n(&r->ready, true, __ATOMIC_RELEASE);
 }

@@ -25,8 +25,6 @@
 
 int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap);
 
-#define EXPORT __attribute__((visibility("default")))
-
 /* clang-format off */
 #define REAL_FUNCTIONS(X)                                                                          \
     X(connect) X(accept) X(accept4) X(shutdown) X(close) X(close_range) X(closefrom)               \
@@ -48,23 +46,13 @@ int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap);
 /* clang-format on */
 
 struct real {
-    bool ready;
 #define X(name) __typeof__(name) *name;
     REAL_FUNCTIONS(X)
 #undef X
 };
 extern struct real real_table;
-void real_init(void);
+void real_init(void *(*find)(const char *name)); /* before anything else */
 void __chk_fail(void) __attribute__((noreturn)); /* the end of a fortified program */
 
-/* REAL(close)(fd). The constructor has filled the table; a call that comes before it does so
- * itself. */
-static inline const struct real *real_get(void)
-{
-    if (__builtin_expect(!real_table.ready, 0)) {
-        real_init();
-    }
-    return &real_table;
-}
-#define REAL(name) (real_get()->name)
+#define REAL(name) (real_table.name) /* REAL(close)(fd) */
 #endif

@@ -76,15 +76,17 @@ int oneliners_read(struct ini *ini, const char *text) MUST_CHECK;
 int sections_check(struct ini *ini)
     MUST_CHECK; /* rules without [app], [app] without rules, twice the same */
 
-/* ---- which program (rules_select.c) ---- */
+/* ---- which program (rules_glance.c, rules_select.c) ---- */
+const char *base_of(const char *path); /* behind the last slash; NULL: none */
 struct self {
     struct program prog;
     char exe[4096], cmdline[4096];
 };
 const struct program *self_find(struct self *s); /* exe and execfn */
 void self_arguments(struct self *s);             /* argv0 and script as well */
-/* May the text list this program? No false "no". */
+/* May the text of a file list this program? May what the environment names? No false "no". */
 bool text_may_list(const char *text, const struct program *prog);
+bool sources_may_list(const struct sources *src, const struct program *prog);
 bool section_selects(const struct section *app, const struct program *prog);
 /* Marks the [app] sections of the program and their rules; how many rules. prog NULL: all. */
 size_t policy_select(struct policy *p, const struct program *prog);

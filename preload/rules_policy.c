@@ -76,31 +76,6 @@ int policy_read(struct policy *p, const char *oneliners, const char *path)
     return sections_check(&p->ini);
 }
 
-struct scan {
-    const struct program *prog;
-    bool found;
-};
-
-static int scan_file(void *ctx, const char *path, const char *text)
-{
-    struct scan *s = ctx;
-
-    (void)path;
-    s->found = s->found || text_may_list(text, s->prog);
-    return 0;
-}
-
-/* The short way out for the programs that no rule names. < 0: the configuration cannot be read. */
-static int may_be_listed(const struct sources *src, const struct program *prog, struct error *err)
-{
-    struct scan s = { .prog = prog, .found = src->rules != NULL };
-
-    if (src->path) {
-        TRY(ini_files(src->path, scan_file, &s, err));
-    }
-    return s.found;
-}
-
 static struct policy *broken(struct policy *p, const struct error *why)
 {
     if (!p) {
@@ -118,26 +93,22 @@ static struct policy *broken(struct policy *p, const struct error *why)
 static int load(struct policy **out, const struct sources *src, const struct program *prog,
                 struct self *self, struct error *err)
 {
-    struct policy *p = NULL;
-    int rc = may_be_listed(src, prog, err);
+    struct policy *p = policy_new();
+    int rc = p ? policy_read(p, src->rules, src->path) : FAIL(err, ERR_MEM, "out of memory");
 
+    if (rc == 0) {
+        if (self && policy_asks_arguments(p)) {
+            self_arguments(self);
+        }
+        rc = policy_select(p, prog) > 0;
+    }
     if (rc > 0) {
-        p = policy_new();
-        rc = p ? policy_read(p, src->rules, src->path) : FAIL(err, ERR_MEM, "out of memory");
-        if (rc == 0) {
-            if (self && policy_asks_arguments(p)) {
-                self_arguments(self);
-            }
-            rc = policy_select(p, prog) > 0;
-        }
-        if (rc > 0) {
-            int built = policy_build(p, true);
+        int built = policy_build(p, true);
 
-            rc = built < 0 ? built : rc;
-        }
-        if (p && p->ini.error.code) {
-            *err = p->ini.error;
-        }
+        rc = built < 0 ? built : rc;
+    }
+    if (p && p->ini.error.code) {
+        *err = p->ini.error;
     }
     if (rc < 0) {
         (void)FAIL(err, rc, "%s", error_name(rc)); /* unless there is a better sentence */
@@ -159,8 +130,11 @@ int policy_load(struct policy **out, const struct program *prog, struct error *e
 
     *out = NULL;
     sources_find(&src);
-    if (!src.off && (src.path || src.rules)) {
-        rc = load(out, &src, prog ? prog : self_find(&self), prog ? NULL : &self, &mine);
+    if (!prog) {
+        prog = self_find(&self);
+    }
+    if (sources_may_list(&src, prog)) {
+        rc = load(out, &src, prog, prog == &self.prog ? &self : NULL, &mine);
     }
     if (rc < 0 && err) {
         *err = mine;

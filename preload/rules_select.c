@@ -1,39 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* Which program is this, and which sections speak of it. Names are compared whole, never as a
  * prefix. */
-#include <ctype.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "preload/rules_parts.h"
-
-static const char *base_of(const char *path)
-{
-    const char *slash = path ? strrchr(path, '/') : NULL;
-
-    return slash ? slash + 1 : path;
-}
-
-const struct program *self_find(struct self *s)
-{
-    static const char gone[] = " (deleted)";
-    ssize_t n = readlink("/proc/self/exe", s->exe, sizeof s->exe - 1);
-
-    s->prog = (struct program){ 0 };
-    if (n > 0) {
-        size_t len = (size_t)n, tail = sizeof gone - 1;
-
-        if (len > tail && memcmp(s->exe + len - tail, gone, tail) == 0) {
-            len -= tail; /* replaced since it was started: the name still says what it is */
-        }
-        s->exe[len] = '\0';
-        s->prog.exe = s->exe;
-    }
-    s->prog.execfn = (const char *)getauxval(AT_EXECFN);
-    return &s->prog;
-}
 
 void self_arguments(struct self *s)
 {
@@ -115,60 +87,6 @@ bool policy_asks_arguments(const struct policy *p)
         if (s->set[KEY_ARGV0].value || s->set[KEY_SCRIPT].value) {
             return true;
         }
-    }
-    return false;
-}
-
-/* ---- without parsing ---- */
-
-static bool starts_key(const char *p, const char *end, const char *key)
-{
-    size_t n = strlen(key);
-
-    if ((size_t)(end - p) <= n || memcmp(p, key, n) != 0) {
-        return false;
-    }
-    for (p += n; p < end && isspace((unsigned char)*p); p++) {
-    }
-    return p < end && (*p == '=' || *p == ':');
-}
-
-static bool line_may_list(const char *p, const char *end, const struct program *prog)
-{
-    const char *names[] = { base_of(prog->exe), base_of(prog->execfn) };
-
-    if (*p != '[') {
-        /* Sections picked by these need the whole file and more of /proc to decide. */
-        return starts_key(p, end, "exe") || starts_key(p, end, "argv0") ||
-               starts_key(p, end, "script");
-    }
-    for (size_t i = 0; i < 2; i++) {
-        if (names[i] && memmem(p, (size_t)(end - p), names[i], strlen(names[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool text_may_list(const char *text, const struct program *prog)
-{
-    if (!prog->exe && !prog->execfn) {
-        return true;
-    }
-    if (strncmp(text, "\xef\xbb\xbf", 3) == 0) {
-        text += 3;
-    }
-    while (*text) {
-        const char *end;
-
-        while (isspace((unsigned char)*text)) {
-            text++;
-        }
-        end = strchrnul(text, '\n');
-        if (text < end && line_may_list(text, end, prog)) {
-            return true;
-        }
-        text = end;
     }
     return false;
 }

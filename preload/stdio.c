@@ -91,13 +91,13 @@ static bool wants_stream(int fd)
     return yes;
 }
 
-EXPORT FILE *fdopen(int fd, const char *mode)
+FILE *fdopen(int fd, const char *mode)
 {
     return wants_stream(fd) ? stream_open(fd, mode, false) : REAL(fdopen)(fd, mode);
 }
 
 FILE *_IO_fdopen(int fd, const char *mode);
-EXPORT FILE *_IO_fdopen(int fd, const char *mode)
+FILE *_IO_fdopen(int fd, const char *mode)
 {
     return fdopen(fd, mode);
 }
@@ -210,13 +210,13 @@ static void before_reopen(FILE *f)
     }
 }
 
-EXPORT FILE *freopen(const char *path, const char *mode, FILE *f)
+FILE *freopen(const char *path, const char *mode, FILE *f)
 {
     before_reopen(f);
     return REAL(freopen)(path, mode, f);
 }
 
-EXPORT FILE *freopen64(const char *path, const char *mode, FILE *f)
+FILE *freopen64(const char *path, const char *mode, FILE *f)
 {
     before_reopen(f);
     return REAL(freopen64)(path, mode, f);

@@ -56,7 +56,7 @@ static ssize_t write_one(struct conn *c, int fd, const void *p, size_t n, int fl
     return write_tracked(c, fd, &iov, 1, flags);
 }
 
-EXPORT ssize_t write(int fd, const void *p, size_t n)
+ssize_t write(int fd, const void *p, size_t n)
 {
     struct conn *c = tracked(fd);
     ssize_t put;
@@ -70,7 +70,7 @@ EXPORT ssize_t write(int fd, const void *p, size_t n)
     return leaving(fd) ? -1 : REAL(write)(fd, p, n);
 }
 
-EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
+ssize_t writev(int fd, const struct iovec *iov, int n)
 {
     struct conn *c = tracked(fd);
     ssize_t put;
@@ -84,7 +84,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
     return leaving(fd) ? -1 : REAL(writev)(fd, iov, n);
 }
 
-EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
+ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
 {
     struct conn *c = at == -1 ? tracked(fd) : NULL;
 
@@ -94,7 +94,7 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int fl
     return leaving(fd) ? -1 : REAL(pwritev2)(fd, iov, n, at, flags);
 }
 
-EXPORT ssize_t send(int fd, const void *p, size_t n, int flags)
+ssize_t send(int fd, const void *p, size_t n, int flags)
 {
     struct conn *c = tracked(fd);
 
@@ -115,7 +115,7 @@ static bool opens_fast(int fd, int flags)
     return true;
 }
 
-EXPORT ssize_t sendto(int fd, const void *p, size_t n, int flags, const struct sockaddr *addr,
+ssize_t sendto(int fd, const void *p, size_t n, int flags, const struct sockaddr *addr,
                       socklen_t len)
 {
     struct conn *c = tracked(fd);
@@ -163,7 +163,7 @@ static ssize_t send_message(struct conn *c, int fd, const struct msghdr *m, int 
     return write_tracked(c, fd, m->msg_iov, (int)m->msg_iovlen, flags);
 }
 
-EXPORT ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
+ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
     struct conn *c = tracked(fd);
 
@@ -176,7 +176,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
                : REAL(sendmsg)(fd, m, flags);
 }
 
-EXPORT int sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
+int sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 {
     struct conn *c = tracked(fd);
     unsigned done = 0;
@@ -256,7 +256,7 @@ static ssize_t sendfile_tracked(int out, int in, off_t *offset, size_t count)
     return done;
 }
 
-EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
+ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 {
     if (is_tracked(out)) {
         return sendfile_tracked(out, in, offset, count);
@@ -264,7 +264,7 @@ EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
     return leaving(out) ? -1 : REAL(sendfile)(out, in, offset, count);
 }
 
-EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
+ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 {
     if (is_tracked(out)) {
         return sendfile_tracked(out, in, (off_t *)offset, count);
@@ -273,7 +273,7 @@ EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 }
 
 /* EINVAL is what splice() says of files it does not work with: programs then read and write. */
-EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags)
+ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags)
 {
     if (is_tracked(in) || is_tracked(out)) {
         errno = EINVAL;
@@ -309,7 +309,7 @@ static int print(int fd, int flag, const char *fmt, va_list ap)
     return n;
 }
 
-EXPORT int vdprintf(int fd, const char *fmt, va_list ap)
+int vdprintf(int fd, const char *fmt, va_list ap)
 {
     if (is_tracked(fd)) {
         return print(fd, -1, fmt, ap);
@@ -317,7 +317,7 @@ EXPORT int vdprintf(int fd, const char *fmt, va_list ap)
     return leaving(fd) ? -1 : REAL(vdprintf)(fd, fmt, ap);
 }
 
-EXPORT int dprintf(int fd, const char *fmt, ...)
+int dprintf(int fd, const char *fmt, ...)
 {
     va_list ap;
     int n;
@@ -328,7 +328,7 @@ EXPORT int dprintf(int fd, const char *fmt, ...)
     return n;
 }
 
-EXPORT int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap)
+int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap)
 {
     if (is_tracked(fd)) {
         return print(fd, flag, fmt, ap);
@@ -337,7 +337,7 @@ EXPORT int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap)
 }
 
 int __dprintf_chk(int fd, int flag, const char *fmt, ...);
-EXPORT int __dprintf_chk(int fd, int flag, const char *fmt, ...)
+int __dprintf_chk(int fd, int flag, const char *fmt, ...)
 {
     va_list ap;
     int n;
@@ -349,18 +349,18 @@ EXPORT int __dprintf_chk(int fd, int flag, const char *fmt, ...)
 }
 
 ssize_t __write(int fd, const void *p, size_t n);
-EXPORT ssize_t __write(int fd, const void *p, size_t n)
+ssize_t __write(int fd, const void *p, size_t n)
 {
     return write(fd, p, n);
 }
 
 ssize_t __send(int fd, const void *p, size_t n, int flags);
-EXPORT ssize_t __send(int fd, const void *p, size_t n, int flags)
+ssize_t __send(int fd, const void *p, size_t n, int flags)
 {
     return send(fd, p, n, flags);
 }
 
-EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
+ssize_t pwritev64v2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
 {
     return pwritev2(fd, iov, n, at, flags);
 }
@@ -376,27 +376,27 @@ static bool no_aio(const struct aiocb *a)
     return true;
 }
 
-EXPORT int aio_read(struct aiocb *a)
+int aio_read(struct aiocb *a)
 {
     return no_aio(a) ? -1 : REAL(aio_read)(a);
 }
 
-EXPORT int aio_write(struct aiocb *a)
+int aio_write(struct aiocb *a)
 {
     return no_aio(a) ? -1 : REAL(aio_write)(a);
 }
 
-EXPORT int aio_read64(struct aiocb64 *a)
+int aio_read64(struct aiocb64 *a)
 {
     return no_aio((struct aiocb *)(void *)a) ? -1 : REAL(aio_read64)(a);
 }
 
-EXPORT int aio_write64(struct aiocb64 *a)
+int aio_write64(struct aiocb64 *a)
 {
     return no_aio((struct aiocb *)(void *)a) ? -1 : REAL(aio_write64)(a);
 }
 
-EXPORT int lio_listio(int mode, struct aiocb *const list[], int n, struct sigevent *event)
+int lio_listio(int mode, struct aiocb *const list[], int n, struct sigevent *event)
 {
     for (int i = 0; i < n; i++) {
         if (no_aio(list[i])) {
@@ -406,7 +406,7 @@ EXPORT int lio_listio(int mode, struct aiocb *const list[], int n, struct sigeve
     return REAL(lio_listio)(mode, list, n, event);
 }
 
-EXPORT int lio_listio64(int mode, struct aiocb64 *const list[], int n, struct sigevent *event)
+int lio_listio64(int mode, struct aiocb64 *const list[], int n, struct sigevent *event)
 {
     for (int i = 0; i < n; i++) {
         if (no_aio((const struct aiocb *)(const void *)list[i])) {

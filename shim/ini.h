@@ -7,6 +7,9 @@
 #include <sleeve/ssl_socket.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "shim/ssl_options.h"
@@ -95,6 +98,24 @@ struct section *section_add(struct ini *ini, enum section_kind kind, const char 
 /* Sets a key by its name. */
 int section_set(struct ini *ini, struct section *s, const char *name, const char *value,
                 int line) MUST_CHECK;
+#define INI_FILE_MAX (1 << 20) /* bytes */
+/* Files decide what leaves in the clear: only those that nobody but root or the caller can change
+ * are believed, and directories likewise. */
+static inline bool ini_is_foreign(const struct stat *st)
+{
+    return st->st_uid != 0 && st->st_uid != geteuid();
+}
+static inline bool ini_is_open(const struct stat *st)
+{
+    return (st->st_mode & (S_IWGRP | S_IWOTH)) != 0;
+}
+/* Of a directory: is it one of its configuration files? */
+static inline bool ini_is_conf(const char *name)
+{
+    size_t n = strlen(name);
+
+    return name[0] != '.' && n > 5 && strcmp(name + n - 5, ".conf") == 0;
+}
 struct word {
     const char *p;
     size_t n; /* 0: there is none */

@@ -13,16 +13,15 @@
 #include "base/mem.h"
 #include "shim/ini.h"
 
-#define FILE_MAX  (1 << 20)
 #define FILES_MAX 256
 
 static int owner_check(const struct stat *st, const char *path, struct error *err)
 {
-    if (st->st_uid != 0 && st->st_uid != geteuid()) {
+    if (ini_is_foreign(st)) {
         return FAIL(err, ERR_FILE, "%s belongs to user %u: it must belong to root or to you", path,
                     (unsigned)st->st_uid);
     }
-    if (st->st_mode & (S_IWGRP | S_IWOTH)) {
+    if (ini_is_open(st)) {
         return FAIL(err, ERR_FILE, "%s can be written by others: chmod go-w it", path);
     }
     return 0;
@@ -67,7 +66,7 @@ static int one_file(const char *path, int (*fn)(void *, const char *, const char
         rc = FAIL(err, ERR_FILE, "%s: %s", path, strerror(errno));
     } else if (!S_ISREG(st.st_mode)) {
         rc = FAIL(err, ERR_FILE, "%s is not a file", path);
-    } else if (st.st_size > FILE_MAX) {
+    } else if (st.st_size > INI_FILE_MAX) {
         rc = FAIL(err, ERR_LIMIT, "%s is larger than 1 MiB", path);
     } else {
         rc = owner_check(&st, path, err);
@@ -102,7 +101,7 @@ static int conf_names(const char *path, char **names, size_t *n, struct error *e
     while (rc == 0 && (e = readdir(d)) != NULL) {
         size_t len = strlen(e->d_name);
 
-        if (e->d_name[0] == '.' || len < 6 || strcmp(e->d_name + len - 5, ".conf") != 0) {
+        if (!ini_is_conf(e->d_name)) {
             continue;
         }
         if (*n == FILES_MAX) {

@@ -13,8 +13,8 @@ def main():
     if not os.path.exists(LIBC):
         print(f"no {LIBC} on this machine")
         return 77
-    with open(os.path.join(ROOT, "preload", "preload.map"), encoding="ascii") as f:
-        ours = set(re.findall(r"^\s+(\w+);", f.read().partition("global:")[2].partition("local:")[0], re.M))
+    with open(os.path.join(ROOT, "preload", "calls.def"), encoding="ascii") as f:
+        ours = set(re.findall(r"^CALL\((\w+)\)$", f.read(), re.M))
     at, names = {}, {}
     out = subprocess.run(["readelf", "-W", "--dyn-syms", LIBC], capture_output=True, check=True, timeout=60).stdout.decode()
     for line in out.splitlines():

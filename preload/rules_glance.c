@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+/* May a rule speak of this program? Every program that is started under Sleeve asks, and nearly all
+ * are told no: so this looks at the lines of the configuration without parsing them, allocates
+ * next to nothing, and needs nothing of the engine. Whatever is not as usual means yes: who reads
+ * it whole will say what is wrong. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "preload/rules_parts.h"
+
+const char *base_of(const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+
+    return slash ? slash + 1 : path;
+}
+
+const struct program *self_find(struct self *s)
+{
+    static const char gone[] = " (deleted)";
+    ssize_t n = readlink("/proc/self/exe", s->exe, sizeof s->exe - 1);
+
+    s->prog = (struct program){ 0 };
+    if (n > 0) {
+        size_t len = (size_t)n, tail = sizeof gone - 1;
+
+        if (len > tail && memcmp(s->exe + len - tail, gone, tail) == 0) {
+            len -= tail; /* replaced since it was started: the name still says what it is */
+        }
+        s->exe[len] = '\0';
+        s->prog.exe = s->exe;
+    }
+    s->prog.execfn = (const char *)getauxval(AT_EXECFN);
+    return &s->prog;
+}
+
+static bool starts_key(const char *p, const char *end, const char *key)
+{
+    size_t n = strlen(key);
+
+    if ((size_t)(end - p) <= n || memcmp(p, key, n) != 0) {
+        return false;
+    }
+    for (p += n; p < end && isspace((unsigned char)*p); p++) {
+    }
+    return p < end && (*p == '=' || *p == ':');
+}
+
+static bool line_may_list(const char *p, const char *end, const struct program *prog)
+{
+    const char *names[] = { base_of(prog->exe), base_of(prog->execfn) };
+
+    if (*p != '[') {
+        /* Sections picked by these need the whole file and more of /proc to decide. */
+        return starts_key(p, end, "exe") || starts_key(p, end, "argv0") ||
+               starts_key(p, end, "script");
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (names[i] && memmem(p, (size_t)(end - p), names[i], strlen(names[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool text_may_list(const char *text, const struct program *prog)
+{
+    if (!prog->exe && !prog->execfn) {
+        return true;
+    }
+    if (strncmp(text, "\xef\xbb\xbf", 3) == 0) {
+        text += 3;
+    }
+    while (*text) {
+        const char *end;
+
+        while (isspace((unsigned char)*text)) {
+            text++;
+        }
+        end = strchrnul(text, '\n');
+        if (text < end && line_may_list(text, end, prog)) {
+            return true;
+        }
+        text = end;
+    }
+    return false;
+}
+
+/* A rule in one line: "client|server APP ..." */
+static bool rule_may_list(const char *p, const char *end, const struct program *prog)
+{
+    static const char blank[] = " \t\r";
+    const char *names[] = { base_of(prog->exe), base_of(prog->execfn) }, *app;
+    size_t n;
+
+    p += strspn(p, blank);
+    if (p >= end) {
+        return false;
+    }
+    n = strcspn(p, " \t\r;\n");
+    if (n != 6 || (memcmp(p, "client", n) != 0 && memcmp(p, "server", n) != 0)) {
+        return true;
+    }
+    app = p + n + strspn(p + n, blank);
+    n = strcspn(app, " \t\r;\n");
+    for (size_t i = 0; i < 2; i++) {
+        if (names[i] && strlen(names[i]) == n && memcmp(app, names[i], n) == 0) {
+            return true;
+        }
+    }
+    return n == 0 || memchr(app, '=', n) || (n == 1 && *app == '*');
+}
+
+static bool rules_may_list(const char *text, const struct program *prog)
+{
+    while (*text) {
+        const char *end = text + strcspn(text, ";\n");
+
+        if (rule_may_list(text, end, prog)) {
+            return true;
+        }
+        text = *end ? end + 1 : end;
+    }
+    return !prog->exe && !prog->execfn;
+}
+
+/* ---- files ---- */
+
+/* One that would be refused when it is read is a reason to read it. */
+static bool file_may_list(int dir, const char *path, const struct program *prog)
+{
+    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat st;
+    bool may = true;
+    char *text;
+    size_t n;
+
+    if (fd < 0) {
+        return true;
+    }
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= INI_FILE_MAX &&
+        !ini_is_foreign(&st) && !ini_is_open(&st)) {
+        n = (size_t)st.st_size;
+        /* One byte more than the file has: the end of the text. */
+        text = mmap(NULL, n + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (text != MAP_FAILED) {
+            may = read(fd, text, n) != (ssize_t)n || strlen(text) != n || text_may_list(text, prog);
+            munmap(text, n + 1);
+        }
+    }
+    close(fd);
+    return may;
+}
+
+static bool directory_may_list(const char *path, const struct program *prog)
+{
+    DIR *d = opendir(path);
+    bool may = false, any = false;
+    struct dirent *e;
+    struct stat st;
+
+    if (!d || fstat(dirfd(d), &st) != 0 || ini_is_foreign(&st) || ini_is_open(&st)) {
+        may = true;
+    }
+    while (!may && (e = readdir(d)) != NULL) {
+        if (ini_is_conf(e->d_name)) {
+            any = true;
+            may = file_may_list(dirfd(d), e->d_name, prog);
+        }
+    }
+    if (d) {
+        closedir(d);
+    }
+    return may || !any;
+}
+
+bool sources_may_list(const struct sources *src, const struct program *prog)
+{
+    struct stat st;
+
+    if (src->off) {
+        return false;
+    }
+    if (src->rules && rules_may_list(src->rules, prog)) {
+        return true;
+    }
+    if (!src->path) {
+        return false;
+    }
+    return stat(src->path, &st) == 0 && S_ISDIR(st.st_mode)
+               ? directory_may_list(src->path, prog)
+               : file_may_list(AT_FDCWD, src->path, prog);
+}
+
+bool policy_glance(void)
+{
+    int saved = errno;
+    struct sources src;
+    struct self self;
+    bool may;
+
+    sources_find(&src);
+    may = !src.off && (src.path || src.rules) && sources_may_list(&src, self_find(&self));
+    errno = saved;
+    return may;
+}
