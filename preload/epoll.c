@@ -363,7 +363,7 @@ int epoll_wait(int epfd, struct epoll_event *ev, int max, int ms)
 }
 
 int epoll_pwait2(int epfd, struct epoll_event *ev, int max, const struct timespec *ts,
-                        const sigset_t *mask)
+                 const sigset_t *mask)
 {
     bool sane = !ts || (ts->tv_sec >= 0 && ts->tv_sec < FOR_EVER / 1000000000 && ts->tv_nsec >= 0 &&
                         ts->tv_nsec < 1000000000);

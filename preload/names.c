@@ -158,7 +158,7 @@ static void keep_hostent(const char *asked, const struct hostent *h)
 }
 
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-                       struct addrinfo **res)
+                struct addrinfo **res)
 {
     int rc = REAL(getaddrinfo)(node, service, hints, res);
 
@@ -198,7 +198,7 @@ struct hostent *gethostbyname2(const char *name, int family)
 }
 
 int gethostbyname_r(const char *name, struct hostent *ret, char *mem, size_t size,
-                           struct hostent **result, int *h_err)
+                    struct hostent **result, int *h_err)
 {
     int rc = REAL(gethostbyname_r)(name, ret, mem, size, result, h_err);
 
@@ -208,8 +208,8 @@ int gethostbyname_r(const char *name, struct hostent *ret, char *mem, size_t siz
     return rc;
 }
 
-int gethostbyname2_r(const char *name, int family, struct hostent *ret, char *mem,
-                            size_t size, struct hostent **result, int *h_err)
+int gethostbyname2_r(const char *name, int family, struct hostent *ret, char *mem, size_t size,
+                     struct hostent **result, int *h_err)
 {
     int rc = REAL(gethostbyname2_r)(name, family, ret, mem, size, result, h_err);
 

@@ -255,8 +255,8 @@ int __poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t size)
 
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts, const sigset_t *mask,
                 size_t size);
-int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts,
-                       const sigset_t *mask, size_t size)
+int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *ts, const sigset_t *mask,
+                size_t size)
 {
     if (size / sizeof *fds < n) {
         __chk_fail();
@@ -395,7 +395,7 @@ int __select(int nfds, fd_set *r, fd_set *w, fd_set *e, struct timeval *tv)
 }
 
 int pselect(int nfds, fd_set *r, fd_set *w, fd_set *e, const struct timespec *ts,
-                   const sigset_t *mask)
+            const sigset_t *mask)
 {
     struct bits b = bits_of(r, w, e);
 

@@ -246,8 +246,8 @@ ssize_t __recv_chk(int fd, void *p, size_t n, size_t size, int flags)
 
 ssize_t __recvfrom_chk(int fd, void *p, size_t n, size_t size, int flags, struct sockaddr *addr,
                        socklen_t *len);
-ssize_t __recvfrom_chk(int fd, void *p, size_t n, size_t size, int flags,
-                              struct sockaddr *addr, socklen_t *len)
+ssize_t __recvfrom_chk(int fd, void *p, size_t n, size_t size, int flags, struct sockaddr *addr,
+                       socklen_t *len)
 {
     if (n > size) {
         __chk_fail();

@@ -116,7 +116,7 @@ static bool opens_fast(int fd, int flags)
 }
 
 ssize_t sendto(int fd, const void *p, size_t n, int flags, const struct sockaddr *addr,
-                      socklen_t len)
+               socklen_t len)
 {
     struct conn *c = tracked(fd);
 
