@@ -9,6 +9,7 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 LIBDIR  ?= $(PREFIX)/lib
+PRELOADDIR ?= $(LIBDIR)
 INCDIR  ?= $(PREFIX)/include
 MANDIR  ?= $(PREFIX)/share/man
 DOCDIR  ?= $(PREFIX)/share/doc/sleeve
@@ -30,7 +31,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wundef -Wmissing-prototypes \
 CFLAGS ?= -O2 -g
 BASE := -std=c11 -D_GNU_SOURCE -I. -Isrc -Iinclude -fvisibility=hidden -fPIC -pthread $(WARN) \
         -DSLEEVE_VERSION='"$(VERSION)"'
-LIBDIR_FLAG := -DSLEEVE_LIBDIR='"$(LIBDIR)"'
+LIBDIR_FLAG := -DSLEEVE_LIBDIR='"$(PRELOADDIR)"'
 ifeq ($(SAN),1)
 HARDEN := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all
 else
@@ -94,13 +95,14 @@ PKG_BUILD := libbsd-dev libssl-dev libinih-dev zlib1g-dev pkg-config
 PKG_DEMO  := $(PKG_BUILD) redis-server redis-tools openssl
 PKG_TEST  := $(PKG_DEMO) libcmocka-dev socat redis curl gnutls-bin libnss3-tools python3 netcat-openbsd \
              clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm mandoc valgrind xxd \
-             libgnutls28-dev libwolfssl-dev tshark memcached nginx wget perl tcl \
+             libgnutls28-dev libwolfssl-dev tshark memcached nginx wget perl tcl dpkg-dev man-db \
              $(if $(shell command -v node 2>/dev/null),,nodejs)
 PKG_BENCH := $(PKG_TEST) gnuplot-nox
+PKG_DEB   := $(PKG_BUILD) dpkg-dev
 STAMPS ?= $(BUILD)/.deps
 
 .PHONY: all demo check check-c check-san check-valgrind check-apps bogo lint bench fuzz fuzzers tests install \
-        uninstall deps clean help FORCE
+        uninstall deb deps clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -116,6 +118,7 @@ help:
 	@echo 'make bogo        BoringSSL'"'"'s test runner against the engine; BOGO=directory of the runner'
 	@echo 'make bench       Sleeve beside other TLS libraries'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also: uninstall'
+	@echo 'make deb         Debian packages, in $(BUILD)/deb'
 	@echo 'make deps        install the Debian packages all of this needs'
 	@echo 'Variables: V=1 shows commands, SAN=1 BUILD=build/asan sanitizers, CC, CFLAGS, BUILD, JOBS'
 
@@ -125,6 +128,7 @@ $(STAMPS)/build: PKGS = $(PKG_BUILD)
 $(STAMPS)/demo:  PKGS = $(PKG_DEMO)
 $(STAMPS)/test:  PKGS = $(PKG_TEST)
 $(STAMPS)/bench: PKGS = $(PKG_BENCH)
+$(STAMPS)/deb:   PKGS = $(PKG_DEB)
 $(STAMPS)/%: Makefile .ci/deps
 	@.ci/deps $(PKGS)
 	@mkdir -p $(@D) && touch $@
@@ -138,7 +142,7 @@ $(BUILD)/.flags: FORCE
 	@$(call keep,$(COMPILE) $(LINK) $(LDFLAGS))
 $(BUILD)/.libdir: FORCE
 	@mkdir -p $(@D)
-	@$(call keep,$(LIBDIR))
+	@$(call keep,$(PRELOADDIR))
 $(call obj,$(LAUNCHER)): $(BUILD)/.libdir
 $(OBJ)/preload/launcher/%.o: private EXTRA := $(LIBDIR_FLAG)
 
@@ -307,27 +311,52 @@ demo: all $(BUILD)/demo/relay $(STAMPS)/demo
 
 D := $(DESTDIR)
 HEADERS := $(sort $(wildcard include/*/*.h))
+DOCS    := $(wildcard README.md LICENSE CHANGES.md SECURITY.md)
+# What a page is about besides the name of its file: `man ssl_read` finds ssl_socket(3).
+also = $(filter-out $(notdir $(1)),$(addsuffix $(suffix $(1)), \
+           $(shell sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([^ /]*\).*/\1/p' $(1))))
+man_dir  = $(D)$(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))
+man_in   = $(INSTALL) -D -m 644 $(1) $(man_dir)/$(notdir $(1)) && \
+           for n in $(also); do ln -sf $(notdir $(1)) $(man_dir)/$$n || exit 1; done
+man_out  = rm -f $(addprefix $(man_dir)/,$(notdir $(1)) $(also))
+define newline
+
+
+endef
+# A program that was linked finds the library without its own help in the places ldconfig knows.
+hint = [ -n '$(D)' ] || ldconfig -p 2>/dev/null | grep -qF '$(LIBDIR)/libsleeve.so.$(SOMAJOR)' || \
+       echo 'Now run ldconfig as root, or set LD_LIBRARY_PATH=$(LIBDIR), so that programs find libsleeve.so.$(SOMAJOR).'
 
 install: all
-	$(INSTALL) -d $(D)$(BINDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(DOCDIR)
+	$(INSTALL) -d $(D)$(BINDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(PRELOADDIR) $(D)$(DOCDIR)
 	$(INSTALL) -m 644 $(BUILD)/libsleeve.a $(D)$(LIBDIR)/
 	$(INSTALL) -m 644 $(SO) $(D)$(LIBDIR)/
 	ln -sf $(notdir $(SO)) $(D)$(LIBDIR)/libsleeve.so.$(SOMAJOR)
 	ln -sf libsleeve.so.$(SOMAJOR) $(D)$(LIBDIR)/libsleeve.so
-	$(if $(PRELOAD),$(INSTALL) -m 644 $(BUILD)/libsleeve-preload.so $(BUILD)/libsleeve-wrap.so $(D)$(LIBDIR)/)
-	$(if $(LAUNCHER),$(INSTALL) -m 755 $(BUILD)/sleeve $(D)$(BINDIR)/)
+	$(INSTALL) -m 644 $(BUILD)/libsleeve-preload.so $(BUILD)/libsleeve-wrap.so $(D)$(PRELOADDIR)/
+	$(INSTALL) -m 755 $(BUILD)/sleeve $(D)$(BINDIR)/
 	for h in $(HEADERS); do $(INSTALL) -D -m 644 $$h $(D)$(INCDIR)/$${h#include/} || exit 1; done
-	for m in $(MANPAGES); do $(INSTALL) -D -m 644 $$m $(D)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
+	$(foreach m,$(MANPAGES),$(call man_in,$(m))$(newline)	)
 	$(call pc,$(PREFIX),$(LIBDIR),$(INCDIR),) >$(D)$(LIBDIR)/pkgconfig/sleeve.pc
-	$(INSTALL) -m 644 $(wildcard README.md LICENSE CHANGES.md SECURITY.md) $(D)$(DOCDIR)/
+	$(INSTALL) -m 644 $(DOCS) $(D)$(DOCDIR)/
+	@$(hint)
 
 uninstall:
 	rm -f $(addprefix $(D)$(LIBDIR)/,libsleeve.a $(notdir $(SO)) libsleeve.so.$(SOMAJOR) libsleeve.so \
-	    libsleeve-preload.so libsleeve-wrap.so pkgconfig/sleeve.pc) $(D)$(BINDIR)/sleeve
-	rm -f $(patsubst include/%,$(D)$(INCDIR)/%,$(HEADERS))
-	for m in $(MANPAGES); do rm -f $(D)$(MANDIR)/man$${m##*.}/$${m##*/}; done
-	rm -rf $(D)$(DOCDIR)
-	-rmdir $(addprefix $(D)$(INCDIR)/,$(sort $(dir $(patsubst include/%,%,$(HEADERS))))) 2>/dev/null
+	    pkgconfig/sleeve.pc) $(addprefix $(D)$(PRELOADDIR)/,libsleeve-preload.so libsleeve-wrap.so) $(D)$(BINDIR)/sleeve
+	rm -f $(patsubst include/%,$(D)$(INCDIR)/%,$(HEADERS)) $(addprefix $(D)$(DOCDIR)/,$(DOCS))
+	$(foreach m,$(MANPAGES),$(call man_out,$(m))$(newline)	)
+	-rmdir $(addprefix $(D)$(INCDIR)/,$(sort $(dir $(patsubst include/%,%,$(HEADERS))))) $(D)$(DOCDIR) 2>/dev/null
+
+# Compiled apart: the flags of this build and its directory are not in the packages.
+DEB := $(BUILD)/deb
+deb: $(STAMPS)/deb
+	@rm -rf $(DEB)/root
+	+@lib=/usr/lib/$$(dpkg-architecture -qDEB_HOST_MULTIARCH) && \
+	    $(MAKE) -s $(PAR) STAMPS=$(STAMPS) BUILD=$(DEB)/build SAN= CFLAGS=-O2 DESTDIR=$(DEB)/root PREFIX=/usr \
+	    BINDIR=/usr/bin LIBDIR=$$lib PRELOADDIR=$$lib/sleeve INCDIR=/usr/include MANDIR=/usr/share/man \
+	    DOCDIR=/usr/share/doc/sleeve install
+	@.packaging/deb $(VERSION) $(DEB)
 
 clean:
 	rm -rf $(BUILD)
