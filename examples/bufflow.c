@@ -72,9 +72,10 @@ static int act_on(struct end *e, int32 rc, unsigned char *data, uint32 len)
 static int32 carry(struct end *from, struct end *to)
 {
     unsigned char *out, *in, *data;
-    int32 n = matrixSslGetOutdata(from->ssl, &out), room, rc;
+    int32 n, room, rc;
     uint32 len;
 
+    n = matrixSslGetOutdata(from->ssl, &out);
     if (n <= 0) {
         return n;
     }
