@@ -36,7 +36,7 @@ done
 
 grep -q '^ Depends: .*libc6 (>= .*libssl3 (>= 3' "$T/libsleeve0.info" || fail "libsleeve0 needs no libssl3"
 grep -q '^ Depends: .*libssl3 (>= 3' "$T/sleeve.info" || fail "sleeve needs no libssl3"
-grep -q "^ Depends: libsleeve0 (= $version), libssl-dev" "$T/libsleeve-dev.info" || fail "what libsleeve-dev needs"
+grep -q "^ Depends: libsleeve0 (= $version), libinih-dev, libssl-dev" "$T/libsleeve-dev.info" || fail "what libsleeve-dev needs"
 grep -qx 'activate-noawait ldconfig' "$T/libsleeve0.control/triggers" || fail "libsleeve0: ldconfig is not told"
 grep -q '^ ssl_read@SLEEVE_0 0\.1\.0$' "$T/libsleeve0.control/symbols" || fail "libsleeve0: symbols"
 grep -q '^libsleeve 0 libsleeve0' "$T/libsleeve0.control/shlibs" || fail "libsleeve0: shlibs"
