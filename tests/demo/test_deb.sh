@@ -44,6 +44,9 @@ cd "$T/root"
 [ -f "$multi/libsleeve.a" ] && [ -f "$multi/sleeve/libsleeve-preload.so" ] && [ -f "$multi/sleeve/libsleeve-wrap.so" ] || fail "libraries are elsewhere"
 [ -e "$multi/$(readlink "$multi/libsleeve.so")" ] || fail "libsleeve.so is a link to nothing"
 [ -f usr/share/man/man3/ssl_read.3.gz ] || fail "ssl_read(3) is not there, or a link to nothing"
+for file in usr/bin/sleeve "$multi/libsleeve.so" "$multi/sleeve/libsleeve-preload.so"; do
+    ! readelf -SW "$file" | grep -qE '\.symtab|\.debug|\.comment' || fail "$file is not stripped"
+done
 grep -qx "libdir=/$multi" "$multi/pkgconfig/sleeve.pc" || fail "libdir of sleeve.pc"
 cd "$OLDPWD"
 ! grep -rlF -e "$PWD" -e "$B" "$T/root" || fail "the directory of the build is in them"

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
-"""What the README shows is so: its programs compile and talk to each other, its commands run, its fragments
-and differences are those of examples/, the picture that `inspect` gives is that one, its links lead somewhere."""
+"""What the README and the manual pages show is so: its programs compile and talk to each other, its commands run, its fragments
+and differences are those of examples/, the picture that `inspect` gives is that one, its links lead somewhere; the
+C in the EXAMPLES of pages compiles."""
 import os
 import re
 import shutil
@@ -138,6 +139,40 @@ def quotes():
         need(sum(line[0] == "+" for line in changed) <= 10, f"{new}: more than 10 lines are new")
 
 
+# What the examples of a page take for granted.
+ASSUMED = """
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sleeve/ssl_socket.h>
+#include <matrixssl/matrixsslApi.h>
+extern struct sockaddr *addr;
+extern socklen_t len;
+extern char buf[256];
+"""
+USUAL = "int fd; ssize_t n; (void)fd; (void)n;"
+LOCAL = {"matrixssl": "ssl_t *ssl = NULL; unsigned char *buf, *data, *request = NULL; uint32 len, requestLen = 0;"
+                      "int32 n, room, rc; int fd = -1;"}
+
+
+def pages(folder):
+    """Each literal block of EXAMPLES is the body of a function."""
+    for path in [os.path.join(room, p) for room in ("src", "shim") for p in sorted(os.listdir(room)) if p.endswith(".3")]:
+        name = os.path.basename(path)[:-2]
+        text = re.search(r"^\.Sh EXAMPLES\n(.*?)^\.Sh ", read(path), re.M | re.S)[1]
+        code = ASSUMED
+        for i, block in enumerate(re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", text, re.M | re.S)):
+            for roff, c in (("\\e", "\\"), ("\\&", ""), ("\\-", "-"), ("\\(dq", '"')):
+                block = block.replace(roff, c)
+            code += f"int f{i}(void)\n{{\n{LOCAL.get(name, USUAL)}\n{{\n{block}}}\nreturn 0;\n}}\n"
+        source = os.path.join(folder, name + ".c")
+        with open(source, "w", encoding="utf-8") as f:
+            f.write(code)
+        sh(f"gcc -fsyntax-only -Wall -Wextra -Wno-unused-result -Werror -I{ROOT}/include {source}", folder)
+
+
 def links():
     for path in re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(r"`((?:examples|tests|src|shim|preload)/[\w./-]*)`", README):
         need(os.path.exists(path), f"there is no {path}")
@@ -151,10 +186,10 @@ with tempfile.TemporaryDirectory() as tmp:
         links()
         quotes()
         need(shutil.which("redis-server"), "redis-server is not here: make deps")
-        for part in (commands, programs, inspect):
+        for part in (commands, programs, inspect, pages):
             where = os.path.join(tmp, part.__name__)
             os.mkdir(where)
-            if part is not commands:
+            if part in (programs, inspect):
                 sh("sleeve keygen ca && sleeve keygen server -n localhost", where)
             part(where)
     finally:
