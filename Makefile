@@ -324,7 +324,7 @@ define newline
 
 endef
 # A program that was linked finds the library without its own help in the places ldconfig knows.
-hint = [ -n '$(D)' ] || ldconfig -p 2>/dev/null | grep -qF '$(LIBDIR)/libsleeve.so.$(SOMAJOR)' || \
+hint = [ -n '$(D)' ] || PATH=$$PATH:/sbin ldconfig -p 2>/dev/null | grep -qF '$(LIBDIR)/libsleeve.so.$(SOMAJOR)' || \
        echo 'Now run ldconfig as root, or set LD_LIBRARY_PATH=$(LIBDIR), so that programs find libsleeve.so.$(SOMAJOR).'
 
 install: all
