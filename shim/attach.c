@@ -7,7 +7,7 @@
 #define HANDSHAKE_MS 60000
 #define LINGER_MS    2000
 
-static uint64_t cookie_of(int fd)
+uint64_t cookie_of(int fd)
 {
     uint64_t cookie = 0;
     socklen_t n = sizeof cookie;
@@ -17,7 +17,7 @@ static uint64_t cookie_of(int fd)
 
 bool conn_on_socket(const struct conn *c, int fd)
 {
-    return cookie_of(fd) == c->cookie;
+    return cookie_of(fd) == c->entry.cookie;
 }
 
 static int refuse(struct error *err, int code, int num, const char *why)
@@ -49,51 +49,18 @@ static int check_socket(int fd, struct error *err)
     return 0;
 }
 
-/* Puts c into the slot (reserved). The connection that was there goes without a word: its fd was
- * closed behind our back. The table has one reference to a connection, however many fds name it. */
-static int table_replace(int fd, struct conn *c, bool alias)
-{
-    struct conn *old;
-    sigset_t signals;
-    int cancel;
-
-    calm(&signals, &cancel);
-    table_lock();
-    old = table_at(fd);
-    if (old == c || (alias && (c->nfds == 0 || c->ending))) {
-        alias = old == c; /* else: its last fd was closed meanwhile */
-        old = NULL;
-    } else {
-        table_set(fd, c);
-        alias = true;
-        old = old && old->nfds == 0 ? old : NULL;
-    }
-    table_unlock();
-    uncalm(&signals, cancel);
-    conn_put(old);
-    return alias ? 0 : -1;
-}
-
-int conn_attach(int fd, const struct conn_params *p, struct error *err)
+/* A connection that has not met its fd yet. */
+static struct conn *make(const struct conn_params *p, uint64_t cookie, struct error *err)
 {
     int timeout = p->handshake_timeout_ms ? p->handshake_timeout_ms : HANDSHAKE_MS, rc;
-    uint64_t cookie = cookie_of(fd);
-    struct error local;
-    struct conn *c;
+    struct conn *c = (struct conn *)table_new(ENTRY_CONN);
 
-    if (!err) {
-        err = &local;
-    }
-    error_clear(err);
-    fork_look();
-    if (check_socket(fd, err)) {
-        return -1;
-    }
-    if (table_reserve(fd) || !(c = table_new())) {
-        return refuse(err, ERR_MEM, errno ? errno : ENOMEM, "no memory for another connection");
+    if (!c) {
+        refuse(err, ERR_MEM, ENOMEM, "no memory for another connection");
+        return NULL;
     }
     c->role = config_role(p->config);
-    c->cookie = cookie;
+    c->entry.cookie = cookie;
     c->deadline = timeout < 0 ? -1 : now_ms() + timeout;
     c->linger_ms = p->linger_ms ? p->linger_ms : LINGER_MS;
     c->lenient_eof = p->lenient_eof;
@@ -107,31 +74,43 @@ int conn_attach(int fd, const struct conn_params *p, struct error *err)
         c->tls = NULL;
         conn_put(c);
         errno = errno_of(err);
-        return -1;
+        return NULL;
     }
     atomic_store(&c->unsent, c->role == TLS_CLIENT);
-    return table_replace(fd, c, false);
+    return c;
 }
 
-int conn_alias(int oldfd, int newfd)
+int conn_attach(int fd, const struct conn_params *p, struct error *err)
 {
+    uint64_t cookie = cookie_of(fd);
+    struct entry *seen = NULL;
+    struct error local;
     struct conn *c;
-    int rc;
+    int rc = -1;
 
-    if (!conn_any() || fork_vforked()) {
-        return 0;
+    if (!err) {
+        err = &local;
     }
-    c = conn_get(oldfd);
-    if (!c || oldfd == newfd) {
+    error_clear(err);
+    fork_look();
+    if (check_socket(fd, err)) {
+        return -1;
+    }
+    if (p->seen && p->seen->cookie != cookie) {
+        return refuse(err, ERR_CLOSED, EBADF, "the socket was closed meanwhile");
+    }
+    if (table_reserve(fd)) {
+        return refuse(err, ERR_MEM, errno, "no memory for another connection");
+    }
+    seen = entry_get(fd);
+    c = make(p, cookie, err);
+    if (c && table_replace(fd, &c->entry, p->seen ? p->seen : seen)) {
         conn_put(c);
-        return 0;
+        refuse(err, ERR_STATE, errno == EAGAIN ? EBADF : errno, "closed or attached meanwhile");
+    } else if (c) {
+        rc = 0;
     }
-    rc = table_reserve(newfd);
-    if (rc == 0 && table_replace(newfd, c, true)) {
-        errno = EBADF;
-        rc = -1;
-    }
-    conn_put(c);
+    entry_put(seen);
     return rc;
 }
 
@@ -146,6 +125,7 @@ void conn_destroy(struct conn *c)
         buf_free(&c->early);
     }
     c->tls = NULL;
+    entry_put(c->options);
     fork_release(c);
     pthread_mutex_destroy(&c->read_lock);
     pthread_mutex_destroy(&c->write_lock);
@@ -223,9 +203,9 @@ static void seal_off(int fd, bool abort)
 static void end(struct hold *h, int fd)
 {
     struct conn *c = h->c;
+    struct entry *gone = NULL;
     struct tls_in none = { 0 };
     int budget;
-    bool ours;
 
     /* Closing is not using: a connection that nobody has claimed since a fork is left to the other
      * process without a word. */
@@ -243,49 +223,53 @@ static void end(struct hold *h, int fd)
         (void)!tls_input(c->tls, &none);
     }
     table_lock();
-    ours = table_names(fd, c); /* unless the fd was closed and attached anew meanwhile */
-    if (ours) {
-        table_set(fd, NULL);
+    if (table_names(fd, c)) { /* else the fd was closed and attached anew meanwhile */
+        gone = table_set(fd, NULL);
     }
     table_unlock();
     atomic_fetch_or(&c->events_due, 1U << CONN_EVENT_CLOSED);
-    if (ours) {
-        conn_put(c); /* the table's */
-    }
+    entry_put(gone);
 }
 
-void conn_closing(int fd)
+static void close_conn(struct conn *c, int fd)
 {
-    int saved = errno;
-    struct conn *c;
-    struct hold h;
-    bool last = false, dropped = false;
+    struct hold h = { .c = c, .fd = -1, .halves = HALF_BOTH };
+    struct entry *gone = NULL;
+    bool last = false;
 
-    if (!conn_any() || fork_vforked() || !(c = conn_get(fd))) {
-        return;
-    }
-    h = (struct hold){ .c = c, .fd = -1, .halves = HALF_BOTH };
     calm(&h.signals, &h.cancel);
     conn_take(c, HALF_BOTH);
     table_lock();
     if (table_names(fd, c)) { /* else another thread has closed it */
-        last = c->nfds == 1 && !c->ending;
+        last = c->entry.nfds == 1 && !c->ending;
         if (last) {
             c->ending = true; /* the slot keeps it until nothing can be written in clear */
         } else {
-            table_set(fd, NULL);
-            dropped =
-                c->nfds == 0; /* by a second close(): the first one jumped away, or still waits */
+            gone = table_set(fd, NULL); /* perhaps the last: who closed it first jumped away, or
+                                         * still waits */
         }
     }
     table_unlock();
     if (last) {
         end(&h, fd);
     }
-    if (dropped) {
-        conn_put(c); /* the table's */
-    }
+    entry_put(gone);
     conn_leave(&h);
-    conn_put(c);
+}
+
+void conn_closing(int fd)
+{
+    int saved = errno;
+    struct entry *e;
+
+    if (fd < 0 || !conn_any() || fork_vforked() || !(e = entry_get(fd))) {
+        return;
+    }
+    if (e->kind == ENTRY_CONN) {
+        close_conn((struct conn *)e, fd);
+    } else {
+        table_drop(fd, e);
+    }
+    entry_put(e);
     errno = saved;
 }

@@ -31,16 +31,24 @@ struct claim {
     enum { FORK_NONE, FORK_HELD, FORK_BUSY } at_fork;
 };
 
+/* What an fd names that is not plain: the options of a TLS connection to be (ssl_options.c), or the
+ * connection. All fds of one socket name the same. */
+struct entry {
+    _Atomic unsigned refs;                   /* 0: on a free list (table.c) */
+    enum { ENTRY_OPTIONS, ENTRY_CONN } kind; /* of this memory, for good */
+    struct entry *next_free, *next_made;
+    /* everything from here is cleared when an entry is made */
+    unsigned nfds;   /* fds that name it; table lock */
+    uint64_t cookie; /* of the socket: a stale entry does not match it */
+};
+
 struct conn {
-    _Atomic unsigned refs; /* 0: on the free list (table.c) */
-    struct conn *next_free, *next_made;
-    /* everything from here is cleared when a connection is made */
-    unsigned nfds; /* fds that name it; table lock */
-    bool ending;   /* the last one is being closed; table lock and both halves */
+    struct entry entry;
+    struct entry *options; /* what the fd named before; NULL: nothing. A reference */
+    bool ending;           /* the last fd is being closed; table lock and both halves */
     pthread_mutex_t read_lock, write_lock;
     struct tls *tls;
     enum tls_role role;
-    uint64_t cookie;  /* of the socket: a stale table entry does not match it */
     int64_t deadline; /* of the handshake, monotonic milliseconds; < 0: none */
     int linger_ms;
     bool lenient_eof;
@@ -73,16 +81,28 @@ struct conn {
 };
 
 /* ---- table.c ---- */
-struct conn *table_new(void); /* zeroed, one reference, in no slot; NULL: no memory */
-int table_reserve(int fd);    /* room for this fd: 0 or -1 EBADF, EMFILE, ENOMEM */
+struct entry *entry_get(int fd); /* lock-free, a reference; NULL: a plain fd */
+void entry_put(struct entry *e);
+struct entry *table_new(int kind); /* zeroed, one reference, in no slot; NULL: no memory */
+int table_reserve(int fd);         /* room for this fd: 0 or -1 EBADF, EMFILE, ENOMEM */
 void table_lock(void);
 void table_unlock(void);
-void table_lock_reset(void);            /* in a forked child */
-struct conn *table_at(int fd);          /* no reference: under the table lock */
-void table_set(int fd, struct conn *c); /* table lock; keeps nfds; slot reserved */
+void table_lock_reset(void);     /* in a forked child */
+struct entry *table_at(int fd);  /* no reference: under the table lock */
+struct conn *table_conn(int fd); /* likewise; NULL: no connection */
+/* Table lock; keeps nfds; slot reserved. What was there and has no fd any more is returned: its
+ * reference, to be given back without the lock. */
+struct entry *table_set(int fd, struct entry *e);
+/* Makes fd, and all other fds of its socket, name e instead of what the caller saw there (`seen`,
+ * may be NULL; one of another socket is none), and takes over the reference to e. An entry of
+ * another socket goes without a word: its fd was closed behind our back. 0, or -1 and nothing
+ * done: EISCONN there is a connection, EAGAIN it is not what the caller saw. */
+int table_replace(int fd, struct entry *e, const struct entry *seen);
+void table_drop(int fd, const struct entry *e); /* fd is plain, if it names e still */
 bool table_names(int fd, const struct conn *c);
-int table_next(int fd);               /* the first tracked fd >= fd; -1: none */
+int table_next(int fd);               /* the first fd >= fd that is a connection; -1: none */
 int table_find(const struct conn *c); /* any fd of it; -1: none */
+uint64_t cookie_of(int fd);           /* of the socket; 0: it has none */
 
 /* ---- conn.c, attach.c ---- */
 /* What a thread holds while it is in a half. */

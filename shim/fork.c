@@ -186,13 +186,13 @@ static void before(void)
     self.signals = signals;
     self.cancel = cancel;
     for (int fd = table_next(0); fd >= 0; fd = table_next(fd + 1)) {
-        fresh += !table_at(fd)->claim.slot && !table_at(fd)->claim.torn;
+        fresh += !table_conn(fd)->claim.slot && !table_conn(fd)->claim.torn;
     }
     if (fresh) {
         set = set_new(fresh);
     }
     for (int fd = table_next(0); fd >= 0; fd = table_next(fd + 1)) {
-        struct conn *c = table_at(fd);
+        struct conn *c = table_conn(fd);
 
         if (c->claim.at_fork == FORK_NONE && !c->claim.torn) {
             expose(c, set);
@@ -206,7 +206,7 @@ static void after_parent(void)
     int cancel;
 
     for (int fd = table_next(0); fd >= 0; fd = table_next(fd + 1)) {
-        struct conn *c = table_at(fd);
+        struct conn *c = table_conn(fd);
 
         if (c->claim.at_fork == FORK_HELD) {
             pthread_mutex_unlock(&c->write_lock);
@@ -224,7 +224,7 @@ static void after_parent(void)
 static void start_over(bool all_torn)
 {
     for (int fd = table_next(0); fd >= 0; fd = table_next(fd + 1)) {
-        struct conn *c = table_at(fd);
+        struct conn *c = table_conn(fd);
 
         pthread_mutex_init(&c->read_lock, NULL);
         pthread_mutex_init(&c->write_lock, NULL);

@@ -22,6 +22,7 @@
 #include "shim/sys.h"
 
 struct conn;
+struct entry;
 
 struct conn_params {
     struct config *config;    /* sealed; the conn takes a reference */
@@ -34,6 +35,7 @@ struct conn_params {
      * held. */
     void (*on_event)(void *ctx, struct conn *c, int event);
     void *ctx;
+    const struct entry *seen; /* what fd has to be still (table_replace()); NULL: it may be any */
 };
 enum { CONN_EVENT_CONNECTED, CONN_EVENT_FAILED, CONN_EVENT_CLOSED };
 
@@ -46,7 +48,7 @@ int conn_attach(int fd, const struct conn_params *p, struct error *err);
 /* Lock-free; NULL: not ours. A reference is taken: conn_put() gives it back. */
 struct conn *conn_get(int fd);
 void conn_put(struct conn *c);
-/* Any fd tracked at all? One relaxed load, for the fast way out of wrappers. */
+/* Any fd that is not plain? One relaxed load, for the fast way out of wrappers. */
 bool conn_any(void);
 
 /* Drives the handshake: 0 done; -1 EAGAIN (O_NONBLOCK or MSG_DONTWAIT in flags and it would wait),
@@ -76,9 +78,9 @@ short conn_want(struct conn *c, short events);
 void conn_pump(struct conn *c, int fd, short revents);
 size_t conn_buffered(struct conn *c); /* plaintext bytes that wait in user space */
 
-/* The fd table. conn_alias: newfd is the same connection (dup). conn_closing: call before
- * close(fd): forgets the fd; at the last fd says close_notify, gets rid of a tail within linger_ms,
- * frees. errno is kept. */
+/* The fd table. conn_alias: newfd is the same (dup): connection, or options of one that is to be.
+ * conn_closing: call before close(fd): forgets the fd; at the last fd of a connection says
+ * close_notify, gets rid of a tail within linger_ms, frees. errno is kept. */
 int conn_alias(int oldfd, int newfd);
 void conn_closing(int fd);
 /* All tracked fds from lo to hi, in order: fn(ctx, fd). For closefrom, exec. */

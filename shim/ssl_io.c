@@ -6,19 +6,6 @@
 
 #include "shim/ssl_options.h"
 
-/* true: fd is none of ours. */
-static bool plain(int fd)
-{
-    struct options o;
-
-    if (!options_get(fd, &o)) {
-        return true;
-    }
-    options_put(&o);
-    ssl_failed(ENOTCONN, "not connected: ssl_connect(), ssl_accept() or ssl_attach() comes first");
-    return false;
-}
-
 static ssize_t receive(struct conn *c, int fd, void *buf, size_t n, int flags)
 {
     struct iovec iov = { buf, n };
@@ -44,7 +31,7 @@ ssize_t ssl_read(int fd, void *buf, size_t n)
     if (c) {
         return receive(c, fd, buf, n, 0);
     }
-    return plain(fd) ? sys.read(fd, buf, n) : -1;
+    return options_plain(fd) ? sys.read(fd, buf, n) : -1;
 }
 
 ssize_t ssl_write(int fd, const void *buf, size_t n)
@@ -54,7 +41,7 @@ ssize_t ssl_write(int fd, const void *buf, size_t n)
     if (c) {
         return transmit(c, fd, buf, n, 0);
     }
-    return plain(fd) ? write(fd, buf, n) : -1;
+    return options_plain(fd) ? write(fd, buf, n) : -1;
 }
 
 ssize_t ssl_recv(int fd, void *buf, size_t n, int flags)
@@ -69,7 +56,7 @@ ssize_t ssl_recv(int fd, void *buf, size_t n, int flags)
     if (c) {
         return receive(c, fd, buf, n, flags);
     }
-    return plain(fd) ? sys.recv(fd, buf, n, flags) : -1;
+    return options_plain(fd) ? sys.recv(fd, buf, n, flags) : -1;
 }
 
 ssize_t ssl_send(int fd, const void *buf, size_t n, int flags)
@@ -79,5 +66,5 @@ ssize_t ssl_send(int fd, const void *buf, size_t n, int flags)
     if (c) {
         return transmit(c, fd, buf, n, flags);
     }
-    return plain(fd) ? sys.send(fd, buf, n, flags) : -1;
+    return options_plain(fd) ? sys.send(fd, buf, n, flags) : -1;
 }

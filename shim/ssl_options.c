@@ -1,178 +1,120 @@
 /* SPDX-License-Identifier: ISC */
-/* Which fd has which options. Read at connect, accept and attach, not per read and write: one lock.
- */
+/* Which fd has which options: what the fd table names until there is a connection, which keeps them
+ * then. Read at connect, accept and attach. A plain fd costs one look at the table. */
 #include "shim/ssl_options.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 
-#include "base/mem.h"
-#include "shim/conn.h"
+/* No socket has it. */
+#define DEFAULTS_COOKIE UINT64_MAX
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct options **by_fd; /* under lock, like all below */
-static size_t size;
-static struct options defaults;
-
-/* The lock is held for moments and without signals, so a fork can take it. */
-struct held {
-    sigset_t signals;
-    int cancel;
-};
-static struct held over_fork;
-
-static void acquire(struct held *h)
+static uint64_t cookie_for(int fd)
 {
-    struct held mine;
-
-    calm(&mine.signals, &mine.cancel);
-    pthread_mutex_lock(&lock);
-    *h = mine;
+    return fd == SSL_DEFAULTS ? DEFAULTS_COOKIE : cookie_of(fd);
 }
 
-static void release(const struct held *h)
+void options_destroy(struct entry *e)
 {
-    struct held mine = *h;
-
-    pthread_mutex_unlock(&lock);
-    uncalm(&mine.signals, mine.cancel);
+    ssl_settings_put(((struct kept *)e)->o.set);
 }
 
-static void before_fork(void)
+static int set_defaults(void)
 {
-    acquire(&over_fork);
+    struct options o = { .set = ssl_settings_new() };
+    int rc = o.set ? options_set(SSL_DEFAULTS, &o) : -1;
+
+    ssl_settings_put(o.set);
+    return rc && errno != EAGAIN ? -1 : 0; /* EAGAIN: another thread was first */
 }
 
-static void after_fork(void)
+/* The options in what fd names; a reference to that in *seen. */
+static const struct kept *find(int fd, struct entry **seen)
 {
-    release(&over_fork);
-}
+    struct entry *e = entry_get(fd);
 
-static void init(void)
-{
-    pthread_atfork(before_fork, after_fork, after_fork);
-}
-
-static uint64_t cookie_of(int fd)
-{
-    uint64_t cookie = 0;
-    socklen_t n = sizeof cookie;
-
-    return sys.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &n) == 0 ? cookie : 0;
-}
-
-/* Under the lock. */
-static struct options *find(int fd)
-{
-    if (fd == SSL_DEFAULTS) {
-        if (!defaults.set) {
-            defaults.set = ssl_settings_new();
-        }
-        return defaults.set ? &defaults : NULL;
+    if (!e && fd == SSL_DEFAULTS && set_defaults() == 0) {
+        e = entry_get(fd);
     }
-    return fd >= 0 && (size_t)fd < size ? by_fd[fd] : NULL;
-}
-
-static int grow(size_t n)
-{
-    size_t more = size ? size : 64;
-    struct options **mem;
-
-    while (more < n) {
-        more *= 2;
+    *seen = e;
+    if (e && e->kind == ENTRY_CONN) {
+        e = ((struct conn *)e)->options;
     }
-    mem = mem_zalloc(more * sizeof(struct options *));
-    if (!mem) {
-        return -1;
-    }
-    if (size) {
-        memcpy(mem, by_fd, size * sizeof(struct options *));
-    }
-    mem_free(by_fd);
-    by_fd = mem;
-    size = more;
-    return 0;
+    return (const struct kept *)e;
 }
 
 bool options_get(int fd, struct options *o)
 {
-    struct options *found;
-    struct held h;
+    struct entry *seen;
+    const struct kept *kept = find(fd, &seen);
 
-    acquire(&h);
-    found = find(fd);
-    if (found) {
-        *o = *found;
-        ssl_settings_ref(o->set);
+    if (kept && seen->cookie != cookie_for(fd)) {
+        if (seen->kind == ENTRY_OPTIONS && !fork_vforked()) {
+            table_drop(fd, seen);
+        }
+        kept = NULL;
     }
-    release(&h);
-    if (found && fd >= 0 && o->cookie != cookie_of(fd)) {
-        options_put(o);
-        options_drop(fd); /* its socket was closed behind our back, this is another one */
+    if (!kept) {
+        entry_put(seen);
         return false;
     }
-    return found != NULL;
+    *o = kept->o;
+    o->seen = seen;
+    ssl_settings_ref(o->set);
+    return true;
 }
 
 void options_put(struct options *o)
 {
     ssl_settings_put(o->set);
+    entry_put(o->seen);
     o->set = NULL;
+    o->seen = NULL;
 }
 
 int options_set(int fd, const struct options *o)
 {
-    struct options *copy = NULL, *found;
-    struct ssl_settings *old = NULL;
-    struct held h;
-    int rc = -1;
+    struct kept *kept;
 
-    pthread_once(&once, init);
-    if (fd >= 0) {
-        copy = mem_dup(o, sizeof *o);
+    if (fd != SSL_DEFAULTS && (fork_init() || table_reserve(fd))) {
+        return -1;
     }
-    acquire(&h);
-    if (fd == SSL_DEFAULTS) {
-        old = defaults.set;
-        defaults = *o;
-        ssl_settings_ref(o->set);
-        rc = 0;
-    } else if (copy && ((size_t)fd < size || grow((size_t)fd + 1) == 0)) {
-        ssl_settings_ref(o->set);
-        copy->cookie = cookie_of(fd);
-        found = by_fd[fd];
-        by_fd[fd] = copy;
-        copy = found;
-        old = found ? found->set : NULL;
-        rc = 0;
+    kept = (struct kept *)table_new(ENTRY_OPTIONS);
+    if (!kept) {
+        return -1;
     }
-    release(&h);
-    ssl_settings_put(old);
-    mem_free(copy);
-    if (rc) {
-        errno = ENOMEM;
+    kept->entry.cookie = cookie_for(fd);
+    kept->o = *o;
+    kept->o.seen = NULL;
+    ssl_settings_ref(o->set);
+    if (table_replace(fd, &kept->entry, o->seen)) {
+        entry_put(&kept->entry);
+        return -1;
     }
-    return rc;
+    return 0;
 }
 
-void options_drop(int fd)
+int options_check(int fd)
 {
-    struct options *found;
-    struct held h;
+    int type = 0;
+    socklen_t n = sizeof type;
 
-    if (fork_vforked()) {
-        return; /* the table is our parent's */
+    if (fd == SSL_DEFAULTS) {
+        return 0;
     }
-    acquire(&h);
-    found = fd >= 0 ? find(fd) : NULL;
-    if (found) {
-        by_fd[fd] = NULL;
+    if (sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n)) {
+        return ssl_failed(errno, "%s", errno == ENOTSOCK ? "not a socket" : strerrordesc_np(errno));
     }
-    release(&h);
-    if (found) {
-        options_put(found);
-        mem_free(found);
+    return type == SOCK_STREAM ? 0 : ssl_failed(EPROTOTYPE, "TLS needs a stream socket");
+}
+
+bool options_plain(int fd)
+{
+    struct options o;
+
+    if (fd < 0 || !options_get(fd, &o)) {
+        return true;
     }
+    options_put(&o);
+    ssl_failed(ENOTCONN, "not connected: ssl_connect(), ssl_accept() or ssl_attach() comes first");
+    return false;
 }

@@ -8,8 +8,8 @@
 #define SHIM_SSL_OPTIONS_H
 #include <sleeve/ssl_socket.h>
 
+#include "shim/conn.h"
 #include "shim/reload.h"
-#include "shim/shim.h"
 
 /* ---- ssl_settings.c: what a sealed configuration is made from ----
  * Shared by all fds that inherited it. Only who has the one reference may change it, so a
@@ -100,14 +100,25 @@ struct options {
     char name[NAME_SIZE], sni[NAME_SIZE];
     int timeout_ms;
     int eof;
-    uint64_t cookie; /* of the socket: an entry that was left behind does not match it */
+    struct entry *seen; /* what the fd named then; a reference */
 };
-/* A copy, to be given back; false: the fd has none (a plain one). SSL_DEFAULTS always has. */
+/* What the fd table (table.c) names by an fd that is to be TLS. Nobody changes one. */
+struct kept {
+    struct entry entry;
+    struct options o;
+};
+/* A copy, to be given back; false: the fd has none (a plain one), or those of another socket, which
+ * was closed behind our back and are forgotten. SSL_DEFAULTS always has. */
 bool options_get(int fd, struct options *o);
 void options_put(struct options *o);
-/* Makes *o the fd's options. 0 or -1 errno. */
+/* Makes *o the options of the fd's socket. 0 or -1 errno: ENOMEM, EISCONN it is a connection,
+ * EAGAIN it has got others since options_get(). */
 int options_set(int fd, const struct options *o);
-void options_drop(int fd);
+void options_destroy(struct entry *e); /* the last reference went */
+/* May fd have options? 0 or -1 errno: it is no stream socket. SSL_DEFAULTS may. */
+int options_check(int fd);
+/* Is fd plain? For a fd that is to be TLS and is no connection: false, ENOTCONN. */
+bool options_plain(int fd);
 
 /* ---- ssl_table.c: which options there are ---- */
 #define OPTION_VALUE_MAX 4096 /* of a string with its NUL */

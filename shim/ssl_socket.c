@@ -86,19 +86,37 @@ static void give_back(struct config *config)
     errno = saved;
 }
 
-static int attach(int fd, const struct options *o, struct config *config)
+static int attach(int fd, const struct options *o, struct config *config, const struct entry *seen)
 {
     struct conn_params p = { .config = config,
                              .host = o->name[0] ? o->name : NULL,
                              .sni = o->sni[0] ? o->sni : NULL,
                              .handshake_timeout_ms = o->timeout_ms,
-                             .lenient_eof = o->eof == SSL_EOF_LENIENT };
+                             .lenient_eof = o->eof == SSL_EOF_LENIENT,
+                             .seen = seen };
     struct error err = { 0 };
 
     if (config_role(config) == TLS_SERVER) {
         p.host = p.sni = NULL; /* clients have no name */
     }
     return conn_attach(fd, &p, &err) ? ssl_failed(errno, "%s", err.text) : 0;
+}
+
+/* The fd's options, to be given back: the defaults for one that was plain. Whatever fails from here
+ * on, nothing passes in clear. */
+static int to_be_tls(int fd, struct options *o)
+{
+    int rc = 0;
+
+    while (rc == 0 && !options_get(fd, o)) {
+        if (!options_get(SSL_DEFAULTS, o)) {
+            return ssl_failed(ENOMEM, "no memory for options");
+        }
+        rc = options_set(fd, o);
+        rc = rc && errno != EAGAIN ? ssl_failed(errno, "%s", strerrordesc_np(errno)) : 0;
+        options_put(o);
+    }
+    return rc;
 }
 
 int ssl_attach(int fd, int role)
@@ -110,16 +128,12 @@ int ssl_attach(int fd, int role)
     if (role != SSL_CLIENT && role != SSL_SERVER) {
         return ssl_failed(EINVAL, "ssl_attach: the role is SSL_CLIENT or SSL_SERVER");
     }
-    if (!options_get(fd, &o) && !options_get(SSL_DEFAULTS, &o)) {
-        return ssl_failed(ENOMEM, "no memory for options");
+    if (options_check(fd) || to_be_tls(fd, &o)) {
+        return -1;
     }
     config = config_for(&o, role == SSL_CLIENT ? TLS_CLIENT : TLS_SERVER);
-    if (config && attach(fd, &o, config) == 0) {
-        rc = options_set(fd, &o);
-        if (rc) {
-            conn_closing(fd);
-            ssl_failed(ENOMEM, "no memory for options");
-        }
+    if (config) {
+        rc = attach(fd, &o, config, o.seen);
     }
     give_back(config);
     options_put(&o);
@@ -165,13 +179,14 @@ static int begin(int fd, struct options *o, const struct sockaddr *addr, socklen
     }
     /* EINTR: the kernel goes on connecting by itself. */
     if (err == 0 || err == EINPROGRESS || err == EINTR) {
-        rc = attach(fd, o, config);
+        rc = attach(fd, o, config, o->seen);
         c = rc ? NULL : conn_get(fd);
-        if (rc) {
+        if (rc && errno != EBADF) { /* that is another thread's doing: fd may be anything */
             err = errno;
             sys.shutdown(fd, SHUT_RDWR);
             errno = err;
         }
+        rc = rc || c ? rc : ssl_failed(EBADF, "the socket was closed meanwhile");
     }
     if (c) {
         rc = err == EINTR ? ssl_failed(EINTR, "connect was interrupted")
@@ -221,7 +236,7 @@ int ssl_accept(int fd, struct sockaddr *addr, socklen_t *len)
         config = made >= 0 ? config_for(&o, TLS_SERVER) : NULL;
         if (made < 0) {
             ssl_failed(errno, "accept: %s", strerrordesc_np(errno));
-        } else if (!config || attach(made, &o, config) || options_set(made, &o)) {
+        } else if (!config || options_set(made, &o) || attach(made, &o, config, NULL)) {
             int err = errno;
 
             conn_closing(made);
@@ -319,6 +334,5 @@ int ssl_shutdown(int fd, int how)
 int ssl_close(int fd)
 {
     conn_closing(fd);
-    options_drop(fd);
     return sys.close(fd);
 }

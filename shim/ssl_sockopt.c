@@ -14,20 +14,6 @@ static bool is_tls(int fd)
     return is;
 }
 
-static int is_stream(int fd)
-{
-    int type = 0;
-    socklen_t n = sizeof type;
-
-    if (fd == SSL_DEFAULTS) {
-        return 0;
-    }
-    if (sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n)) {
-        return -1;
-    }
-    return type == SOCK_STREAM ? 0 : ssl_failed(EPROTOTYPE, "TLS needs a stream socket");
-}
-
 int ssl_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     const struct ssl_option *opt;
@@ -45,22 +31,24 @@ int ssl_setsockopt(int fd, int level, int name, const void *value, socklen_t len
     if (opt->kind == OPT_FACT) {
         return ssl_failed(EINVAL, "%s can only be read", opt->name);
     }
-    if (is_stream(fd)) {
+    if (options_check(fd)) {
         return -1;
     }
     if (is_tls(fd)) {
         return ssl_failed(EISCONN, "%s: too late, the TLS connection is there", opt->name);
     }
-    if (!options_get(fd, &o) && !options_get(SSL_DEFAULTS, &o)) {
-        return ssl_failed(ENOMEM, "no memory for options");
-    }
-    error_clear(&err);
-    if (ssl_option_apply(opt, &o, value, len, &err) < 0) {
-        rc = ssl_failed(err.code == ERR_MEM ? ENOMEM : EINVAL, "%s: %s", opt->name, err.text);
-    } else {
-        rc = options_set(fd, &o);
-    }
-    options_put(&o);
+    do { /* again when another thread has set one meanwhile */
+        if (!options_get(fd, &o) && !options_get(SSL_DEFAULTS, &o)) {
+            return ssl_failed(ENOMEM, "no memory for options");
+        }
+        error_clear(&err);
+        if (ssl_option_apply(opt, &o, value, len, &err) < 0) {
+            rc = ssl_failed(err.code == ERR_MEM ? ENOMEM : EINVAL, "%s: %s", opt->name, err.text);
+        } else if ((rc = options_set(fd, &o)) != 0) {
+            ssl_failed(errno, "%s: %s", opt->name, strerrordesc_np(errno));
+        }
+        options_put(&o);
+    } while (rc && errno == EAGAIN);
     return rc;
 }
 
@@ -169,7 +157,7 @@ int ssl_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
     if (opt->kind == OPT_FACT) {
         return get_fact(opt, fd, value, len);
     }
-    if (is_stream(fd)) {
+    if (options_check(fd)) {
         return -1;
     }
     if (!options_get(fd, &o)) {

@@ -1,36 +1,38 @@
 /* SPDX-License-Identifier: ISC */
-/* From fd to connection, read without a lock.
+/* From fd to what it names, read without a lock. An empty slot: a plain fd.
  *
- * The slots live in segments that are allocated once and never move or go away. A connection's
- * memory is never given back either: a dead one goes to a free list and becomes another connection
+ * The slots live in segments that are allocated once and never move or go away. An entry's memory
+ * is never given back either: a dead one goes to a free list and becomes another of its kind
  * later, so `refs` can be looked at through any pointer that was ever in a slot. That makes the
  * look-up safe:
  *
  *     read the slot; raise refs unless it is 0; read the slot again.
  *
- * refs == 0: the connection died after the first read; the slot has changed, look again. Raised,
- * but the slot changed: we may hold a reference to a connection that was recycled for another fd;
- * it is a true reference, so giving it back is right, and we look again. Raised and the slot still
- * (or again) has it: as the slot itself holds a reference as long as it names the connection, ours
- * is to the connection this fd names now. */
+ * refs == 0: the entry died after the first read; the slot has changed, look again. Raised, but the
+ * slot changed: we may hold a reference to an entry that was recycled for another fd; it is a true
+ * reference, so giving it back is right, and we look again. Raised and the slot still (or again)
+ * has it: as the slot itself holds a reference as long as it names the entry, ours is to what this
+ * fd names now. */
 #include <errno.h>
 #include <stddef.h>
 
 #include "base/mem.h"
 #include "shim/conn.h"
+#include "shim/ssl_options.h"
 
 #define SEGMENT  1024
 #define SEGMENTS 16384 /* 16 million fds; the kernel's limit is below that unless it was raised */
 
-typedef _Atomic(struct conn *) slot_t;
+typedef _Atomic(struct entry *) slot_t;
 
 static _Atomic(slot_t *) segments[SEGMENTS];
+static slot_t defaults;       /* SSL_DEFAULTS is no fd, but has options like one */
 static _Atomic int high = -1; /* no slot above it was ever used */
 static _Atomic unsigned live;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct conn *free_list; /* under lock */
+static struct entry *free_list[2]; /* by kind; under lock */
 /* All there ever were: one whose user jumped away with a reference is in no other list. */
-static _Atomic(struct conn *) all;
+static _Atomic(struct entry *) all;
 
 void table_lock(void)
 {
@@ -51,6 +53,9 @@ static slot_t *slot_of(int fd)
 {
     slot_t *s;
 
+    if (fd == SSL_DEFAULTS) {
+        return &defaults;
+    }
     if (fd < 0 || fd / SEGMENT >= SEGMENTS) {
         return NULL;
     }
@@ -63,76 +68,101 @@ bool conn_any(void)
     return atomic_load_explicit(&live, memory_order_relaxed) != 0;
 }
 
-struct conn *conn_get(int fd)
+struct entry *entry_get(int fd)
 {
     slot_t *s;
-    struct conn *c;
+    struct entry *e;
     unsigned refs;
 
     fork_look();
     s = slot_of(fd);
-    while (s && (c = atomic_load(s))) {
-        refs = atomic_load(&c->refs);
-        while (refs != 0 && !atomic_compare_exchange_weak(&c->refs, &refs, refs + 1)) {
+    while (s && (e = atomic_load(s))) {
+        refs = atomic_load(&e->refs);
+        while (refs != 0 && !atomic_compare_exchange_weak(&e->refs, &refs, refs + 1)) {
         }
         if (refs == 0) {
             continue;
         }
-        if (atomic_load(s) == c) {
-            return c;
+        if (atomic_load(s) == e) {
+            return e;
         }
-        conn_put(c);
+        entry_put(e);
     }
     return NULL;
 }
 
-void conn_put(struct conn *c)
+struct conn *conn_get(int fd)
+{
+    struct entry *e = entry_get(fd);
+
+    if (e && e->kind != ENTRY_CONN) {
+        entry_put(e);
+        e = NULL;
+    }
+    return (struct conn *)e;
+}
+
+void entry_put(struct entry *e)
 {
     sigset_t signals;
     int cancel, saved = errno;
 
-    if (!c || atomic_fetch_sub(&c->refs, 1) != 1) {
+    if (!e || atomic_fetch_sub(&e->refs, 1) != 1) {
         return;
     }
-    conn_destroy(c);
+    if (e->kind == ENTRY_CONN) {
+        conn_destroy((struct conn *)e);
+    } else {
+        options_destroy(e);
+    }
     calm(&signals, &cancel);
     table_lock();
-    c->next_free = free_list;
-    free_list = c;
+    e->next_free = free_list[e->kind];
+    free_list[e->kind] = e;
     table_unlock();
     uncalm(&signals, cancel);
     errno = saved;
 }
 
-struct conn *table_new(void)
+void conn_put(struct conn *c)
 {
+    entry_put((struct entry *)c);
+}
+
+struct entry *table_new(int kind)
+{
+    size_t size = kind == ENTRY_CONN ? sizeof(struct conn) : sizeof(struct kept);
     sigset_t signals;
-    struct conn *c;
+    struct entry *e;
     int cancel;
 
     calm(&signals, &cancel);
     table_lock();
-    c = free_list;
-    if (c) {
-        free_list = c->next_free;
+    e = free_list[kind];
+    if (e) {
+        free_list[kind] = e->next_free;
     }
     table_unlock();
     uncalm(&signals, cancel);
-    if (!c) {
-        c = mem_zalloc(sizeof *c);
-        if (!c) {
+    if (!e) {
+        e = mem_zalloc(size);
+        if (!e) {
+            errno = ENOMEM;
             return NULL;
         }
-        c->next_made = atomic_load(&all);
-        while (!atomic_compare_exchange_weak(&all, &c->next_made, c)) {
+        e->kind = kind;
+        e->next_made = atomic_load(&all);
+        while (!atomic_compare_exchange_weak(&all, &e->next_made, e)) {
         }
     }
-    /* refs is not cleared but set at the end: a late conn_get() may be looking at it. */
-    memset((char *)c + offsetof(struct conn, nfds), 0, sizeof *c - offsetof(struct conn, nfds));
-    pthread_mutex_init(&c->read_lock, NULL);
-    pthread_mutex_init(&c->write_lock, NULL);
-    atomic_store(&c->refs, 1);
-    return c;
+    /* refs is not cleared but set at the end: a late entry_get() may be looking at it. */
+    memset((char *)e + offsetof(struct entry, nfds), 0, size - offsetof(struct entry, nfds));
+    if (kind == ENTRY_CONN) {
+        pthread_mutex_init(&((struct conn *)e)->read_lock, NULL);
+        pthread_mutex_init(&((struct conn *)e)->write_lock, NULL);
+    }
+    atomic_store(&e->refs, 1);
+    return e;
 }
 
 int table_reserve(int fd)
@@ -161,35 +191,119 @@ int table_reserve(int fd)
     return 0;
 }
 
-struct conn *table_at(int fd)
+struct entry *table_at(int fd)
 {
     slot_t *s = slot_of(fd);
 
     return s ? atomic_load(s) : NULL;
 }
 
-void table_set(int fd, struct conn *c)
+struct conn *table_conn(int fd)
 {
-    struct conn *old = atomic_exchange(slot_of(fd), c);
+    struct entry *e = table_at(fd);
 
-    if (old) {
-        old->nfds--;
-        atomic_fetch_sub(&live, 1);
+    return e && e->kind == ENTRY_CONN ? (struct conn *)e : NULL;
+}
+
+struct entry *table_set(int fd, struct entry *e)
+{
+    struct entry *old = atomic_exchange(slot_of(fd), e);
+
+    if (e) {
+        e->nfds++;
     }
-    if (c) {
-        c->nfds++;
-        atomic_fetch_add(&live, 1);
-        if (fd > atomic_load(&high)) {
+    if (fd >= 0) {
+        atomic_fetch_add(&live, (e != NULL) - (unsigned)(old != NULL));
+        if (e && fd > atomic_load(&high)) {
             atomic_store(&high, fd);
         }
     }
+    return old && --old->nfds == 0 ? old : NULL;
+}
+
+int table_replace(int fd, struct entry *e, const struct entry *seen)
+{
+    struct entry *old, *gone = NULL;
+    sigset_t signals;
+    int cancel, err = 0;
+    bool same;
+
+    calm(&signals, &cancel);
+    table_lock();
+    old = table_at(fd);
+    same = old && old->cookie == e->cookie;
+    if (same && old->kind == ENTRY_CONN) {
+        err = EISCONN;
+    } else if (old != seen && (same || (seen && seen->cookie == e->cookie))) {
+        err = EAGAIN;
+    } else {
+        if (same && e->kind == ENTRY_CONN) {
+            ((struct conn *)e)->options = old; /* the table's reference goes there */
+        }
+        for (int n = 0; same && old->nfds > 1 && n <= atomic_load(&high); n++) {
+            if (n != fd && table_at(n) == old) {
+                table_set(n, e);
+            }
+        }
+        gone = table_set(fd, e);
+        gone = same && e->kind == ENTRY_CONN ? NULL : gone;
+    }
+    table_unlock();
+    uncalm(&signals, cancel);
+    entry_put(gone);
+    errno = err;
+    return err ? -1 : 0;
+}
+
+void table_drop(int fd, const struct entry *e)
+{
+    struct entry *gone = NULL;
+    sigset_t signals;
+    int cancel;
+
+    calm(&signals, &cancel);
+    table_lock();
+    if (table_at(fd) == e) {
+        gone = table_set(fd, NULL);
+    }
+    table_unlock();
+    uncalm(&signals, cancel);
+    entry_put(gone);
+}
+
+int conn_alias(int oldfd, int newfd)
+{
+    struct entry *e, *gone = NULL;
+    sigset_t signals;
+    int cancel, rc = 0;
+
+    if (oldfd < 0 || oldfd == newfd || !conn_any() || fork_vforked() || !(e = entry_get(oldfd))) {
+        return 0;
+    }
+    if (table_reserve(newfd)) {
+        entry_put(e);
+        return -1;
+    }
+    calm(&signals, &cancel);
+    table_lock();
+    if (table_at(newfd) != e) {
+        if (e->nfds == 0 || (e->kind == ENTRY_CONN && ((struct conn *)e)->ending)) {
+            rc = -1; /* its last fd was closed meanwhile */
+        } else {
+            gone = table_set(newfd, e);
+        }
+    }
+    table_unlock();
+    uncalm(&signals, cancel);
+    entry_put(gone);
+    entry_put(e);
+    errno = rc ? EBADF : errno;
+    return rc;
 }
 
 bool table_names(int fd, const struct conn *c)
 {
-    slot_t *s = slot_of(fd);
-
-    return s && atomic_load(s) == c;
+    return table_at(fd) == &c->entry;
 }
 
 int table_next(int fd)
@@ -197,11 +311,9 @@ int table_next(int fd)
     int last = atomic_load(&high);
 
     for (fd = fd < 0 ? 0 : fd; fd <= last; fd++) {
-        slot_t *s = slot_of(fd);
-
-        if (!s) {
+        if (!slot_of(fd)) {
             fd |= SEGMENT - 1; /* the whole segment is empty */
-        } else if (atomic_load(s)) {
+        } else if (table_conn(fd)) {
             return fd;
         }
     }
