@@ -143,6 +143,13 @@ static int linger_of(const struct conn *c, int fd)
     return c->linger_ms;
 }
 
+/* Closing is not using: a connection that nobody has claimed since a fork is left to the other
+ * process without a word. And another thread may have closed fd while the halves were free. */
+static bool may_end(struct conn *c, int fd)
+{
+    return fork_owner(c) == OWNER_US && table_names(fd, c) && conn_on_socket(c, fd);
+}
+
 /* In both halves of a connection that is ending, so no one else comes in. */
 static bool still_to_send(struct conn *c, int fd)
 {
@@ -165,7 +172,7 @@ static void say_goodbye(struct hold *h, int fd, int budget)
     bool closing = false;
 
     /* Each time the halves were free, a fork may have given c away or another thread closed fd. */
-    while (fork_claim(c) && conn_on_socket(c, fd)) {
+    while (fork_claim(c) && may_end(c, fd)) {
         bool more = still_to_send(c, fd);
 
         if (!more && !closing && atomic_load(&c->state) == CONN_OPEN) {
@@ -180,47 +187,47 @@ static void say_goodbye(struct hold *h, int fd, int budget)
         }
         p.events = atomic_load(&c->unsent) ? POLLOUT : POLLIN;
         /* A close() that a jump cuts short must not leave the halves taken. */
+        wait_begin(c, -1);
         conn_give(c, HALF_BOTH);
         pthread_sigmask(SIG_SETMASK, &h->signals, NULL);
         sys.poll(&p, 1, budget);
         calm(&h->signals, &(int){ 0 });
+        wait_end(c);
         conn_take(c, HALF_BOTH);
     }
 }
 
 /* From when the fd is forgotten to when it is closed, a write of another thread's would not be ours
- * to refuse: the kernel has to. */
-static void seal_off(int fd, bool abort)
+ * to refuse: the kernel has to. And it wakes those who wait. */
+static void seal_off(struct conn *c, int fd, bool abort)
 {
     struct sockaddr none = { .sa_family = AF_UNSPEC };
+    struct tls_in nothing = { 0 };
 
     /* connect() to nothing is the reset that close() with SO_LINGER of 0 seconds sends. */
     if (!abort || sys.connect(fd, &none, sizeof none) != 0) {
-        sys.shutdown(fd, SHUT_WR);
+        sys.shutdown(fd, SHUT_RDWR);
     }
+    /* The keys go now, not with the last reference: a thread that jumped away may have left one. */
+    tls_abort(c->tls, ALERT_USER_CANCELED, "closed");
+    (void)!tls_input(c->tls, &nothing);
 }
 
+/* In both halves; fd is the last that names c. */
 static void end(struct hold *h, int fd)
 {
     struct conn *c = h->c;
     struct entry *gone = NULL;
-    struct tls_in none = { 0 };
     int budget;
 
-    /* Closing is not using: a connection that nobody has claimed since a fork is left to the other
-     * process without a word. */
-    if (fork_owner(c) == OWNER_US && conn_on_socket(c, fd)) {
+    if (may_end(c, fd)) {
         budget = linger_of(c, fd);
         if (budget >= 0) {
             say_goodbye(h, fd, budget);
         }
-        if (fork_owner(c) == OWNER_US && conn_on_socket(c, fd)) {
-            seal_off(fd, budget < 0);
+        if (may_end(c, fd)) {
+            seal_off(c, fd, budget < 0);
         }
-        /* The keys go now, not with the last reference: a thread that jumped away may have left
-         * one. */
-        tls_abort(c->tls, ALERT_USER_CANCELED, "closed");
-        (void)!tls_input(c->tls, &none);
     }
     table_lock();
     if (table_names(fd, c)) { /* else the fd was closed and attached anew meanwhile */
@@ -235,26 +242,36 @@ static void close_conn(struct conn *c, int fd)
 {
     struct hold h = { .c = c, .fd = -1, .halves = HALF_BOTH };
     struct entry *gone = NULL;
-    bool last = false;
+    bool last = false, again = false;
 
     calm(&h.signals, &h.cancel);
     conn_take(c, HALF_BOTH);
     table_lock();
     if (table_names(fd, c)) { /* else another thread has closed it */
-        last = c->entry.nfds == 1 && !c->ending;
+        last = c->entry.nfds == 1;
+        again = last && atomic_load(&c->ending); /* who closed it first jumped away, or waits */
         if (last) {
-            c->ending = true; /* the slot keeps it until nothing can be written in clear */
+            atomic_store(&c->ending, true); /* the slot keeps it until all is sealed off */
         } else {
-            gone = table_set(fd, NULL); /* perhaps the last: who closed it first jumped away, or
-                                         * still waits */
+            gone = table_set(fd, NULL);
         }
     }
     table_unlock();
-    if (last) {
+    if (again && may_end(c, fd)) {
+        seal_off(c, fd, false);
+    }
+    if (again) {
+        table_lock();
+        gone = table_set(fd, NULL);
+        table_unlock();
+    } else if (last) {
         end(&h, fd);
     }
     entry_put(gone);
     conn_leave(&h);
+    if (last) {
+        wait_out(c, c->linger_ms);
+    }
 }
 
 void conn_closing(int fd)

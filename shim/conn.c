@@ -87,7 +87,7 @@ int conn_enter(struct hold *h, struct conn *c, int fd, unsigned halves)
     conn_take(c, halves);
     /* Who closes an fd does it in both halves: as long as we are in one, fd stays what it is, and
      * no system call of ours can hit another socket that got its number. */
-    if (fd >= 0 && (c->ending || !table_names(fd, c))) {
+    if (fd >= 0 && (atomic_load(&c->ending) || !table_names(fd, c))) {
         err = EBADF;
     } else if (!fork_claim(c)) {
         err = EPERM;
@@ -109,6 +109,12 @@ static void send_notes(struct hold *h)
 
     while (h->fd >= 0 && atomic_load(&c->note)) {
         if (!(h->halves & HALF_WRITE) && pthread_mutex_trylock(&c->write_lock) != 0) {
+            return;
+        }
+        /* Perhaps no half was ours for a moment. */
+        if (atomic_load(&c->ending) || !table_names(h->fd, c) || !fork_claim(c)) {
+            pthread_mutex_unlock(&c->write_lock);
+            h->halves &= (unsigned)~HALF_WRITE;
             return;
         }
         atomic_store(&c->note, false);

@@ -5,7 +5,10 @@
  * In a half no one waits: every system call there is non-blocking, signals are blocked and
  * cancellation is off, so neither a signal handler that jumps away or uses the same connection nor
  * a cancelled thread can leave a half taken. One writes to the fd table under the table lock, which
- * is taken after any half. */
+ * is taken after any half.
+ *
+ * The number of an fd may be another file's as soon as it is closed, so system calls on it are made
+ * in a half, or between wait_begin() and wait_end(): who closes the last fd waits for both. */
 #ifndef SHIM_CONN_H
 #define SHIM_CONN_H
 #include <pthread.h>
@@ -28,6 +31,7 @@ struct claim {
         slot;            /* NULL: never forked; else generation << 32 | owner's token */
     uint32_t generation; /* changes in both halves only */
     bool torn;           /* our copy may be half written, and is another process's */
+    _Atomic unsigned at; /* which fork was the last before it was ours for sure */
     enum { FORK_NONE, FORK_HELD, FORK_BUSY } at_fork;
 };
 
@@ -44,8 +48,9 @@ struct entry {
 
 struct conn {
     struct entry entry;
-    struct entry *options; /* what the fd named before; NULL: nothing. A reference */
-    bool ending;           /* the last fd is being closed; table lock and both halves */
+    struct entry *options;    /* what the fd named before; NULL: nothing. A reference */
+    _Atomic bool ending;      /* the last fd is being closed; set in table lock and both halves */
+    _Atomic unsigned waiting; /* between wait_begin() and wait_end() */
     pthread_mutex_t read_lock, write_lock;
     struct tls *tls;
     enum tls_role role;
@@ -160,7 +165,13 @@ struct patience {
     bool asked;
     int64_t end; /* monotonic milliseconds; < 0: none */
 };
-bool wait_forbidden(int fd, int flags); /* O_NONBLOCK or MSG_DONTWAIT */
+/* 0; 1: look again whose c is, there was a fork; -1: EBADF, fd (-1: not asked) is not c's any more.
+ */
+int wait_begin(struct conn *c, int fd);
+void wait_end(struct conn *c); /* after wait_begin() gave 0 */
+/* Until nobody waits, the calling thread under this call aside, or at the longest so long. */
+void wait_out(struct conn *c, int ms);
+bool wait_forbidden(struct conn *c, int fd, int flags); /* O_NONBLOCK or MSG_DONTWAIT */
 /* 0: try again; -1 EAGAIN (patience at its end), EINTR as the kernel would say it, or the socket's
  * error. wait_poll: `limit` (< 0: none) is another end; it gives ETIMEDOUT. */
 int wait_input(struct conn *c, int fd, struct patience *p);
@@ -178,5 +189,6 @@ enum owner { OWNER_US, OWNER_NOBODY, OWNER_OTHER };
 enum owner fork_owner(struct conn *c);
 bool fork_claim(
     struct conn *c); /* makes it ours when it is nobody's; true: it is ours. In a half */
+bool fork_since(struct conn *c); /* has there been a fork since it was claimed? */
 void fork_release(struct conn *c);
 #endif

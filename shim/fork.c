@@ -10,8 +10,9 @@
  *
  * At the instant of the fork each connection is either idle, and then both its halves are held by
  * the forking thread so that both processes see it whole; or another thread is in it, and then the
- * parent owns it and the child's copy, perhaps half written, is never looked at. Nothing is waited
- * for but the table lock, which is held for moments only and never over an allocation.
+ * parent owns it and the child's copy, perhaps half written, is never looked at. Where threads wait
+ * for it in the kernel the parent owns it too: it is using it. Nothing is waited for but the table
+ * lock, which is held for moments only and never over an allocation.
  *
  * A process made without the handlers (raw clone, _Fork) finds the page wiped that was marked
  * MADV_WIPEONFORK, and owns nothing that was there before. A vfork child shares the page and the
@@ -39,6 +40,8 @@ static struct {
     sigset_t signals; /* from prepare to parent or child */
     int cancel;
 } self = { .once = PTHREAD_ONCE_INIT };
+
+static _Atomic unsigned forks; /* of this process, begun */
 
 static uint64_t word(uint32_t generation, uint32_t token)
 {
@@ -81,13 +84,26 @@ enum owner fork_owner(struct conn *c)
 
 bool fork_claim(struct conn *c)
 {
-    uint64_t free = word(c->claim.generation, 0);
+    unsigned now = atomic_load(&forks);
 
     if (fork_owner(c) == OWNER_NOBODY) {
+        uint64_t free = word(c->claim.generation, 0);
+
         atomic_compare_exchange_strong(atomic_load(&c->claim.slot), &free,
                                        word(c->claim.generation, self.token));
     }
-    return fork_owner(c) == OWNER_US;
+    if (fork_owner(c) != OWNER_US) {
+        return false;
+    }
+    if (atomic_load(&c->claim.at) != now) {
+        atomic_store(&c->claim.at, now);
+    }
+    return true;
+}
+
+bool fork_since(struct conn *c)
+{
+    return atomic_load(&c->claim.at) != atomic_load(&forks);
 }
 
 static void set_free(struct claim_set *set)
@@ -153,8 +169,10 @@ static void expose(struct conn *c, struct claim_set *set)
 {
     struct claim *claim = &c->claim;
     _Atomic uint64_t *slot = atomic_load(&claim->slot);
+    bool used;
 
     claim->at_fork = hold_both(c) ? FORK_HELD : FORK_BUSY;
+    used = claim->at_fork == FORK_BUSY || atomic_load(&c->waiting) > 0;
     if (!slot) {
         if (!set) {
             return; /* no memory to share: stays ours, see after_child() */
@@ -163,9 +181,9 @@ static void expose(struct conn *c, struct claim_set *set)
         claim->set = set;
         claim->generation = 1;
         slot = &set->slots[set->users++];
-        atomic_store(slot, word(1, claim->at_fork == FORK_BUSY ? self.token : 0));
+        atomic_store(slot, word(1, used ? self.token : 0));
         atomic_store(&claim->slot, slot);
-    } else if (claim->at_fork == FORK_BUSY) {
+    } else if (used) {
         fork_claim(c);
     } else if (fork_owner(c) == OWNER_US) {
         claim->generation++;
@@ -185,6 +203,8 @@ static void before(void)
     table_lock();
     self.signals = signals;
     self.cancel = cancel;
+    /* Before we look who waits: who begins to wait later looks at this. */
+    atomic_fetch_add(&forks, 1);
     for (int fd = table_next(0); fd >= 0; fd = table_next(fd + 1)) {
         fresh += !table_conn(fd)->claim.slot && !table_conn(fd)->claim.torn;
     }
@@ -232,7 +252,8 @@ static void start_over(bool all_torn)
             c->claim.torn = true;
         }
         c->claim.at_fork = FORK_NONE;
-        c->ending = false; /* the thread that was closing it is not here */
+        atomic_store(&c->ending, false); /* the thread that was closing it is not here */
+        atomic_store(&c->waiting, 0);
     }
     table_lock_reset();
     new_identity();

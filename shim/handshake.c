@@ -54,7 +54,9 @@ int conn_step(struct conn *c, int fd, bool hold_back)
         if (rc < 0 && atomic_load(&c->state) == CONN_HANDSHAKE) {
             return socket_failed(c, errno);
         }
-        if (rc == 0 || c->saw_close) {
+        if (rc == 0 && c->read_shut) {
+            conn_set_failed(c, ECONNABORTED, ERR_CLOSED, "shut down during the handshake");
+        } else if (rc == 0 || c->saw_close) {
             conn_set_failed(c, ECONNRESET, ERR_CLOSED,
                             "the peer closed the connection during the handshake");
         }
@@ -84,7 +86,7 @@ int conn_complete(struct conn *c, int fd, int flags, int timeo, bool hold_back)
         if (rc != 0) {
             return rc < 0 ? -1 : 0;
         }
-        if (wait_forbidden(fd, flags)) {
+        if (wait_forbidden(c, fd, flags)) {
             errno = EAGAIN;
             return -1;
         }

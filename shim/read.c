@@ -368,7 +368,7 @@ ssize_t conn_readv(struct conn *c, int fd, const struct iovec *iov, int n, int f
         }
         if (rc < 0 && errno == EINPROGRESS) {
             rc = conn_complete(c, fd, flags, SO_RCVTIMEO, false);
-        } else if (rc < 0 && errno == EAGAIN && !wait_forbidden(fd, flags)) {
+        } else if (rc < 0 && errno == EAGAIN && !wait_forbidden(c, fd, flags)) {
             rc = await(c, fd, &p);
         }
         if (rc < 0) {

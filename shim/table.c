@@ -287,7 +287,7 @@ int conn_alias(int oldfd, int newfd)
     calm(&signals, &cancel);
     table_lock();
     if (table_at(newfd) != e) {
-        if (e->nfds == 0 || (e->kind == ENTRY_CONN && ((struct conn *)e)->ending)) {
+        if (e->nfds == 0 || (e->kind == ENTRY_CONN && atomic_load(&((struct conn *)e)->ending))) {
             rc = -1; /* its last fd was closed meanwhile */
         } else {
             gone = table_set(newfd, e);

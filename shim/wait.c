@@ -6,14 +6,54 @@
 
 #include "shim/conn.h"
 
-bool wait_forbidden(int fd, int flags)
+/* How many of this thread: a signal handler may close what the thread it interrupted waits for. */
+static __thread unsigned mine;
+
+int wait_begin(struct conn *c, int fd)
 {
-    int status;
+    int rc = 0;
+
+    /* First we are seen to wait, then we look: who closes fd, or forks, does it the other way. */
+    atomic_fetch_add(&c->waiting, 1);
+    mine++;
+    if (fd >= 0 && (atomic_load(&c->ending) || !table_names(fd, c))) {
+        rc = -1;
+    } else if (fd >= 0 && fork_since(c)) {
+        rc = 1;
+    }
+    if (rc) {
+        wait_end(c);
+        errno = EBADF;
+    }
+    return rc;
+}
+
+void wait_end(struct conn *c)
+{
+    mine--;
+    atomic_fetch_sub(&c->waiting, 1);
+}
+
+void wait_out(struct conn *c, int ms)
+{
+    int64_t end = now_ms() + ms;
+
+    while (atomic_load(&c->waiting) > mine && now_ms() < end) {
+        sys.poll(NULL, 0, 1);
+    }
+}
+
+bool wait_forbidden(struct conn *c, int fd, int flags)
+{
+    int status = 0;
 
     if (flags & MSG_DONTWAIT) {
         return true;
     }
-    status = sys.fcntl(fd, F_GETFL);
+    if (wait_begin(c, fd) == 0) {
+        status = sys.fcntl(fd, F_GETFL);
+        wait_end(c);
+    }
     return status < 0 || (status & O_NONBLOCK) != 0;
 }
 
@@ -96,25 +136,34 @@ static int recv_until(int fd, struct patience *p)
 /* A thread that is cancelled here does not come back to give its reference away. */
 static void cancelled(void *c)
 {
+    wait_end(c);
     conn_put(c);
 }
 
 int wait_poll(struct conn *c, int fd, short events, struct patience *p, int64_t limit)
 {
-    int rc;
+    int rc = wait_begin(c, fd);
 
+    if (rc) {
+        return rc < 0 ? -1 : 0;
+    }
     pthread_cleanup_push(cancelled, c);
     rc = poll_until(fd, events, p, limit);
     pthread_cleanup_pop(0);
+    wait_end(c);
     return rc;
 }
 
 int wait_input(struct conn *c, int fd, struct patience *p)
 {
-    int rc;
+    int rc = wait_begin(c, fd);
 
+    if (rc) {
+        return rc < 0 ? -1 : 0;
+    }
     pthread_cleanup_push(cancelled, c);
     rc = recv_until(fd, p);
     pthread_cleanup_pop(0);
+    wait_end(c);
     return rc;
 }

@@ -13,6 +13,7 @@
 
 #define BATCH     (4 * (size_t)TLS_PLAINTEXT_MAX)
 #define MAX_SPANS 64
+#define SLICE_MS  1000 /* shutdown() in another thread makes no POLLOUT, so a writer looks */
 
 /* The caller's bytes that are not sealed yet. */
 struct source {
@@ -313,7 +314,7 @@ ssize_t conn_writev(struct conn *c, int fd, const struct iovec *iov, int n, int 
     if (total == 0) {
         return 0;
     }
-    if (total > TLS_PLAINTEXT_MAX && !wait_forbidden(fd, flags)) {
+    if (total > TLS_PLAINTEXT_MAX && !wait_forbidden(c, fd, flags)) {
         batch = BATCH;
     }
     for (;;) {
@@ -323,12 +324,13 @@ ssize_t conn_writev(struct conn *c, int fd, const struct iovec *iov, int n, int 
         }
         if (errno == EINPROGRESS) {
             rc = conn_complete(c, fd, flags, SO_SNDTIMEO, true);
-            if (rc < 0 && errno == EAGAIN && wait_forbidden(fd, flags)) {
+            if (rc < 0 && errno == EAGAIN && wait_forbidden(c, fd, flags)) {
                 rc = write_early(c, fd, &s);
                 break;
             }
-        } else if (errno == EAGAIN && !wait_forbidden(fd, flags)) {
-            rc = wait_poll(c, fd, POLLOUT, &p, -1);
+        } else if (errno == EAGAIN && !wait_forbidden(c, fd, flags)) {
+            rc = wait_poll(c, fd, POLLOUT, &p, now_ms() + SLICE_MS);
+            rc = rc < 0 && errno == ETIMEDOUT ? 0 : rc;
         }
         if (rc < 0) {
             break;
@@ -351,11 +353,30 @@ static void push_out(struct conn *c, int fd)
     int64_t end = now_ms() + c->linger_ms;
     struct hold h;
 
-    while (atomic_load(&c->unsent) && !wait_forbidden(fd, 0) &&
+    while (atomic_load(&c->unsent) && !wait_forbidden(c, fd, 0) &&
            wait_poll(c, fd, POLLOUT, &p, end) == 0 && conn_enter(&h, c, fd, HALF_WRITE) == 0) {
         conn_flush(c, fd);
         conn_leave(&h);
     }
+}
+
+/* Both directions shut while there is nothing to be sent after the handshake: no need of one. */
+static bool give_up(struct conn *c, int fd)
+{
+    bool given_up = false;
+    struct hold h;
+
+    if (atomic_load(&c->state) != CONN_HANDSHAKE || conn_enter(&h, c, fd, HALF_BOTH)) {
+        return false;
+    }
+    if (atomic_load(&c->state) == CONN_HANDSHAKE && buf_len(&c->early) == 0) {
+        tls_abort(c->tls, ALERT_USER_CANCELED, "shut down during the handshake");
+        conn_set_failed(c, ECONNABORTED, ERR_CLOSED, "shut down during the handshake");
+        conn_flush(c, fd);
+        given_up = true;
+    }
+    conn_leave(&h);
+    return given_up;
 }
 
 int conn_shutdown(struct conn *c, int fd, int how)
@@ -366,6 +387,9 @@ int conn_shutdown(struct conn *c, int fd, int how)
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) {
         errno = EINVAL;
         return -1;
+    }
+    if (how == SHUT_RDWR && give_up(c, fd)) {
+        return 0;
     }
     /* close_notify can only follow the handshake; a fd that does not wait gets both later. */
     if (how != SHUT_RD && atomic_load(&c->state) == CONN_HANDSHAKE &&
