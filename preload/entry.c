@@ -128,7 +128,7 @@ static void give_up(const char *why)
 
 __attribute__((constructor)) static void entry_start(int argc, char **argv, char **envp)
 {
-    struct entry e = { SLEEVE_VERSION, argc, argv, envp, find, sleeve_door };
+    struct wrap_args e = { SLEEVE_VERSION, argc, argv, envp, find, sleeve_door };
     wrap_start_fn *start;
     const char *why;
     void *wrap;

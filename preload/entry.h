@@ -11,7 +11,7 @@
 #define WRAP_START   "sleeve_wrap_start"
 #define WRAP_ABI     SLEEVE_VERSION /* both libraries are of one build */
 
-struct entry {
+struct wrap_args {
     const char *version;
     int argc;
     char **argv, **envp;
@@ -20,5 +20,5 @@ struct entry {
 };
 /* Does what there is to do before main. Puts the wrappers into the table unless the program is not
  * listed after all. 0, or -1: the libraries do not fit together. */
-typedef int wrap_start_fn(const struct entry *e);
+typedef int wrap_start_fn(const struct wrap_args *e);
 #endif

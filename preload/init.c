@@ -85,8 +85,8 @@ static void start(int argc, char **argv)
 #include "preload/calls.def"
 #undef CALL
 
-__attribute__((visibility("default"))) int sleeve_wrap_start(const struct entry *e);
-int sleeve_wrap_start(const struct entry *e)
+__attribute__((visibility("default"))) int sleeve_wrap_start(const struct wrap_args *e);
+int sleeve_wrap_start(const struct wrap_args *e)
 {
     static const void *const wraps[] = {
 #define CALL(name) &wrap_##name,
