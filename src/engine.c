@@ -447,9 +447,16 @@ void tls_get_info(const struct tls *t, struct tls_info *i)
         .scts = buf_span(&h->scts),
         .client_auth = h->set->role == TLS_SERVER && (h->facts & FACT_PEER_CERT),
         .peer_cert = span_of(h->peer_cert, h->peer_cert_len),
+        .peer_chain = span_of(h->peer_cert, h->peer_chain_len),
+        .where = hs_where(h),
         .sealed_bytes = t->sealed,
         .opened_bytes = t->opened,
     };
+}
+
+const char *tls_host(const struct tls *t)
+{
+    return t->hs.name;
 }
 
 /* Is there a handshake to export from? */

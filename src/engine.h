@@ -216,9 +216,13 @@ struct tls_info {
     struct span status;        /* client: the server's OCSP response, DER; empty: none */
     struct span scts;      /* client: SignedCertificateTimestampList with its length; empty: none */
     struct span peer_cert; /* leaf DER; empty: none */
+    struct span peer_chain; /* it and those that came behind it; alone where the connection was
+                               resumed or handed over */
+    const char *where;      /* what it waits for, or was at when it failed: "ServerHello" */
     uint64_t sealed_bytes, opened_bytes; /* plaintext */
 };
 void tls_get_info(const struct tls *t, struct tls_info *i);
+const char *tls_host(const struct tls *t); /* the name to verify, also before; NULL: none */
 /* Key material for other uses, the same at both ends (RFC 5705; RFC 8446 section 7.5). context is
  * at most 65535 bytes; without has_context it is empty, which in TLS 1.2 is not the same as an
  * empty one. ERR_ARG: a label that TLS itself uses, too long a label, context or n, n 0;

@@ -157,26 +157,37 @@ void cert_forget(struct hs *h)
 {
     mem_free(h->peer_cert);
     h->peer_cert = NULL;
-    h->peer_cert_len = 0;
+    h->peer_cert_len = h->peer_chain_len = 0;
     h->peer_not_after = INT64_MAX;
 }
 
 /* Keeps what outlives the handshake. A server that renegotiates may not become another one unless
  * both handshakes are bound to their certificates (threat 20). */
-static int keep(struct hs *h, const struct cert *leaf, int64_t until)
+static int keep(struct hs *h, const struct cert *chain, size_t n, int64_t until)
 {
-    struct span before = span_of(h->peer_cert, h->peer_cert_len), now = leaf->der;
+    struct span before = span_of(h->peer_cert, h->peer_cert_len), now = chain[0].der;
+    size_t len = 0;
 
     if (h->renegotiating && h->peer_cert && !span_eq(before, now) && !h->ems) {
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                     "the peer changed its certificate without extended master secret");
     }
     cert_forget(h);
+    for (size_t i = 0; i < n; i++) {
+        len += chain[i].der.n;
+    }
+    h->peer_cert = mem_alloc(len);
+    if (!h->peer_cert) {
+        return ERR_MEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        memcpy(h->peer_cert + h->peer_chain_len, chain[i].der.p, chain[i].der.n);
+        h->peer_chain_len += chain[i].der.n;
+    }
     h->peer_cert_len = now.n;
-    h->peer_cert = mem_dup(now.p, now.n);
     h->peer_not_after = until;
     h->facts |= FACT_PEER_CERT;
-    return h->peer_cert ? 0 : ERR_MEM;
+    return 0;
 }
 
 int cert_take(struct hs *h, struct rd *list)
@@ -218,7 +229,7 @@ int cert_take(struct hs *h, struct rd *list)
         rc = FAIL(h->err, TLS_ALERT(ALERT_UNSUPPORTED_CERTIFICATE),
                   "the peer's key is of a kind that cannot be used");
     }
-    rc = rc < 0 ? rc : keep(h, chain, until);
+    rc = rc < 0 ? rc : keep(h, chain, n, until);
     mem_free(chain);
     return rc;
 }

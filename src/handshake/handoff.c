@@ -248,6 +248,7 @@ static int get_certificates(struct hs *h, struct rd *r)
         return ERR_PARSE;
     }
     TRY(session_set_bytes(&h->peer_cert, &h->peer_cert_len, peer));
+    h->peer_chain_len = h->peer_cert_len;
     TRY(buf_append(&h->status, status.p, status.n));
     TRY(buf_append(&h->scts, scts.p, scts.n));
     return get_shown(h, r);

@@ -142,11 +142,12 @@ struct hs {
     char *alpn, *sni, *name; /* NULL: none; name: the verified one */
     char *psk;               /* name of the external key that authenticates both; NULL: none */
     bool named;              /* the peer has proved to be `name` */
-    uint8_t *peer_cert;      /* leaf DER */
-    size_t peer_cert_len;
-    int64_t peer_not_after; /* of its chain, seconds since 1970; INT64_MAX: no certificate */
-    struct buf status;      /* client: OCSP response */
-    struct buf scts;        /* client: SignedCertificateTimestampList */
+    uint8_t *peer_cert;      /* leaf DER, then the others of the chain, if they are known */
+    size_t peer_cert_len;    /* of the leaf */
+    size_t peer_chain_len;   /* of all */
+    int64_t peer_not_after;  /* of its chain, seconds since 1970; INT64_MAX: no certificate */
+    struct buf status;       /* client: OCSP response */
+    struct buf scts;         /* client: SignedCertificateTimestampList */
     struct tls_session
         *session;       /* client: offered, then the one to resume; server: resumed, made */
     bool finished_last; /* ours was the last message */
@@ -203,6 +204,7 @@ int hs_resume(struct hs *h) MUST_CHECK;
 int hs_change_cipher(struct hs *h) MUST_CHECK;
 /* Largest legal body of a message of this type. */
 size_t hs_message_max(unsigned type);
+const char *hs_where(const struct hs *h); /* "ServerHello": what it waits for; "data" */
 bool hs_connected(const struct hs *h);
 bool hs_data_legal(const struct hs *h);          /* application data may arrive now */
 bool hs_early_legal(const struct hs *h);         /* early data may arrive now */

@@ -55,7 +55,7 @@ int session_take(struct hs *h, const struct tls_session *s)
         if (!h->peer_cert) {
             return ERR_MEM;
         }
-        h->peer_cert_len = s->peer_cert_len;
+        h->peer_cert_len = h->peer_chain_len = s->peer_cert_len;
         h->facts |= FACT_PEER_CERT;
     }
     return 0;
