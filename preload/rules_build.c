@@ -94,16 +94,9 @@ static const struct word_value handoffs[] = { { "none", HANDOFF_NONE, false },
                                               { NULL, 0, false } };
 static const struct word_value inherits[] = { { "listed", 0, false }, { NULL, 0, false } };
 
-/* Keys that have to do with the other role, and keys whose time has not come. */
-static void misplaced(struct policy *p, const struct section *s, enum tls_role role)
+/* Keys whose time has not come. */
+static void unbuilt(struct policy *p, const struct section *s)
 {
-    for (size_t k = 0; k < KEY_COUNT; k++) {
-        if (s->set[k].value && ini_key_role(k) != -1 && ini_key_role(k) != (int)role) {
-            (void)wrong_value(&p->ini, s, (enum key)k,
-                              role == TLS_CLIENT ? "this key is for servers"
-                                                 : "this key is for clients");
-        }
-    }
     if (s->set[KEY_STARTTLS].value) {
         (void)wrong_value(&p->ini, s, KEY_STARTTLS, "not supported yet");
     }
@@ -134,7 +127,7 @@ static int rule_build(struct policy *p, const struct section *s, bool with_keys)
     if (!s->set[KEY_ACTION].value) {
         r->pub.action = RULE_TLS;
     }
-    misplaced(p, s, r->pub.role);
+    unbuilt(p, s);
     r->pub.to_port = (in_port_t)port(p, s);
     r->pub.linger_ms = duration_of(ini, s, KEY_LINGER);
     r->pub.plaintext = (enum plaintext)one_of(ini, s, KEY_PLAINTEXT, plaintexts, PLAINTEXT_REFUSE);

@@ -314,7 +314,9 @@ void conn_info(struct conn *c, struct tls_info *i)
                             .scheme = "",
                             .alpn = "",
                             .sni = "",
-                            .host = "" };
+                            .host = "",
+                            .psk = "",
+                            .where = "" };
     if (c->claim.torn) {
         return;
     }

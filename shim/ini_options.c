@@ -196,10 +196,25 @@ static int one(const struct reading *r, int option)
     }
 }
 
+/* Keys of the other role. */
+static int misplaced(const struct reading *r)
+{
+    int rc = 0;
+
+    for (size_t k = 0; k < KEY_COUNT && r->role != -1; k++) {
+        if (r->s->set[k].value && ini_key_role(k) != -1 && ini_key_role(k) != r->role) {
+            rc = wrong_value(r->ini, r->s, (enum key)k,
+                             r->role == TLS_CLIENT ? "this key is for servers"
+                                                   : "this key is for clients");
+        }
+    }
+    return rc;
+}
+
 int ini_options(struct ini *ini, const struct section *s, int role, struct options *o)
 {
     const struct reading r = { .ini = ini, .s = s, .role = role, .o = o };
-    int first = 0, rc;
+    int first = misplaced(&r), rc;
 
     for (int option = 1; option < OPTIONS_END; option++) {
         rc = one(&r, option);

@@ -94,21 +94,22 @@ static int apply_psk(struct options *o, const void *value, size_t len, struct er
                : 0;
 }
 
-static int apply_pass(struct options *o, const void *value, size_t len, struct error *err)
+static int apply_hook(const struct ssl_option *opt, struct options *o, const void *value,
+                      size_t len, struct error *err)
 {
-    struct ssl_key_pass p = { 0 };
+    struct ssl_hook h = { 0 };
 
     if (len != 0) {
-        if (len != sizeof p || !value) {
-            return FAIL(err, ERR_ARG, "it takes a struct ssl_key_pass");
+        if (len != sizeof h || !value) {
+            return FAIL(err, ERR_ARG, "it takes a struct of a function and its argument");
         }
-        memcpy(&p, value, sizeof p);
-        if (!p.get) {
+        memcpy(&h, value, sizeof h);
+        if (!h.fn) {
             return FAIL(err, ERR_ARG, "there is no function");
         }
     }
     TRY(own_settings(o, err));
-    ssl_settings_pass(o->set, len ? &p : NULL);
+    ssl_settings_hook(o->set, (enum hook)opt->where, &h);
     return 0;
 }
 
@@ -167,8 +168,10 @@ int ssl_option_apply(const struct ssl_option *opt, struct options *o, const void
         return apply_number(opt, o, value, len, err);
     case OPT_PSK:
         return apply_psk(o, value, len, err);
-    case OPT_PASS:
-        return apply_pass(o, value, len, err);
+    case OPT_HOOK:
+        return apply_hook(opt, o, value, len, err);
+    case OPT_TRACE:
+        return FAIL(err, ERR_ARG, "it is the process's: set it on SSL_DEFAULTS");
     case OPT_FACT:
         return FAIL(err, ERR_ARG, "it can only be read");
     default:

@@ -74,8 +74,11 @@ static int add_identity(const struct plan *p, size_t i)
         return own[SET_KEY] ? FAIL(p->err, ERR_ARG, "a private key without SSL_OPT_CERT_FILE") : 0;
     }
     if (!own[SET_PASS] && !own[SET_PASS_FILE]) {
-        from.pass.fn = p->s->pass.get;
-        from.pass.arg = p->s->pass.arg;
+        struct ssl_key_pass pass;
+
+        memcpy(&pass, &p->s->hook[HOOK_PASS], sizeof pass);
+        from.pass.fn = pass.get;
+        from.pass.arg = pass.arg;
     }
     for (size_t k = 0; k < SET_OWN; k++) {
         TRY(k == SET_PASS ? 0 : note(p, own[k]));
@@ -293,6 +296,11 @@ static int add_keylog(const struct plan *p)
     return config_set_keylog(p->c, keylog_append, copy);
 }
 
+static int add_hooks(const struct plan *p)
+{
+    return ssl_hooks_add(p->s, p->c);
+}
+
 /* ---- all of it ---- */
 
 static const struct step {
@@ -313,6 +321,7 @@ static const struct step {
     { SSL_OPT_KEYLOG_FILE, add_keylog },
     { SSL_OPT_CERT_FILE, add_identities },
     { SSL_OPT_PSK, add_psks },
+    { SSL_OPT_CERT_CALLBACK, add_hooks },
 };
 
 static int build(const struct plan *p)
@@ -377,6 +386,12 @@ struct config *ssl_settings_config(struct ssl_settings *s, enum tls_role role, s
         .make = make, .say = say, .ctx = &o, .once = s->number[NUM_RELOAD] == 0
     };
 
+    if (s->roles && !(s->roles & 1U << role)) {
+        (void)FAIL(err, ERR_ARG, "the configuration is sealed for %s",
+                   role == TLS_SERVER ? "clients" : "servers");
+        errno = EINVAL;
+        return NULL;
+    }
     return reload_get(&s->sealed[role], &how, err);
 }
 

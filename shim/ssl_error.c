@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "shim/ssl_options.h"
+#include "x509/der.h"
 
 static __thread char last[256];          /* of this thread's last failed call */
 static __thread char shown[RELOAD_TEXT]; /* what ssl_error() returns */
@@ -20,16 +21,20 @@ int ssl_failed(int err, const char *fmt, ...)
     return -1;
 }
 
-static void describe(const struct error *e)
+/* "sentence (alert sent: unknown_ca, at Certificate)" */
+static void describe(struct conn *c)
 {
-    int n = snprintf(shown, sizeof shown, "%s", e->text);
-    size_t used = n < 0 ? 0 : (size_t)n < sizeof shown ? (size_t)n : sizeof shown - 1;
+    const struct error *e = conn_error(c);
+    const bool theirs = e->alert_received != ALERT_NONE;
+    const unsigned alert = theirs ? e->alert_received : e->alert_sent;
+    struct tls_info i;
 
-    if (e->alert_received != ALERT_NONE) {
-        snprintf(shown + used, sizeof shown - used, " (alert from the peer: %s)",
-                 alert_name(e->alert_received));
-    } else if (e->alert_sent != ALERT_NONE) {
-        snprintf(shown + used, sizeof shown - used, " (alert sent: %s)", alert_name(e->alert_sent));
+    conn_info(c, &i);
+    if (alert != ALERT_NONE) {
+        snprintf(shown, sizeof shown, "%s (alert %s: %s, at %s)", e->text,
+                 theirs ? "from the peer" : "sent", alert_name(alert), i.where);
+    } else {
+        snprintf(shown, sizeof shown, "%s (at %s)", e->text, i.where);
     }
 }
 
@@ -59,7 +64,7 @@ const char *ssl_error(int fd)
     } else if (conn_errno(c) == EPERM) {
         snprintf(shown, sizeof shown, "another process owns this connection since a fork");
     } else if (conn_error(c)->code) {
-        describe(conn_error(c));
+        describe(c);
     } else {
         shown[0] = '\0';
     }
@@ -73,8 +78,32 @@ static void copy(char *to, size_t size, const char *from)
     snprintf(to, size, "%s", from ? from : "");
 }
 
+static void add_peer(struct ssl_info *info, const struct tls_info *i)
+{
+    struct rd chain = rd_of(i->peer_chain.p, i->peer_chain.n), in;
+    struct cert c;
+
+    if (i->peer_cert.n == 0 || cert_parse(&c, i->peer_cert, NULL) < 0) {
+        return;
+    }
+    (void)cert_name_text(c.subject, info->peer_subject, sizeof info->peer_subject);
+    (void)cert_name_text(c.issuer, info->peer_issuer, sizeof info->peer_issuer);
+    info->peer_not_before = c.not_before;
+    info->peer_not_after = c.not_after;
+    while (der_get(&chain, DER_SEQUENCE, &in)) {
+        info->peer_certificates++;
+    }
+}
+
+static int alert_of(unsigned desc, char *name, size_t size)
+{
+    copy(name, size, desc == ALERT_NONE ? "" : alert_name(desc));
+    return desc == ALERT_NONE ? -1 : (int)desc;
+}
+
 int ssl_info(int fd, struct ssl_info *info)
 {
+    const struct error *e;
     struct conn *c = conn_get(fd);
     struct tls_info i;
 
@@ -98,6 +127,12 @@ int ssl_info(int fd, struct ssl_info *info)
     info->client_auth = i.client_auth;
     info->bytes_sent = i.sealed_bytes;
     info->bytes_received = i.opened_bytes;
+    e = conn_error(c);
+    info->alert_sent = alert_of(e->alert_sent, info->alert_sent_name, sizeof info->alert_sent_name);
+    info->alert_received =
+        alert_of(e->alert_received, info->alert_received_name, sizeof info->alert_received_name);
+    copy(info->where, sizeof info->where, i.where);
+    add_peer(info, &i);
     conn_put(c);
     return 0;
 }

@@ -47,6 +47,12 @@ enum number {
     NUM_TIMEOUT = NUM_COUNT,
     NUM_EOF,
 };
+enum hook { HOOK_PASS, HOOK_SNI, HOOK_CERT, HOOK_COUNT };
+/* What the struct of each callback begins with, and is. */
+struct ssl_hook {
+    void (*fn)(void); /* NULL: there is none */
+    void *arg;
+};
 struct psk {
     struct psk *next;
     char identity[PSK_NAME_MAX + 1], own[PSK_NAME_MAX + 1], peer[PSK_NAME_MAX + 1];
@@ -60,9 +66,10 @@ struct ssl_settings {
     char *string[SET_STRINGS - SET_OWN];     /* NULL: the default */
     char *own[SETTINGS_IDENTITIES][SET_OWN]; /* likewise */
     size_t nown;                             /* 1 and more: options are about the last of them */
-    struct ssl_key_pass pass;
+    struct ssl_hook hook[HOOK_COUNT];
     int number[NUM_COUNT];
     struct psk *psks;        /* in the order of setting */
+    unsigned roles;          /* sealed for these and no others: 1 << role, or-ed; 0: for any */
     struct reload sealed[2]; /* by role */
 };
 struct ssl_settings *ssl_settings_new(void); /* the defaults; NULL: no memory */
@@ -74,7 +81,7 @@ int ssl_settings_string(struct ssl_settings *s, enum setting which, const char *
 const char *ssl_settings_get(struct ssl_settings *s, enum setting which); /* NULL: the default */
 /* One more certificate. 0, ERR_LIMIT, ERR_MEM. */
 int ssl_settings_add(struct ssl_settings *s, const char *cert);
-void ssl_settings_pass(struct ssl_settings *s, const struct ssl_key_pass *p); /* NULL: none */
+void ssl_settings_hook(struct ssl_settings *s, enum hook which, const struct ssl_hook *h);
 void ssl_settings_number(struct ssl_settings *s, enum number which, int value);
 /* One more, or another key of that identity; its lengths are right. NULL: none any more. */
 int ssl_settings_psk(struct ssl_settings *s, const struct ssl_psk *p); /* or ERR_MEM */
@@ -122,22 +129,23 @@ bool options_plain(int fd);
 
 /* ---- ssl_table.c: which options there are ---- */
 #define OPTION_VALUE_MAX 4096 /* of a string with its NUL */
-#define OPTIONS_END      (SSL_OPT_KEY_PASS_CALLBACK + 1)
+#define OPTIONS_END      (SSL_OPT_TRACE_CALLBACK + 1)
 enum option_kind {
     OPT_STRING,
     OPT_PATH, /* a string; in sections, relative to the file that they stand in */
     OPT_CERT, /* a path, of one more own certificate */
     OPT_NAME, /* of the peer: the fd's own, no part of a configuration */
     OPT_NUMBER,
-    OPT_MS,   /* a number of milliseconds; in sections, of seconds or "ms" */
-    OPT_PSK,  /* struct ssl_psk */
-    OPT_PASS, /* struct ssl_key_pass */
-    OPT_FACT, /* can only be read */
+    OPT_MS,    /* a number of milliseconds; in sections, of seconds or "ms" */
+    OPT_PSK,   /* struct ssl_psk */
+    OPT_HOOK,  /* a struct of a function and its arg */
+    OPT_TRACE, /* struct ssl_trace, of the process */
+    OPT_FACT,  /* can only be read */
 };
 struct ssl_option {
     const char *name; /* "SSL_OPT_NAME"; NULL: there is none of this number */
     enum option_kind kind;
-    int where; /* enum setting or enum number */
+    int where; /* enum setting, number or hook */
     /* Of a number: which ones there are, and their words in sections; none: all from min to max. */
     struct choice {
         int value;
@@ -161,6 +169,12 @@ const struct ssl_option *ssl_option_find(int name); /* NULL: ENOPROTOOPT, with a
 int ssl_option_apply(const struct ssl_option *opt, struct options *o, const void *value, size_t len,
                      struct error *err) MUST_CHECK;
 
+/* ---- ssl_hooks.c: what is asked of the program in a handshake ---- */
+/* The callbacks of s into c. */
+int ssl_hooks_add(const struct ssl_settings *s, struct config *c) MUST_CHECK;
+/* struct ssl_trace, or length 0: no more lines. */
+int ssl_trace_apply(const void *value, size_t len, struct error *err) MUST_CHECK;
+
 /* ---- ssl_lists.c: strings that are lists of names ---- */
 struct id_list {
     uint16_t id[SETTINGS_SUITES];
@@ -178,6 +192,10 @@ struct name_list {
 };
 /* Protocol names with ',' between and blanks around. */
 int alpn_parse(const char *text, struct name_list *out, struct error *err) MUST_CHECK;
+
+/* ---- ssl_sockopt.c ---- */
+/* May options of the fd be set? 0, or -1 with errno; what: for the sentence. */
+int ssl_may_set(int fd, const char *what);
 
 /* ---- ssl_error.c ---- */
 /* Keeps the sentence for ssl_error(); returns -1 with errno. */

@@ -131,7 +131,7 @@ struct ssl_settings *ssl_settings_copy(const struct ssl_settings *s)
         return NULL;
     }
     memcpy(copy->number, s->number, sizeof copy->number);
-    copy->pass = s->pass;
+    memcpy(copy->hook, s->hook, sizeof copy->hook);
     return copy;
 }
 
@@ -197,10 +197,10 @@ int ssl_settings_add(struct ssl_settings *s, const char *cert)
     return copy_string(&s->own[s->nown - 1][SET_CERT], cert);
 }
 
-void ssl_settings_pass(struct ssl_settings *s, const struct ssl_key_pass *p)
+void ssl_settings_hook(struct ssl_settings *s, enum hook which, const struct ssl_hook *h)
 {
     unseal(s);
-    s->pass = p ? *p : (struct ssl_key_pass){ 0 };
+    s->hook[which] = *h;
 }
 
 void ssl_settings_number(struct ssl_settings *s, enum number which, int value)

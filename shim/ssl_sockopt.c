@@ -14,6 +14,14 @@ static bool is_tls(int fd)
     return is;
 }
 
+int ssl_may_set(int fd, const char *what)
+{
+    if (options_check(fd)) {
+        return -1;
+    }
+    return is_tls(fd) ? ssl_failed(EISCONN, "%s: too late, the TLS connection is there", what) : 0;
+}
+
 int ssl_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     const struct ssl_option *opt;
@@ -31,11 +39,14 @@ int ssl_setsockopt(int fd, int level, int name, const void *value, socklen_t len
     if (opt->kind == OPT_FACT) {
         return ssl_failed(EINVAL, "%s can only be read", opt->name);
     }
-    if (options_check(fd)) {
-        return -1;
+    error_clear(&err);
+    if (opt->kind == OPT_TRACE && fd == SSL_DEFAULTS) {
+        return ssl_trace_apply(value, len, &err) < 0
+                   ? ssl_failed(EINVAL, "%s: %s", opt->name, err.text)
+                   : 0;
     }
-    if (is_tls(fd)) {
-        return ssl_failed(EISCONN, "%s: too late, the TLS connection is there", opt->name);
+    if (ssl_may_set(fd, opt->name)) {
+        return -1;
     }
     do { /* again when another thread has set one meanwhile */
         if (!options_get(fd, &o) && !options_get(SSL_DEFAULTS, &o)) {
@@ -77,7 +88,7 @@ static int give_string(const struct ssl_option *opt, const char *s, void *value,
     return give(opt, s, strlen(s) + 1, value, len);
 }
 
-static int get_fact(const struct ssl_option *opt, int fd, void *value, socklen_t *len)
+static int get_fact(const struct ssl_option *opt, int name, int fd, void *value, socklen_t *len)
 {
     struct conn *c = conn_get(fd);
     struct tls_info i = { 0 };
@@ -88,13 +99,15 @@ static int get_fact(const struct ssl_option *opt, int fd, void *value, socklen_t
     }
     if (!c || i.version == 0) {
         rc = ssl_failed(ENOTCONN, "%s: no TLS connection yet", opt->name);
-    } else if (opt == &ssl_options[SSL_OPT_PEER_CERT]) {
+    } else if (name == SSL_OPT_PEER_CERT) {
         rc = give(opt, i.peer_cert.p, i.peer_cert.n, value, len);
+    } else if (name == SSL_OPT_PEER_CHAIN) {
+        rc = give(opt, i.peer_chain.p, i.peer_chain.n, value, len);
     } else {
         rc = give_string(opt,
-                         opt == &ssl_options[SSL_OPT_VERSION] ? i.version_name
-                         : opt == &ssl_options[SSL_OPT_SUITE] ? i.suite
-                                                              : i.group,
+                         name == SSL_OPT_VERSION ? i.version_name
+                         : name == SSL_OPT_SUITE ? i.suite
+                                                 : i.group,
                          value, len);
     }
     conn_put(c);
@@ -155,7 +168,7 @@ int ssl_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
         return -1;
     }
     if (opt->kind == OPT_FACT) {
-        return get_fact(opt, fd, value, len);
+        return get_fact(opt, name, fd, value, len);
     }
     if (options_check(fd)) {
         return -1;

@@ -129,8 +129,12 @@ const struct ssl_option ssl_options[OPTIONS_END] = {
     ROW(SSL_OPT_SUITE, OPT_FACT, .role = -1),
     ROW(SSL_OPT_GROUP, OPT_FACT, .role = -1),
     ROW(SSL_OPT_PEER_CERT, OPT_FACT, .role = -1),
+    ROW(SSL_OPT_PEER_CHAIN, OPT_FACT, .role = -1),
     ROW(SSL_OPT_PSK, OPT_PSK, .secret = true),
-    ROW(SSL_OPT_KEY_PASS_CALLBACK, OPT_PASS, .secret = true),
+    ROW(SSL_OPT_KEY_PASS_CALLBACK, OPT_HOOK, .where = HOOK_PASS, .secret = true),
+    ROW(SSL_OPT_SNI_CALLBACK, OPT_HOOK, .where = HOOK_SNI, .secret = true),
+    ROW(SSL_OPT_CERT_CALLBACK, OPT_HOOK, .where = HOOK_CERT, .secret = true),
+    ROW(SSL_OPT_TRACE_CALLBACK, OPT_TRACE, .secret = true),
 };
 
 const struct ssl_option *ssl_option_find(int name)

@@ -117,14 +117,22 @@ enum {
                             the format of SSLKEYLOGFILE. Made with mode 0600; who reads it, reads
                             the traffic */
     /* for ssl_getsockopt() only, once connected (else ENOTCONN) */
-    SSL_OPT_VERSION,   /* string: "TLSv1.3" */
-    SSL_OPT_SUITE,     /* string: "TLS_AES_128_GCM_SHA256" */
-    SSL_OPT_GROUP,     /* string: "x25519" */
-    SSL_OPT_PEER_CERT, /* bytes: the peer's own certificate, DER; length 0: it has none */
+    SSL_OPT_VERSION,    /* string: "TLSv1.3" */
+    SSL_OPT_SUITE,      /* string: "TLS_AES_128_GCM_SHA256" */
+    SSL_OPT_GROUP,      /* string: "x25519" */
+    SSL_OPT_PEER_CERT,  /* bytes: the peer's own certificate, DER; length 0: it has none */
+    SSL_OPT_PEER_CHAIN, /* bytes: it and those that the peer sent with it, one behind the other; it
+                           alone when the connection was resumed */
     /* for ssl_setsockopt() only */
     SSL_OPT_PSK, /* struct ssl_psk: one more pre-shared key; length 0: no more of them */
     SSL_OPT_KEY_PASS_CALLBACK, /* struct ssl_key_pass: who to ask for passphrases; length 0: nobody
                                 */
+    SSL_OPT_SNI_CALLBACK,      /* struct ssl_sni: servers: who picks a configuration for the name
+                                  that the client asks for; length 0: nobody */
+    SSL_OPT_CERT_CALLBACK,     /* struct ssl_cert_check: who has the last word on the peer's
+                                  certificates; length 0: nobody */
+    SSL_OPT_TRACE_CALLBACK,    /* struct ssl_trace, on SSL_DEFAULTS only: where lines for people go;
+                                  length 0: nowhere. Set it before there are threads */
 };
 
 /* SSL_OPT_VERIFY. The first one is spelled as OpenSSL spells it: both headers may be used. */
@@ -187,6 +195,60 @@ struct ssl_key_pass {
     int (*get)(void *arg, const char *file, char *pass, size_t size);
     void *arg; /* the caller's; must live as long as the options */
 };
+
+/* The callbacks of handshakes. They are called by whichever thread is at the handshake, several at
+ * once for several connections, with signals blocked; they must not use that connection, nor wait
+ * for long. What is behind arg must live as long as the options and the connections made with them.
+ */
+struct ssl_config;
+struct ssl_peer_chain;
+
+/* SSL_OPT_SNI_CALLBACK: a client has asked for host (a valid host name, lower or upper case as it
+ * came). Returns 0 to go on: with *config, which is NULL before, if it has set that to one sealed
+ * for SSL_SERVER, in place of the server's own; it must exist until the function has returned, the
+ * library takes a reference. Any other number: the name is refused (unrecognized_name). Not called
+ * for clients that name no host. The listener's handshake timeout and SSL_OPT_EOF stay. */
+struct ssl_sni {
+    int (*pick)(void *arg, const char *host, struct ssl_config **config);
+    void *arg;
+};
+
+/* SSL_OPT_CERT_CALLBACK: after the library's own verdict, also under SSL_VERIFY_NONE; not for
+ * connections that are resumed or authenticated by a key. Returns SSL_CERT_KEEP: as the verdict is;
+ * SSL_CERT_ACCEPT: accepted even where the verdict is against it, which is then all the
+ * verification there is; the number of an alert, 1 to 255: refused by that one; anything else:
+ * refused (certificate_unknown). All but SSL_CERT_ACCEPT make nothing weaker. */
+struct ssl_cert_check {
+    int (*check)(void *arg, const struct ssl_peer_chain *chain);
+    void *arg;
+};
+struct ssl_peer_chain {
+    int role;         /* ours: SSL_CLIENT, SSL_SERVER */
+    const char *name; /* SSL_OPT_NAME of this connection; "" none */
+    int alert;        /* 0: all well so far; else the alert that it will be refused by, */
+    const char *why;  /* and a sentence; "" */
+    size_t n;         /* certificates as the peer sent them, its own first; DER */
+    const struct ssl_der {
+        const void *p;
+        size_t n;
+    } * certs; /* valid until the function returns */
+};
+#define SSL_CERT_KEEP   0
+#define SSL_CERT_ACCEPT 0x5353
+
+/* SSL_OPT_TRACE_CALLBACK: lines of printable text without newline, never with a secret. Called by
+ * any thread, at any point of any call: must not call the library. */
+struct ssl_trace {
+    void (*line)(void *arg, int kind, const char *line); /* kind: one of SSL_TRACE_... */
+    void *arg;
+    int kinds; /* SSL_TRACE_..., or-ed: which lines are wanted */
+};
+#define SSL_TRACE_ERROR     1  /* something of ours failed */
+#define SSL_TRACE_INFO      2  /* what becomes of a connection */
+#define SSL_TRACE_HANDSHAKE 4  /* each handshake message */
+#define SSL_TRACE_CRYPTO    8  /* what keys are made and used */
+#define SSL_TRACE_CORE      16 /* memory */
+#define SSL_TRACE_ALL       31
 
 /* Roles for ssl_attach() */
 #define SSL_CLIENT 0
@@ -254,7 +316,36 @@ int ssl_setsockopt(int fd, int level, int name, const void *value, socklen_t len
  * small. SOL_SOCKET's SO_ERROR of a TLS connection that failed is its errno. */
 int ssl_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 
-/* What went wrong with this connection; with an fd without one, why its changed files are not in
+/* ---- configurations ----
+ * Options apart from any fd: set once, sealed, then shared by any number of fds and threads. After
+ * sealing nothing of it changes but what is read from files, which are looked at as above. It is
+ * reference-counted: fds hold what they need of it, so it may be freed while they are in use. */
+
+/* A reference to one with the library's defaults (SSL_DEFAULTS are another matter), to be sealed by
+ * the same thread. NULL: ENOMEM. */
+struct ssl_config *ssl_config_new(void);
+/* ssl_setsockopt() with SOL_SSL, of all options but SSL_OPT_TRACE_CALLBACK. 0; EBUSY: it is
+ * sealed. */
+int ssl_config_set(struct ssl_config *c, int name, const void *value, socklen_t len);
+/* A new one with what a file (or a directory of *.conf) of the form of sleeve.conf(5) says: of
+ * section, "config NAME" or "rule APP LABEL", and what that inherits; NULL: of [defaults] alone.
+ * It may be set further, then sealed. NULL: the file is missing (ENOENT), may be changed by others
+ * or cannot be read (EACCES, ...), is wrong or has no such section (EINVAL); ssl_error(-1) has
+ * file, line and reason. */
+struct ssl_config *ssl_config_load(const char *path, const char *section);
+/* Reads the files and checks that all fits together, for this role: SSL_CLIENT, SSL_SERVER; one
+ * after the other for both. 0, or errno as of ssl_connect() and ssl_accept(); then it can be set
+ * and sealed again. */
+int ssl_config_seal(struct ssl_config *c, int role);
+struct ssl_config *ssl_config_ref(struct ssl_config *c); /* one more reference: c */
+void ssl_config_free(struct ssl_config *c);              /* gives one back; NULL is fine */
+/* The options of fd (or SSL_DEFAULTS) are those of c from here on. What is set on the fd
+ * afterwards is its own: SSL_OPT_NAME, SSL_OPT_SNI, SSL_OPT_HANDSHAKE_TIMEOUT and SSL_OPT_EOF leave
+ * the rest shared. 0; EINVAL: c is not sealed; EISCONN: too late. */
+int ssl_use_config(int fd, struct ssl_config *c);
+
+/* What went wrong with this connection: a sentence, the alert, and the message that was waited for;
+ * with an fd without one, why its changed files are not in
  * use, as long as that is so; else, and with fd -1, in this thread's last failed call. A sentence,
  * "" when nothing did. This thread's memory, valid until its next ssl_error(). */
 const char *ssl_error(int fd);
@@ -272,9 +363,20 @@ struct ssl_info {
     char verified_name[256]; /* the name the peer's certificate was checked for; "" none was */
     char psk[256];           /* identity of the key that authenticates both; a server's: also when
                                 resumed; "" none */
+    char peer_subject[256]; /* of the peer's certificate, "CN=a.example, O=Example", cut where it */
+    char peer_issuer[256];  /* is longer; "" there is none */
+    int64_t peer_not_before; /* its dates, seconds since 1970 UTC; 0: there is none */
+    int64_t peer_not_after;
+    int peer_certificates; /* how many of them SSL_OPT_PEER_CHAIN gives */
     int resumed;
     int client_auth;                     /* server: 1 when the client proved a certificate */
     uint64_t bytes_sent, bytes_received; /* plaintext */
+    /* RFC 8446 section 6: the alert that ended it; -1 and "": none */
+    int alert_sent, alert_received;
+    char alert_sent_name[40], alert_received_name[40]; /* "unknown_ca" */
+    /* The message that a handshake waits for, or waited for when it failed: "ServerHello"; behind
+     * it "data" */
+    char where[48];
 };
 /* 0; ENOTCONN: not a TLS connection. */
 int ssl_info(int fd, struct ssl_info *info);
