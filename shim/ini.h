@@ -154,6 +154,8 @@ const char *path_of(struct ini *ini, const struct section *s, const char *value)
 /* What the section says, with what it inherits, into o; its values are checked, no file is read.
  * role: enum tls_role, or -1: it is not known yet. */
 int ini_options(struct ini *ini, const struct section *s, int role, struct options *o) MUST_CHECK;
+/* Only says what is wrong with the [config] sections. */
+int ini_check_configs(struct ini *ini) MUST_CHECK;
 /* Says what was wrong when a configuration was made of these options. Returns the code that is to
  * be handed up. */
 int ini_blame(struct ini *ini, const struct section *s, int role, const struct blame *blame,

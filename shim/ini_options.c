@@ -224,6 +224,25 @@ int ini_options(struct ini *ini, const struct section *s, int role, struct optio
     return first ? first : rc;
 }
 
+int ini_check_configs(struct ini *ini)
+{
+    for (const struct section *s = ini->sections; s; s = s->next) {
+        struct options o = { 0 };
+        int rc = 0;
+
+        if (s->kind != SECTION_CONFIG) {
+            continue;
+        }
+        o.set = ssl_settings_new();
+        rc = o.set ? ini_options(ini, s, -1, &o) : FAIL(&ini->error, ERR_MEM, "out of memory");
+        options_put(&o);
+        if (rc == ERR_MEM) {
+            return rc;
+        }
+    }
+    return ini->error.code;
+}
+
 /* ---- what the builder refused ---- */
 
 /* The key that the option came from, and where it stands; NULL: nobody has set it. */

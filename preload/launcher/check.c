@@ -264,6 +264,7 @@ static int check(const char *rules, const char *path)
     fine = policy_read(p, rules, path) == 0;
     policy_select(p, NULL);
     fine = policy_build(p, true) == 0 && fine;
+    fine = ini_check_configs(&p->ini) == 0 && fine;
     until = calloc(p->nrules + 1, sizeof *until);
     for (size_t i = 0; until && i < p->nrules; i++) {
         check_files(&r, p, &p->rules[i], &until[i]);

@@ -49,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     (void)policy_select(p, NULL);
     rc = policy_build(p, false) < 0 ? -1 : rc;
+    rc = ini_check_configs(&p->ini) < 0 ? -1 : rc;
     if ((rc < 0) != (policy_broken(p) != NULL)) {
         abort(); /* a mistake without a sentence, or the reverse */
     }

@@ -22,6 +22,9 @@ static void ini_good(void **state)
         "handoff = none\ninherit = listed\nlinger = 2\ntimeout = 10s\nlog = /dev/null\n" APP
         "[rule foo a]\nrole = client\nmatch = *:1\n",
         APP "[rule foo a]\nrole = server\nmatch = local *:1\naction = refuse\n",
+        APP "[rule foo a]\n" TWO "[config foo]\ncert = x\nclient-ca = y\nname = z\nreload = no\n",
+        APP "[rule foo a]\n" TWO "suites = TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384\n"
+            "groups = x25519:secp256r1\nsignature-schemes = ed25519\n",
         APP
         "[rule foo a]\nrole = server\nmatch = 127.0.0.1:1 [::1]:1 10.0.0.0/8:*\naction = refuse\n",
         "[app foo]\nexe = /usr/bin/foo\nargv0 = foo\nscript = x.py\n[rule foo a]\n" TWO,
@@ -154,6 +157,14 @@ static void ini_bad(void **state)
         { APP "[rule foo a]\nrole = client\nmatch = *:1\nmin-version = 1.3\nmax-version = 1.2\n",
           "min-version is above" },
         { APP "[rule foo a]\nrole = client\nmatch = *:1\nname = a b\n", ":5: name = a b" },
+        { APP "[rule foo a]\nrole = client\nmatch = *:1\nsuites = x, y\n",
+          ":5: suites = x, y: there is no cipher suite \"x\"" },
+        { "[defaults]\ngroups = x448,\n" APP "[rule foo a]\nrole = client\nmatch = *:1\n",
+          ":2: groups = x448,: " },
+        { APP "signature-schemes = ed25519,ed25519\n[rule foo a]\nrole = client\nmatch = *:1\n",
+          ":2: signature-schemes = ed25519,ed25519: ed25519 stands there twice" },
+        { APP "[rule foo a]\n" TWO "[config x]\nmatch = *:1\n",
+          ":7: 'match' does not belong in [config x]" },
         { APP "[rule foo a]\nrole = client\nmatch = *:1\nsni = 1.2.3.4\n", ":5: sni = 1.2.3.4" },
         { APP "[rule foo a]\nrole = client\nmatch = *:1\nalpn = ,\n", ":5: alpn" },
         { APP "[rule foo a]\nrole = server\nmatch = *:1\ncert = x\nclient-auth = require\n",
@@ -304,6 +315,24 @@ static void ini_all_problems(void **state)
     policy_free(p);
 }
 
+/* Sections for programs of their own, as `sleeve check` sees them. */
+static void ini_configs(void **state)
+{
+    struct policy *p = parse(APP "[rule foo a]\n" TWO "[config x]\nalpn = a\nname = b\n"
+                                 "[config y]\neof = maybe\nkey = k\n",
+                             NULL);
+    int n = 0;
+
+    (void)state;
+    assert_null(policy_broken(p)); /* of no concern to the rules */
+    p->ini.on_problem = count_problem;
+    p->ini.problem_ctx = &n;
+    assert_true(ini_check_configs(&p->ini) < 0);
+    assert_int_equal(n, 2);
+    assert_non_null(strstr(policy_broken(p), ":11: key = k: there is no 'cert'"));
+    policy_free(p);
+}
+
 /* ---- one-liners ---- */
 
 static void oneliners(void **state)
@@ -368,7 +397,8 @@ int main(void)
         cmocka_unit_test(ini_good),      cmocka_unit_test(ini_bad),
         cmocka_unit_test(ini_truncated), cmocka_unit_test(ini_line_length),
         cmocka_unit_test(ini_values),    cmocka_unit_test(ini_all_problems),
-        cmocka_unit_test(oneliners),     cmocka_unit_test(oneliners_bad),
+        cmocka_unit_test(ini_configs),   cmocka_unit_test(oneliners),
+        cmocka_unit_test(oneliners_bad),
     };
 
     return cmocka_run_group_tests_name("conf", tests, make_dir, remove_dir);

@@ -361,7 +361,7 @@ static atomic_int running;
 static void *many(void *arg)
 {
     (void)arg;
-    for (int i = 0; i < 25; i++) {
+    for (int i = 0; i < 120; i++) {
         int f[2];
 
         tcp_pair(f);
