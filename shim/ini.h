@@ -151,8 +151,11 @@ int duration_of(struct ini *ini, const struct section *s, enum key k);
 const char *path_of(struct ini *ini, const struct section *s, const char *value);
 
 /* ---- options ---- */
+/* Whose a section is: enum tls_role, or -1: anybody's. A [config] with a key of servers is one's:
+ * what [defaults] say of how clients verify is not for it. */
+int ini_role(struct ini *ini, const struct section *s);
 /* What the section says, with what it inherits, into o; its values are checked, no file is read.
- * role: enum tls_role, or -1: it is not known yet. */
+ * role: as above. */
 int ini_options(struct ini *ini, const struct section *s, int role, struct options *o) MUST_CHECK;
 /* Only says what is wrong with the [config] sections. */
 int ini_check_configs(struct ini *ini) MUST_CHECK;

@@ -196,6 +196,20 @@ static int one(const struct reading *r, int option)
     }
 }
 
+int ini_role(struct ini *ini, const struct section *s)
+{
+    static const struct word_value roles[] = { { "client", TLS_CLIENT, false },
+                                               { "server", TLS_SERVER, false },
+                                               { NULL, 0, false } };
+
+    for (size_t k = 0; k < KEY_COUNT && s->kind == SECTION_CONFIG; k++) {
+        if (s->set[k].value && ini_key_role(k) == TLS_SERVER) {
+            return TLS_SERVER;
+        }
+    }
+    return one_of(ini, s, KEY_ROLE, roles, -1);
+}
+
 /* Keys of the other role. */
 static int misplaced(const struct reading *r)
 {
@@ -234,7 +248,8 @@ int ini_check_configs(struct ini *ini)
             continue;
         }
         o.set = ssl_settings_new();
-        rc = o.set ? ini_options(ini, s, -1, &o) : FAIL(&ini->error, ERR_MEM, "out of memory");
+        rc = o.set ? ini_options(ini, s, ini_role(ini, s), &o)
+                   : FAIL(&ini->error, ERR_MEM, "out of memory");
         options_put(&o);
         if (rc == ERR_MEM) {
             return rc;

@@ -130,17 +130,6 @@ static bool is_called(const struct section *s, const char *name)
            span_eq(rest, span_text(s->label));
 }
 
-/* *role: enum tls_role, or -1: it is not said. */
-static int role_of(struct ini *ini, const struct section *s, int *role)
-{
-    static const struct word_value roles[] = { { "client", TLS_CLIENT, false },
-                                               { "server", TLS_SERVER, false },
-                                               { NULL, 0, false } };
-
-    *role = one_of(ini, s, KEY_ROLE, roles, -1);
-    return ini->error.code;
-}
-
 /* The one that name calls, or for NULL [defaults]; there must be one, as what is meant to be set
  * would not be otherwise. */
 static const struct section *pick(struct ini *ini, const char *path, const char *name)
@@ -181,8 +170,8 @@ static int load(struct ini *ini, struct ssl_config *c, const char *path, const c
     if (!s) {
         return ini->error.code;
     }
-    TRY(role_of(ini, s, &role));
-    return ini_options(ini, s, role, &c->options);
+    role = ini_role(ini, s);
+    return ini->error.code ? ini->error.code : ini_options(ini, s, role, &c->options);
 }
 
 static int errno_of_file(int rc)

@@ -22,7 +22,7 @@ static void ini_good(void **state)
         "handoff = none\ninherit = listed\nlinger = 2\ntimeout = 10s\nlog = /dev/null\n" APP
         "[rule foo a]\nrole = client\nmatch = *:1\n",
         APP "[rule foo a]\nrole = server\nmatch = local *:1\naction = refuse\n",
-        APP "[rule foo a]\n" TWO "[config foo]\ncert = x\nclient-ca = y\nname = z\nreload = no\n",
+        APP "[rule foo a]\n" TWO "[config foo]\ncert = x\nclient-ca = y\nreload = no\n",
         APP "[rule foo a]\n" TWO "suites = TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384\n"
             "groups = x25519:secp256r1\nsignature-schemes = ed25519\n",
         APP

@@ -273,6 +273,18 @@ static void load_keys(void **state)
                       APP "[rule foo s]\nrole=server\nmatch=*:1\ncert=a.pem\nkey=none.key\n");
     assert_true(load(path, NULL, &foo, &p, &err) < 0);
     policy_free(p);
+    path =
+        write_text("keys.conf", APP "[rule foo s]\nrole=server\nmatch=*:1\ncert=a.pem\nkey=a.key\n"
+                                    "cert=b.pem\nkey=a.key\n");
+    assert_true(load(path, NULL, &foo, &p, &err) < 0);
+    assert_non_null(strstr(err.text, "keys.conf:7: cert = b.pem:"));
+    policy_free(p);
+    path =
+        write_text("keys.conf", APP "[rule foo s]\nrole=server\nmatch=*:1\ncert=a.pem\nkey=a.key\n"
+                                    "client-ca=none.pem\n");
+    assert_true(load(path, NULL, &foo, &p, &err) < 0);
+    assert_non_null(strstr(err.text, "keys.conf:7: client-ca = none.pem:"));
+    policy_free(p);
     path = write_text("keys.conf", APP "[rule foo s]\nrole=server\nmatch=*:1\ncert=keys.conf\n");
     assert_true(load(path, NULL, &foo, &p, &err) < 0);
     policy_free(p);

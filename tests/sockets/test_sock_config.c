@@ -337,6 +337,8 @@ static void test_load_refused(void **state)
         { "[defaults]\nmin-version = 1.3\n[config a]\nmax-version = 1.2\n", "config a",
           "test.conf:3: min-version is above" },
         { "[rule a b]\nrole = both\n", "rule a b", "test.conf:2: role = both" },
+        { "[config a]\nclient-ca = x\nverify = ca\n", "config a",
+          "test.conf:3: verify = ca: this key is for clients" },
         { "[rule a b]\nrole = client\nclient-ca = x\n", "rule a b",
           "test.conf:3: client-ca = x: this key is for servers" },
         { "[rule a b]\nrole = server\nname = x\n", "rule a b",
@@ -350,6 +352,79 @@ static void test_load_refused(void **state)
     load_fails(path, "config web", EACCES, "can be written by others");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         load_fails(conf(rows[i].text), rows[i].section, EINVAL, rows[i].words);
+    }
+}
+
+/* errno of the handshake between two sections; 0: both are content. */
+static int between(const char *client, const char *server, char subject[static 256])
+{
+    struct ssl_info i;
+    pthread_t t;
+    void *rc;
+    char b = 0;
+    int f[2], err;
+
+    load_pair(cert_path("test.conf"), client, server, f);
+    assert_int_equal(ssl_attach(f[0], SSL_CLIENT), 0);
+    assert_int_equal(ssl_attach(f[1], SSL_SERVER), 0);
+    assert_int_equal(pthread_create(&t, NULL, handshake_thread, (void *)(intptr_t)f[1]), 0);
+    err = ssl_handshake(f[0]) ? errno : 0;
+    pthread_join(t, &rc);
+    if (rc && !err) { /* TLS 1.3: the server's refusal comes behind */
+        assert_int_equal(ssl_read(f[0], &b, 1), -1);
+        err = errno;
+    }
+    assert_int_equal(ssl_info(f[0], &i), 0);
+    strcpy(subject, i.peer_subject);
+    close_pair(f);
+    return err;
+}
+
+/* Keys that mean more than one option, or something else for servers than for clients. */
+static void test_load_meanings(void **state)
+{
+    static const char whole[] =
+        "[defaults]\nca = other.crt\nverify = none\n"
+        "[app foo]\n"
+        /* servers verify by client-ca, whatever the clients of the file are told */
+        "[rule foo strict]\nrole = server\nmatch = *:1\ncert = server.pem\nclient-ca = ca.crt\n"
+        "[config strict]\ncert = server.pem\nclient-ca = ca.crt\n"
+        "[rule foo open]\nrole = server\nmatch = *:1\ncert = server.pem\ncert = again.crt\n"
+        "key = again.key\ncert = two.pem\nclient-ca = ca.crt\nclient-auth = none\n"
+        "[rule foo ours]\nrole = client\nmatch = *:1\ncert = client.pem\n"
+        "[rule foo theirs]\nrole = client\nmatch = *:1\ncert = stranger.pem\n"
+        "[rule foo two]\nrole = client\nmatch = *:1\nname = two.test\nca = ca.crt\n"
+        "verify = full\n"
+        "[rule foo other]\nrole = client\nmatch = *:1\nname = two.test\nverify = full\n";
+    static const char *const strict[] = { "rule foo strict", "config strict" };
+    char text[2048], pin[128], who[256];
+    FILE *file;
+
+    (void)state;
+    conf(whole);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(between("rule foo ours", strict[i], who), 0);
+        assert_int_equal(between("rule foo theirs", strict[i], who), EACCES);
+    }
+    assert_int_equal(between("rule foo theirs", "rule foo open", who), 0);
+    assert_int_equal(between("rule foo two", "rule foo open", who), 0);
+    assert_string_equal(who, "CN=two");
+    assert_int_equal(between("rule foo other", "rule foo open", who), EACCES);
+    /* verify = pin: the key and nothing else */
+    shell("cd %s && openssl x509 -in server.crt -pubkey -noout | openssl pkey -pubin -outform DER |"
+          " openssl dgst -sha256 -binary | base64 >pin.txt",
+          certs);
+    file = fopen(cert_path("pin.txt"), "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%127s", pin), 1);
+    fclose(file);
+    for (int right = 0; right < 2; right++) {
+        snprintf(text, sizeof text,
+                 "[config in]\ncert = server.pem\n[config out]\nca = other.crt\n"
+                 "verify = pin:sha256:%s\n",
+                 right ? pin : "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+        conf(text);
+        assert_int_equal(between("config out", "config in", who), right ? 0 : EACCES);
     }
 }
 
@@ -452,6 +527,8 @@ static int setup(void **state)
 {
     peers_setup(state);
     make_leaf("again", "ca", "DNS:server.test");
+    make_leaf("two", "ca", "DNS:two.test");
+    make_leaf("stranger", "other", "DNS:client.test");
     return 0;
 }
 
@@ -461,8 +538,8 @@ int main(void)
         cmocka_unit_test(test_shared),       cmocka_unit_test(test_listener),
         cmocka_unit_test(test_refused),      cmocka_unit_test(test_own_afterwards),
         cmocka_unit_test(test_defaults),     cmocka_unit_test(test_load),
-        cmocka_unit_test(test_load_refused), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_load_refused), cmocka_unit_test(test_load_meanings),
+        cmocka_unit_test(test_threads),      cmocka_unit_test(test_reload),
     };
 
     return cmocka_run_group_tests(tests, setup, peers_teardown);
