@@ -118,7 +118,9 @@ int conn_attach(int fd, const struct conn_params *p, struct error *err)
 
 void conn_destroy(struct conn *c)
 {
-    if (!c->claim.torn) {
+    if (!c->claim.torn) { /* else a thread that is not here may have had the halves, too */
+        pthread_mutex_destroy(&c->read_lock);
+        pthread_mutex_destroy(&c->write_lock);
         tls_free(c->tls);
         buf_free(&c->plain);
         buf_free(&c->raw);
@@ -127,8 +129,6 @@ void conn_destroy(struct conn *c)
     c->tls = NULL;
     entry_put(c->options);
     fork_release(c);
-    pthread_mutex_destroy(&c->read_lock);
-    pthread_mutex_destroy(&c->write_lock);
 }
 
 /* How long close() may wait; < 0: the caller wants an abortive end (SO_LINGER with 0 seconds). */

@@ -92,7 +92,7 @@ struct entry *table_new(int kind); /* zeroed, one reference, in no slot; NULL: n
 int table_reserve(int fd);         /* room for this fd: 0 or -1 EBADF, EMFILE, ENOMEM */
 void table_lock(void);
 void table_unlock(void);
-void table_lock_reset(void);     /* in a forked child */
+void table_lock_reset(void);     /* in a child that the fork handlers did not see */
 struct entry *table_at(int fd);  /* no reference: under the table lock */
 struct conn *table_conn(int fd); /* likewise; NULL: no connection */
 /* Table lock; keeps nfds; slot reserved. What was there and has no fd any more is returned: its

@@ -229,8 +229,7 @@ static void after_parent(void)
         struct conn *c = table_conn(fd);
 
         if (c->claim.at_fork == FORK_HELD) {
-            pthread_mutex_unlock(&c->write_lock);
-            pthread_mutex_unlock(&c->read_lock);
+            conn_give(c, HALF_BOTH);
         }
         c->claim.at_fork = FORK_NONE;
     }
@@ -246,8 +245,12 @@ static void start_over(bool all_torn)
     for (int fd = table_next(0); fd >= 0; fd = table_next(fd + 1)) {
         struct conn *c = table_conn(fd);
 
-        pthread_mutex_init(&c->read_lock, NULL);
-        pthread_mutex_init(&c->write_lock, NULL);
+        if (!all_torn && c->claim.at_fork == FORK_HELD) {
+            conn_give(c, HALF_BOTH);
+        } else {
+            pthread_mutex_init(&c->read_lock, NULL);
+            pthread_mutex_init(&c->write_lock, NULL);
+        }
         if (all_torn || c->claim.at_fork == FORK_BUSY || !c->claim.slot) {
             c->claim.torn = true;
         }
@@ -255,13 +258,13 @@ static void start_over(bool all_torn)
         atomic_store(&c->ending, false); /* the thread that was closing it is not here */
         atomic_store(&c->waiting, 0);
     }
-    table_lock_reset();
     new_identity();
 }
 
 static void after_child(void)
 {
     start_over(false);
+    table_unlock();
     uncalm(&self.signals, self.cancel);
 }
 
@@ -270,6 +273,7 @@ static void after_child(void)
 void fork_look(void)
 {
     if (self.mark && atomic_load_explicit(self.mark, memory_order_relaxed) == 0) {
+        table_lock_reset();
         start_over(true);
     }
 }
