@@ -24,6 +24,99 @@ static void test_dup(void **state)
     ssl_close(f[1]);
 }
 
+static _Atomic pid_t waiter;
+
+static void *wait_for_input(void *arg)
+{
+    char c;
+
+    waiter = gettid();
+    errno = 0;
+    return (void *)(intptr_t)(ssl_read(*(int *)arg, &c, 1) < 0 ? errno : 0);
+}
+
+static void await_reader(pthread_t *t, int *fd)
+{
+    waiter = 0;
+    assert_int_equal(pthread_create(t, NULL, wait_for_input, fd), 0);
+    while (!waiter) {
+        nap_ms(1);
+    }
+    await_sleep(waiter);
+}
+
+/* One of two numbers is closed: the socket stays open, its reader waits on, as in read(2); what
+ * comes then is for the other number. */
+static void test_dup_under_a_reader(void **state)
+{
+    char byte = 0;
+    int f[2], copy;
+    pthread_t t;
+    void *rc;
+
+    (void)state;
+    tls_pair(f);
+    copy = dup(f[0]);
+    assert_int_equal(conn_alias(f[0], copy), 0);
+    await_reader(&t, &f[0]);
+    assert_int_equal(ssl_close(f[0]), 0);
+    assert_int_equal(ssl_write(f[1], "!", 1), 1);
+    pthread_join(t, &rc);
+    assert_int_equal((intptr_t)rc, EBADF);
+    assert_int_equal(ssl_read(copy, &byte, 1), 1);
+    assert_int_equal(byte, '!');
+    ssl_close(copy);
+    ssl_close(f[1]);
+}
+
+/* A connection that may linger for ever. */
+static void attach_patient(int fd)
+{
+    struct conn_params p = { .linger_ms = 1 << 30 };
+    struct error err = { 0 };
+
+    assert_int_equal(shim_init(), 0);
+    p.config = config_new(TLS_CLIENT);
+    assert_non_null(p.config);
+    assert_int_equal(config_set_verify(p.config, VERIFY_NONE), 0);
+    assert_int_equal(config_seal(p.config, &err), 0);
+    assert_int_equal(conn_attach(fd, &p, &err), 0);
+    config_unref(p.config);
+}
+
+static int closed_by_handler;
+
+static void close_in_handler(int sig)
+{
+    (void)sig;
+    ssl_close(closed_by_handler);
+}
+
+/* close() waits for those that wait in the kernel, but not for the thread that it interrupted. */
+static void test_close_in_a_handler(void **state)
+{
+    struct sigaction sa = { .sa_handler = close_in_handler }, old;
+    pthread_t t;
+    void *rc;
+    int f[2];
+
+    (void)state;
+    assert_int_equal(sigaction(SIGUSR1, &sa, &old), 0);
+    tcp_pair(f);
+    attach_patient(f[0]);
+    set_string(f[1], SSL_OPT_CERT_FILE, cert_path("server.pem"));
+    assert_int_equal(ssl_attach(f[1], SSL_SERVER), 0);
+    handshake_pair(f[0], f[1]);
+    closed_by_handler = f[0];
+    await_reader(&t, &f[0]);
+    pthread_kill(t, SIGUSR1);
+    pthread_join(t, &rc);
+    assert_true((intptr_t)rc == EBADF || (intptr_t)rc == EINTR);
+    assert_null(conn_get(f[0]));
+    ssl_close(f[1]);
+    sigaction(SIGUSR1, &old, NULL);
+}
+
 /* The new number had a TLS connection of its own: as dup2() would, that one ends. */
 static void test_dup_over_another(void **state)
 {
@@ -367,6 +460,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dup),
+        cmocka_unit_test(test_dup_under_a_reader),
+        cmocka_unit_test(test_close_in_a_handler),
         cmocka_unit_test(test_dup_over_another),
         cmocka_unit_test(test_each),
         cmocka_unit_test(test_close_with_a_tail),

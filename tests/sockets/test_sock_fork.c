@@ -4,24 +4,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "tests/sockets/peers.h"
-
-/* What a child reports: exit status 0, or the line that failed. */
-#define CHILD(cond)                    \
-    do {                               \
-        if (!(cond)) {                 \
-            _exit(__LINE__ % 250 + 1); \
-        }                              \
-    } while (0)
-
-static int join(pid_t pid)
-{
-    int status = 0;
-
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
+#include "tests/sockets/children.h"
 
 static void child_first(void **state)
 {

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/* For the sockets tests that fork. */
+#ifndef TESTS_SOCKETS_CHILDREN_H
+#define TESTS_SOCKETS_CHILDREN_H
+#include "tests/sockets/peers.h"
+
+/* What a child reports: exit status 0, or the line that failed. */
+#define CHILD(cond)                    \
+    do {                               \
+        if (!(cond)) {                 \
+            _exit(__LINE__ % 250 + 1); \
+        }                              \
+    } while (0)
+
+static inline int join(pid_t pid)
+{
+    int status = 0;
+
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+#endif
