@@ -34,6 +34,8 @@ BASE := -std=c11 -D_GNU_SOURCE -I. -Isrc -Iinclude -fvisibility=hidden -fPIC -pt
 LIBDIR_FLAG := -DSLEEVE_LIBDIR='"$(PRELOADDIR)"'
 ifeq ($(SAN),1)
 HARDEN := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all
+else ifeq ($(TSAN),1)
+HARDEN := -fsanitize=thread -fno-omit-frame-pointer
 else
 HARDEN := -fstack-protector-strong $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 LINK   := -Wl,-z,relro,-z,now
@@ -84,6 +86,11 @@ EXAMPLE_BINS := $(patsubst examples/%.c,$(BUILD)/examples/%,$(EXAMPLES))
 # A few C programs under valgrind as well: it sees uninitialised reads, which the sanitizers do not.
 VALGRIND_TESTS ?= unit/test_bytes kat/test_aead kat/test_rfc8448 x509/test_der x509/test_pem x509/test_identity \
                   handshake/test_guide_api sockets/test_sock_io
+# Those in which threads meet, with ThreadSanitizer.
+TSAN_TESTS ?= guide/test_limits handshake/test_key_threads kat/test_life sockets/test_sock_fork sockets/test_sock_fork_threads \
+              sockets/test_sock_io sockets/test_sock_reload sockets/test_sock_table sockets/test_sock_threads \
+              sockets/test_sock_wake unit/test_arena unit/test_replay unit/test_session_cache unit/test_ticket \
+              unit/test_trace x509/test_chain_cache x509/test_trust
 
 SO      := $(BUILD)/libsleeve.so.$(VERSION)
 OUTPUTS := $(BUILD)/libsleeve.a $(BUILD)/libsleeve.so $(BUILD)/sleeve.pc \
@@ -101,8 +108,8 @@ PKG_BENCH := $(PKG_TEST) gnuplot-nox
 PKG_DEB   := $(PKG_BUILD) dpkg-dev
 STAMPS ?= $(BUILD)/.deps
 
-.PHONY: all demo check check-c check-san check-valgrind check-apps bogo lint bench fuzz fuzzers tests install \
-        uninstall deb deps clean help FORCE
+.PHONY: all demo check check-c check-san check-tsan check-valgrind check-apps bogo lint bench fuzz fuzzers tests \
+        install uninstall deb deps clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -112,7 +119,7 @@ help:
 	@echo 'make             build everything into $(BUILD)/'
 	@echo 'make demo        two unmodified programs talk TLS 1.3; one screen'
 	@echo 'make check       all tests: lint, C, scripts, sanitizers, valgrind, a short fuzz run'
-	@echo 'make check-c | check-san | check-valgrind | check-apps    one part of it'
+	@echo 'make check-c | check-san | check-tsan | check-valgrind | check-apps    one part of it'
 	@echo 'make lint        style, warnings, static analysis, include directions, exported symbols'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo 'make bogo        BoringSSL'"'"'s test runner against the engine; BOGO=directory of the runner'
@@ -120,7 +127,7 @@ help:
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also: uninstall'
 	@echo 'make deb         Debian packages, in $(BUILD)/deb'
 	@echo 'make deps        install the Debian packages all of this needs'
-	@echo 'Variables: V=1 shows commands, SAN=1 BUILD=build/asan sanitizers, CC, CFLAGS, BUILD, JOBS'
+	@echo 'Variables: V=1 shows commands, SAN=1 BUILD=build/asan or TSAN=1 BUILD=build/tsan sanitizers, CC, CFLAGS, BUILD, JOBS'
 
 deps: $(STAMPS)/build $(STAMPS)/demo $(STAMPS)/test
 
@@ -171,7 +178,7 @@ $(BUILD)/libsleeve.a: $(LIB_OBJS) $(BUILD)/sleeve.sym
 $(SO): $(LIB_OBJS) src/sleeve.map
 	$(say) LINK $@
 	$(Q)$(LD_PROG) -shared -Wl,-soname,libsleeve.so.$(SOMAJOR) -Wl,--version-script=src/sleeve.map \
-	    $(if $(SAN),,-Wl,-z,defs) -o $@ $(LIB_OBJS) $(LIBS)
+	    $(if $(SAN)$(TSAN),,-Wl,-z,defs) -o $@ $(LIB_OBJS) $(LIBS)
 
 $(BUILD)/libsleeve.so: $(SO)
 	@ln -sf $(notdir $(SO)) $(BUILD)/libsleeve.so.$(SOMAJOR)
@@ -181,12 +188,12 @@ $(BUILD)/libsleeve.so: $(SO)
 $(BUILD)/libsleeve-preload.so: $(call obj,$(ENTRY))
 	$(say) LINK $@
 	$(Q)$(LD_PROG) -shared -Wl,-soname,libsleeve-preload.so -Wl,-z,initfirst -Wl,-z,nodelete -Wl,-z,noseparate-code \
-	    $(if $(SAN),,-Wl,-z,defs) -o $@ $^ -ldl
+	    $(if $(SAN)$(TSAN),,-Wl,-z,defs) -o $@ $^ -ldl
 
 # What it loads into those that a rule names.
 $(BUILD)/libsleeve-wrap.so: $(LIB_OBJS) $(call obj,$(WRAP))
 	$(say) LINK $@
-	$(Q)$(LD_PROG) -shared -Wl,-soname,libsleeve-wrap.so -Wl,-z,nodelete $(if $(SAN),,-Wl,-z,defs) -o $@ $^ $(LIBS)
+	$(Q)$(LD_PROG) -shared -Wl,-soname,libsleeve-wrap.so -Wl,-z,nodelete $(if $(SAN)$(TSAN),,-Wl,-z,defs) -o $@ $^ $(LIBS)
 
 $(BUILD)/sleeve: $(call obj,$(LAUNCHER) $(RULES)) $(LIB_OBJS)
 	$(say) LINK $@
@@ -259,6 +266,8 @@ LINTS         := $(sort $(wildcard tests/lint/lint_*))
 SAN_BINS      := $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(TEST_BINS))
 VALGRIND_BINS := $(filter $(addprefix $(BUILD)/tests/,$(VALGRIND_TESTS)),$(TEST_BINS))
 MAKE_SAN       = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD)/asan SAN=1 tests
+TSAN_BINS      = $(filter $(addprefix $(BUILD)/tsan/tests/,$(TSAN_TESTS)),$(patsubst $(BUILD)/%,$(BUILD)/tsan/%,$(TEST_BINS)))
+MAKE_TSAN      = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD)/tsan TSAN=1 $(TSAN_BINS)
 MAKE_FUZZ      = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD) fuzzers
 
 RUN = tests/run --build $(BUILD) --timeout $(TEST_TIMEOUT) --jobs $(JOBS)
@@ -272,6 +281,10 @@ check-c: tests
 check-san: $(STAMPS)/test
 	+@$(MAKE_SAN)
 	@$(RUN) --title 'C tests with AddressSanitizer and UBSan' --build $(BUILD)/asan $(SAN_BINS)
+
+check-tsan: $(STAMPS)/test
+	+@$(MAKE_TSAN)
+	@$(RUN) --title 'C tests with ThreadSanitizer' --timeout 600 --build $(BUILD)/tsan $(TSAN_BINS)
 
 check-valgrind: tests
 	@$(RUN) --title 'C tests in valgrind' --valgrind --timeout 600 $(VALGRIND_BINS)
@@ -296,6 +309,8 @@ check: $(STAMPS)/test
 	@$(SUM) --title scripts $(TESTS_X)
 	@$(SUM) --title 'sanitizer build' --timeout 1200 --step 'make tests SAN=1' $(MAKE_SAN)
 	@$(SUM) --title 'C tests with AddressSanitizer and UBSan' --build $(BUILD)/asan $(SAN_BINS)
+	@$(SUM) --title 'ThreadSanitizer build' --timeout 1200 --step 'make tests TSAN=1' $(MAKE_TSAN)
+	@$(SUM) --title 'C tests with ThreadSanitizer' --timeout 600 --build $(BUILD)/tsan $(TSAN_BINS)
 	@$(SUM) --title 'C tests in valgrind' --valgrind --timeout 600 $(VALGRIND_BINS)
 	@$(SUM) --title 'fuzz build' --timeout 1200 --step 'make fuzzers' $(MAKE_FUZZ)
 	@tests/fuzz/run --sum --build $(BUILD) --seconds 5 --jobs $(JOBS) $(FUZZ_BINS)
