@@ -23,10 +23,13 @@
  * wrong. ssl_error() has the sentence.
  *
  * Threads: any number of fds at once; on one fd, one reader and one writer at once. More of them do
- * no harm, but a second reader may sleep on while the first one leaves data behind.
+ * no harm, but a second reader may sleep on while the first one leaves data behind. ssl_close() of
+ * a connection's last fd ends what other threads wait for (EBADF), ssl_shutdown() as shutdown(2)
+ * does.
  *
  * Fork: a connection that exists in parent and child belongs to the process that uses it first
- * (reads, writes, shuts down, completes the handshake); in the other one every use fails with EPERM
+ * (reads, writes, shuts down, completes the handshake; or waits for it in a thread while another
+ * one forks); in the other one every use fails with EPERM
  * and ssl_close() is silent. As ssl_accept() leaves the handshake to the first use, servers that
  * fork for each connection work as they are.
  *
