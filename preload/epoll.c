@@ -8,7 +8,6 @@
 #include "preload/watch.h"
 
 #define READY_BITS 0x3fff /* the part of epoll's events that poll() knows */
-#define FOR_EVER   INT64_MAX
 
 static int mode_of(uint32_t events)
 {
@@ -132,8 +131,8 @@ static bool offer(struct watch *w, uint32_t kernel, struct epoll_event *ev)
     if (kernel) {
         conn_pump(c, fd, (short)(kernel & READY_BITS));
     }
-    ready = (uint32_t)(unsigned short)ready_bits(c, (short)(app & READY_BITS),
-                                                 (short)(kernel & READY_BITS));
+    ready = (uint32_t)(unsigned short)conn_revents(c, (short)(app & READY_BITS),
+                                                   (short)(kernel & READY_BITS));
     ready = news(w, app, ready);
     if (app & EPOLLONESHOT) {
         if (ready) { /* two threads may have come here, by the hot list and by the kernel */

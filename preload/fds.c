@@ -121,24 +121,6 @@ int __fcntl(int fd, int cmd, ...)
     return fcntl_any(fd, cmd, arg);
 }
 
-/* How much a read would give now: what has arrived is opened first. */
-static int readable_bytes(struct conn *c, int fd, int *bytes)
-{
-    size_t n = conn_buffered(c);
-
-    if (n == 0) {
-        conn_pump(c, fd, POLLIN);
-        watch_note(c, fd);
-        n = conn_buffered(c);
-    }
-    if (!bytes) {
-        errno = EFAULT;
-        return -1;
-    }
-    *bytes = n > INT32_MAX ? INT32_MAX : (int)n;
-    return 0;
-}
-
 int ioctl(int fd, unsigned long request, ...)
 {
     struct conn *c = NULL;
@@ -153,7 +135,8 @@ int ioctl(int fd, unsigned long request, ...)
         return REAL(ioctl)(fd, request, arg);
     }
     if (request == FIONREAD) {
-        rc = readable_bytes(c, fd, arg);
+        rc = conn_readable(c, fd, arg);
+        watch_note(c, fd);
     } else {
         *(int *)arg = 0; /* urgent data travels in-band: there is no mark */
         rc = 0;

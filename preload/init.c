@@ -75,6 +75,7 @@ static void start(int argc, char **argv)
         hello_send(-1, broken);
         return;
     }
+    poll_hooks = (struct poll_hooks){ .hot = watch_hot_set, .noted = watch_note };
     log_rules();
     hello_send(1, NULL);
 }

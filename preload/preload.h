@@ -38,20 +38,10 @@ static inline bool leaving(int fd)
  * Then forgets it and says true: ask the C library instead. */
 bool fd_is_stale(int fd);
 
-/* ---- read.c, write.c: after tracked() said yes; consume the reference ---- */
-ssize_t read_tracked(struct conn *c, int fd, const struct iovec *iov, int n, int flags);
-ssize_t write_tracked(struct conn *c, int fd, const struct iovec *iov, int n, int flags);
+/* ---- write.c ---- */
 /* Would this message hand one of our descriptors to another process? Then says no (-1, errno,
  * logged). */
 int rights_check(const struct msghdr *m);
-
-/* ---- poll.c ---- */
-/* What the program may be told out of `asked`, when the kernel says `kernel` of the socket. */
-short ready_bits(struct conn *c, short asked, short kernel);
-/* What the kernel has to be asked in order to know that. */
-short want_bits(struct conn *c, short asked);
-int64_t clock_ns(void);
-int64_t clock_end(const struct timespec *ts); /* INT64_MAX: never; 0: at once */
 
 /* ---- names.c ---- */
 #define NAMES_PER_ADDRESS 8

@@ -7,8 +7,6 @@
 
 #include "preload/watch.h"
 
-#define KNOWN_FLAGS (MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL)
-
 /* Who is told by edges and gets less than was asked for believes that nothing is left, and waits
  * for another edge. So a short read goes on until there really is nothing. */
 static ssize_t read_dry(struct conn *c, int fd, const struct iovec *iov, int n, ssize_t got)
@@ -20,7 +18,7 @@ static ssize_t read_dry(struct conn *c, int fd, const struct iovec *iov, int n, 
         while (skip < iov[i].iov_len) {
             struct iovec rest = { .iov_base = (char *)iov[i].iov_base + skip,
                                   .iov_len = iov[i].iov_len - skip };
-            ssize_t more = conn_readv(c, fd, &rest, 1, MSG_DONTWAIT);
+            ssize_t more = conn_recv(c, fd, &rest, 1, MSG_DONTWAIT);
 
             if (more <= 0) { /* an end or an error comes again with the next call */
                 errno = saved;
@@ -35,58 +33,31 @@ static ssize_t read_dry(struct conn *c, int fd, const struct iovec *iov, int n, 
     return got;
 }
 
-static ssize_t total(const struct iovec *iov, int n)
+/* Behind every read of ours: consumes the reference, keeps errno. */
+static ssize_t was_read(struct conn *c, int fd, const struct iovec *iov, int n, int flags,
+                        ssize_t got)
 {
-    size_t sum = 0;
-
-    if (n < 0 || n > IOV_MAX) {
-        errno = EINVAL;
-        return -1;
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) && (conn_want(c, 0) & POLLOUT)) {
+        conn_pump(c, fd, POLLOUT); /* what a write left over, should nobody ask for POLLOUT */
     }
-    for (int i = 0; i < n; i++) {
-        if (iov[i].iov_len > SSIZE_MAX - sum) {
-            errno = EINVAL;
-            return -1;
-        }
-        sum += iov[i].iov_len;
+    if (got > 0 && !(flags & (MSG_PEEK | MSG_TRUNC)) && watch_edge(fd)) {
+        got = read_dry(c, fd, iov, n, got);
     }
-    return (ssize_t)sum;
-}
-
-ssize_t read_tracked(struct conn *c, int fd, const struct iovec *iov, int n, int flags)
-{
-    ssize_t want = total(iov, n), got = want;
-
-    if (want >= 0) {
-        got = conn_readv(c, fd, iov, n, flags & KNOWN_FLAGS);
-        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) && (conn_want(c, 0) & POLLOUT)) {
-            conn_pump(c, fd, POLLOUT); /* what a write left over, should nobody ask for POLLOUT */
-        }
-        if (got > 0 && got < want && !(flags & MSG_PEEK) && watch_edge(fd)) {
-            got = read_dry(c, fd, iov, n, got);
-        }
-        watch_note(c, fd);
-    }
+    watch_note(c, fd);
     conn_put(c);
     return got;
 }
 
-/* recv() and its kin, with flags. */
 static ssize_t receive(struct conn *c, int fd, void *p, size_t n, int flags)
 {
     struct iovec iov = { .iov_base = p, .iov_len = n > SSIZE_MAX ? SSIZE_MAX : n };
-    char sink[4096];
 
-    if (flags & MSG_OOB) { /* urgent data travels in-band */
-        conn_put(c);
-        errno = EINVAL;
-        return -1;
-    }
-    if (flags & MSG_TRUNC) { /* TCP: throw away instead of copying */
-        iov.iov_base = sink;
-        iov.iov_len = n < sizeof sink ? n : sizeof sink;
-    }
-    return read_tracked(c, fd, &iov, 1, flags);
+    return was_read(c, fd, &iov, 1, flags, conn_recv(c, fd, &iov, 1, flags));
+}
+
+static ssize_t read_vector(struct conn *c, int fd, const struct iovec *iov, int n)
+{
+    return was_read(c, fd, iov, n, 0, conn_read(c, fd, iov, n));
 }
 
 ssize_t read(int fd, void *p, size_t n)
@@ -95,7 +66,9 @@ ssize_t read(int fd, void *p, size_t n)
     ssize_t got;
 
     if (c) {
-        got = receive(c, fd, p, n, 0);
+        struct iovec iov = { .iov_base = p, .iov_len = n > SSIZE_MAX ? SSIZE_MAX : n };
+
+        got = read_vector(c, fd, &iov, 1);
         if (got >= 0 || !fd_is_stale(fd)) {
             return got;
         }
@@ -109,7 +82,7 @@ ssize_t readv(int fd, const struct iovec *iov, int n)
     ssize_t got;
 
     if (c) {
-        got = read_tracked(c, fd, iov, n, 0);
+        got = read_vector(c, fd, iov, n);
         if (got >= 0 || !fd_is_stale(fd)) {
             return got;
         }
@@ -122,8 +95,12 @@ ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags)
 {
     struct conn *c = at == -1 ? tracked(fd) : NULL;
 
-    return c ? read_tracked(c, fd, iov, n, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0)
-             : REAL(preadv2)(fd, iov, n, at, flags);
+    if (!c) {
+        return REAL(preadv2)(fd, iov, n, at, flags);
+    }
+    return flags & RWF_NOWAIT && n > 0
+               ? was_read(c, fd, iov, n, 0, conn_recv(c, fd, iov, (size_t)n, MSG_DONTWAIT))
+               : read_vector(c, fd, iov, n);
 }
 
 ssize_t recv(int fd, void *p, size_t n, int flags)
@@ -150,36 +127,18 @@ ssize_t recvfrom(int fd, void *p, size_t n, int flags, struct sockaddr *addr, so
     return got;
 }
 
-static ssize_t receive_message(struct conn *c, int fd, struct msghdr *m, int flags)
-{
-    ssize_t got;
-
-    if (m->msg_iovlen > IOV_MAX) {
-        conn_put(c);
-        errno = EMSGSIZE;
-        return -1;
-    }
-    if (flags & (MSG_OOB | MSG_TRUNC)) {
-        struct iovec none = { .iov_base = NULL };
-        const struct iovec *v = m->msg_iovlen ? m->msg_iov : &none;
-        got = receive(c, fd, v->iov_base, v->iov_len, flags);
-    } else {
-        got = read_tracked(c, fd, m->msg_iov, (int)m->msg_iovlen, flags);
-    }
-    if (got >= 0) {
-        m->msg_namelen = 0;
-        m->msg_controllen = 0;
-        m->msg_flags = 0;
-    }
-    return got;
-}
-
 ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
     struct conn *c = tracked(fd);
 
-    return c && m && !(flags & MSG_ERRQUEUE) ? receive_message(c, fd, m, flags)
-                                             : (conn_put(c), REAL(recvmsg)(fd, m, flags));
+    ssize_t got;
+
+    if (!c || !m || (flags & MSG_ERRQUEUE)) {
+        conn_put(c);
+        return REAL(recvmsg)(fd, m, flags);
+    }
+    got = conn_recvmsg(c, fd, m, flags);
+    return was_read(c, fd, m->msg_iov, (int)m->msg_iovlen, flags, got);
 }
 
 int recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *timeout)

@@ -25,51 +25,27 @@ static ssize_t stream_read(void *cookie, char *p, size_t n)
     return read(fd_of(cookie), p, n);
 }
 
-/* A short count means an error to stdio. */
 static ssize_t stream_write(void *cookie, const char *p, size_t n)
 {
-    size_t done = 0;
-
-    while (done < n) {
-        ssize_t put = write(fd_of(cookie), p + done, n - done);
-
-        if (put < 0) {
-            break;
-        }
-        done += (size_t)put;
-    }
-    return (ssize_t)done;
+    return stream_write_all(fd_of(cookie), p, n, write);
 }
 
 static int stream_seek(void *cookie, off64_t *at, int whence)
 {
-    off64_t now = lseek64(fd_of(cookie), *at, whence); /* a socket: ESPIPE */
-
-    if (now < 0) {
-        return -1;
-    }
-    *at = now;
-    return 0;
+    return stream_seek_fd(fd_of(cookie), at, whence);
 }
 
 static int stream_close(void *cookie);
 
-static FILE *stream_open(int fd, const char *mode, bool for_standard)
+static FILE *our_stream(int fd, const char *mode, bool for_standard)
 {
     static const cookie_io_functions_t functions = {
         .read = stream_read, .write = stream_write, .seek = stream_seek, .close = stream_close
     };
-    char plain[3] = { mode[0], strchr(mode, '+') ? '+' : '\0', '\0' };
     intptr_t cookie = for_standard ? -((intptr_t)fd + 1) : (intptr_t)fd + 1;
-    FILE *f;
+    FILE *f = stream_open(fd, mode, (void *)cookie, &functions);
 
-    if (!strchr("rwa", plain[0]) || !plain[0]) {
-        errno = EINVAL;
-        return NULL;
-    }
-    f = fopencookie((void *)cookie, plain, functions);
     if (f) {
-        f->_fileno = fd;
         atomic_store(&any_stream, true);
     }
     return f;
@@ -93,7 +69,7 @@ static bool wants_stream(int fd)
 
 FILE *fdopen(int fd, const char *mode)
 {
-    return wants_stream(fd) ? stream_open(fd, mode, false) : REAL(fdopen)(fd, mode);
+    return wants_stream(fd) ? our_stream(fd, mode, false) : REAL(fdopen)(fd, mode);
 }
 
 FILE *_IO_fdopen(int fd, const char *mode);
@@ -139,7 +115,7 @@ static void move_pending(FILE *from, FILE *to)
 
 static FILE *our_standard(int fd)
 {
-    FILE *f = stream_open(fd, fd == STDIN_FILENO ? "r" : "w", true);
+    FILE *f = our_stream(fd, fd == STDIN_FILENO ? "r" : "w", true);
 
     if (f && fd == STDERR_FILENO) {
         setvbuf(f, NULL, _IONBF, 0);

@@ -264,7 +264,7 @@ static uint32_t kernel_events(const struct watch *w, struct conn *c)
         /* Everything at once: an edge that is not needed costs nothing. */
         return EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET | (app & kept);
     }
-    return (uint32_t)(unsigned short)want_bits(c, (short)(app & 0x3fff)) | (app & kept);
+    return (uint32_t)(unsigned short)conn_events(c, (short)(app & 0x3fff)) | (app & kept);
 }
 
 int watch_arm(struct watch *w, struct conn *c, int op)
@@ -336,7 +336,7 @@ static void note_slot(struct conn *c, struct slot *s, bool read)
             ((app & EPOLLONESHOT) && !(state & WATCH_ARMED))) {
             continue;
         }
-        if (read && ready_bits(c, (short)(app & 0x3fff), 0)) {
+        if (read && conn_revents(c, (short)(app & 0x3fff), 0)) {
             atomic_store(&w->cold, told - 1);
             watch_heat(w);
         } else if (read) {

@@ -8,44 +8,30 @@
 
 #include "preload/watch.h"
 
-#define KNOWN_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE)
-#define FILE_CHUNK  32768 /* sendfile: on the stack */
-
-#ifndef MSG_ZEROCOPY
-#define MSG_ZEROCOPY 0x4000000
-#endif
-
 static size_t length(const struct iovec *iov, int n)
 {
     size_t sum = 0;
 
     for (int i = 0; i < n; i++) {
-        if (iov[i].iov_len > SSIZE_MAX - sum) {
-            return SIZE_MAX;
-        }
         sum += iov[i].iov_len;
     }
     return sum;
 }
 
-ssize_t write_tracked(struct conn *c, int fd, const struct iovec *iov, int n, int flags)
+/* Behind every write of ours: consumes the reference, keeps errno. */
+static ssize_t was_written(struct conn *c, int fd, const struct iovec *iov, int n, ssize_t put)
 {
-    ssize_t put = -1;
-    size_t want = n < 0 || n > IOV_MAX ? SIZE_MAX : length(iov, n);
-
-    if (want == SIZE_MAX) {
-        errno = EINVAL;
-    } else if (flags & MSG_ZEROCOPY) {
-        errno = ENOBUFS; /* "do it with a copy", says the kernel's documentation */
-    } else {
-        put = conn_writev(c, fd, iov, n, flags & KNOWN_FLAGS);
-        if (put < 0 ? errno == EAGAIN || errno == EWOULDBLOCK : (size_t)put < want) {
-            watch_blocked(fd);
-        }
-        watch_wrote(c, fd);
+    if (put < 0 ? errno == EAGAIN || errno == EWOULDBLOCK : (size_t)put < length(iov, n)) {
+        watch_blocked(fd);
     }
+    watch_wrote(c, fd);
     conn_put(c);
     return put;
+}
+
+static ssize_t write_vector(struct conn *c, int fd, const struct iovec *iov, int n)
+{
+    return was_written(c, fd, iov, n, conn_write(c, fd, iov, n));
 }
 
 static ssize_t write_one(struct conn *c, int fd, const void *p, size_t n, int flags)
@@ -53,7 +39,8 @@ static ssize_t write_one(struct conn *c, int fd, const void *p, size_t n, int fl
     struct iovec iov = { .iov_base = (void *)(uintptr_t)p,
                          .iov_len = n > SSIZE_MAX ? SSIZE_MAX : n };
 
-    return write_tracked(c, fd, &iov, 1, flags);
+    /* Urgent data travels in-band. */
+    return was_written(c, fd, &iov, 1, conn_send(c, fd, &iov, 1, flags & ~MSG_OOB));
 }
 
 ssize_t write(int fd, const void *p, size_t n)
@@ -76,7 +63,7 @@ ssize_t writev(int fd, const struct iovec *iov, int n)
     ssize_t put;
 
     if (c) {
-        put = write_tracked(c, fd, iov, n, 0);
+        put = write_vector(c, fd, iov, n);
         if (put >= 0 || !fd_is_stale(fd)) {
             return put;
         }
@@ -89,7 +76,9 @@ ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
     struct conn *c = at == -1 ? tracked(fd) : NULL;
 
     if (c) {
-        return write_tracked(c, fd, iov, n, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0);
+        return flags & RWF_NOWAIT && n > 0
+                   ? was_written(c, fd, iov, n, conn_send(c, fd, iov, (size_t)n, MSG_DONTWAIT))
+                   : write_vector(c, fd, iov, n);
     }
     return leaving(fd) ? -1 : REAL(pwritev2)(fd, iov, n, at, flags);
 }
@@ -129,38 +118,14 @@ ssize_t sendto(int fd, const void *p, size_t n, int flags, const struct sockaddr
 /* A receiver of the descriptor would write plaintext on it. */
 int rights_check(const struct msghdr *m)
 {
-    struct cmsghdr *c;
+    int fd = conn_any() ? conn_in_rights(m, is_tracked) : -1;
 
-    if (!m || !m->msg_control || m->msg_controllen < sizeof *c || !conn_any()) {
+    if (fd < 0) {
         return 0;
     }
-    for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)m, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
-            continue;
-        }
-        for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(int)) <= c->cmsg_len; i++) {
-            int fd;
-
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            if (is_tracked(fd)) {
-                log_line("result=refused: fd %d has TLS and cannot be passed to another process",
-                         fd);
-                errno = EACCES;
-                return -1;
-            }
-        }
-    }
-    return 0;
-}
-
-static ssize_t send_message(struct conn *c, int fd, const struct msghdr *m, int flags)
-{
-    if (m->msg_iovlen > IOV_MAX) {
-        conn_put(c);
-        errno = EMSGSIZE;
-        return -1;
-    }
-    return write_tracked(c, fd, m->msg_iov, (int)m->msg_iovlen, flags);
+    log_line("result=refused: fd %d has TLS and cannot be passed to another process", fd);
+    errno = EACCES;
+    return -1;
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
@@ -168,7 +133,9 @@ ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
     struct conn *c = tracked(fd);
 
     if (c && m) {
-        return send_message(c, fd, m, flags);
+        ssize_t put = conn_sendmsg(c, fd, m, flags & ~MSG_OOB);
+
+        return was_written(c, fd, m->msg_iov, put < 0 ? 0 : (int)m->msg_iovlen, put);
     }
     conn_put(c);
     return leaving(fd) || rights_check(m) != 0 || opens_fast(fd, flags)
@@ -207,67 +174,31 @@ int sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 
 /* ---- from file to socket ---- */
 
-/* Sends from the file at `at`; moves it by exactly what was sent. */
-static ssize_t send_file(int out, int in, off_t *at, size_t count)
+static ssize_t send_file(struct conn *c, int out, int in, off_t *offset, size_t count)
 {
-    char chunk[FILE_CHUNK];
-    size_t done = 0;
+    struct iovec all = { .iov_len = count };
+    ssize_t put = conn_sendfile(c, out, in, offset, count);
 
-    while (done < count) {
-        size_t want = count - done < sizeof chunk ? count - done : sizeof chunk;
-        ssize_t got = pread(in, chunk, want, *at), put;
-
-        if (got == 0) {
-            break;
-        }
-        put = got < 0 ? got : write(out, chunk, (size_t)got);
-        if (put < 0) {
-            if (errno == ESPIPE) {
-                errno = EINVAL; /* what sendfile() says of a pipe or a socket */
-            }
-            return done ? (ssize_t)done : -1;
-        }
-        *at += put;
-        done += (size_t)put;
-        if (put < got) {
-            break;
-        }
-    }
-    return (ssize_t)done;
-}
-
-static ssize_t sendfile_tracked(int out, int in, off_t *offset, size_t count)
-{
-    off_t at = offset ? *offset : lseek(in, 0, SEEK_CUR);
-    ssize_t done;
-
-    if (at < 0) {
-        errno = errno == EBADF ? EBADF : EINVAL;
-        return -1;
-    }
-    done = send_file(out, in, &at, count);
-    if (offset) {
-        *offset = at;
-    } else {
-        int saved = errno;
-        lseek(in, at, SEEK_SET);
-        errno = saved;
-    }
-    return done;
+    /* Also at the end of the file: less than was asked. */
+    return was_written(c, out, &all, 1, put);
 }
 
 ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 {
-    if (is_tracked(out)) {
-        return sendfile_tracked(out, in, offset, count);
+    struct conn *c = tracked(out);
+
+    if (c) {
+        return send_file(c, out, in, offset, count);
     }
     return leaving(out) ? -1 : REAL(sendfile)(out, in, offset, count);
 }
 
 ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 {
-    if (is_tracked(out)) {
-        return sendfile_tracked(out, in, (off_t *)offset, count);
+    struct conn *c = tracked(out);
+
+    if (c) {
+        return send_file(c, out, in, (off_t *)offset, count);
     }
     return leaving(out) ? -1 : REAL(sendfile64)(out, in, offset, count);
 }

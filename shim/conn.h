@@ -73,6 +73,7 @@ struct conn {
     struct buf raw;   /* received, not yet opened; starts with a record header */
     bool saw_close;   /* close_notify */
     bool saw_eof;     /* the socket has ended, or we may not ask it again */
+    bool behind;      /* something came with close_notify, and is lost */
     bool read_shut;   /* the caller's SHUT_RD: a bare EOF is no surprise */
     int read_errno;   /* why reading is over though the connection has not failed */
 
@@ -81,6 +82,7 @@ struct conn {
     _Atomic bool unsent;      /* a tail waits for room in the kernel */
     _Atomic bool note;        /* the read half left something to send: flush when you can */
     _Atomic bool closing;     /* the caller's SHUT_WR: close_notify, then FIN */
+    bool detaching;           /* both halves: no FIN, and no byte is taken behind a record */
     bool fin_sent, torn_down; /* the socket's write side, both sides were shut down */
     _Atomic int write_errno;  /* the socket refuses more */
 };
@@ -176,6 +178,18 @@ bool wait_forbidden(struct conn *c, int fd, int flags); /* O_NONBLOCK or MSG_DON
  * error. wait_poll: `limit` (< 0: none) is another end; it gives ETIMEDOUT. */
 int wait_input(struct conn *c, int fd, struct patience *p);
 int wait_poll(struct conn *c, int fd, short events, struct patience *p, int64_t limit);
+
+/* ---- poll.c ---- */
+int poll_fds(struct pollfd *fds, nfds_t n, int64_t end, const sigset_t *mask);
+bool poll_concerns(int fd); /* not the kernel's alone */
+nfds_t poll_most(void);     /* fds that the kernel takes */
+static inline bool timespec_valid(const struct timespec *ts)
+{
+    return !ts || (ts->tv_sec >= 0 && ts->tv_nsec >= 0 && ts->tv_nsec < 1000000000);
+}
+/* A mapping instead of malloc(): the program may be inside an allocator of its own. */
+void *scratch_map(size_t size);
+void scratch_unmap(void *p, size_t size);
 
 /* ---- scratch.c ---- */
 #define SCRATCH (4 * (size_t)TLS_RECORD_MAX)

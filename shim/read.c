@@ -136,6 +136,7 @@ static size_t open_records(struct conn *c, struct sink *s, uint8_t *data, size_t
         }
         pos += used;
     }
+    c->behind = c->saw_close && pos < n;
     return c->saw_close ? n : pos; /* RFC 8446 section 6.1: what follows close_notify is ignored */
 }
 
@@ -160,11 +161,21 @@ static size_t receive_size(struct sink *s)
     return size;
 }
 
+/* What is missing of the record that has begun. */
+static size_t rest_of_record(struct conn *c)
+{
+    size_t kept = buf_len(&c->raw);
+    const uint8_t *p = buf_data(&c->raw);
+
+    return (kept < TLS_HEADER ? TLS_HEADER : TLS_HEADER + ((size_t)p[3] << 8 | p[4])) - kept;
+}
+
 /* One receive. 1 bytes came, 0 end of stream, -1 errno. What is kept from before is an unfinished
  * record, shorter than TLS_RECORD_MAX. */
 static int receive(struct conn *c, int fd, struct sink *s)
 {
     size_t kept = buf_len(&c->raw), all, used;
+    size_t most = c->detaching ? rest_of_record(c) : receive_size(s) - kept;
     uint8_t *mem = scratch_get();
     ssize_t n;
     int rc;
@@ -174,7 +185,7 @@ static int receive(struct conn *c, int fd, struct sink *s)
         return -1;
     }
     do {
-        n = sys.recv(fd, mem + kept, receive_size(s) - kept, MSG_DONTWAIT);
+        n = sys.recv(fd, mem + kept, most, MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     if (n <= 0) {
         return (int)n;

@@ -100,3 +100,76 @@ size_t conn_buffered(struct conn *c)
     }
     return n;
 }
+
+#define COUNTED 65536 /* a little more may be kept: whole records */
+
+int conn_readable(struct conn *c, int fd, int *bytes)
+{
+    struct hold h;
+    size_t n;
+
+    if (!bytes) {
+        errno = EFAULT;
+        return -1;
+    }
+    conn_pump(c, fd, POLLIN); /* the handshake, if that is where it stands */
+    if (conn_enter(&h, c, fd, HALF_READ)) {
+        return -1;
+    }
+    if (atomic_load(&c->state) != CONN_HANDSHAKE) {
+        conn_fetch(c, fd, COUNTED);
+    }
+    n = buf_len(&c->plain);
+    conn_leave(&h);
+    *bytes = n > INT32_MAX ? INT32_MAX : (int)n;
+    return 0;
+}
+
+/* ---- poll(2)'s view ---- */
+
+/* The shim knows the plain names. */
+static short plain_names(short asked)
+{
+    short e = asked & (POLLIN | POLLOUT | POLLRDHUP);
+
+    if (asked & POLLRDNORM) {
+        e |= POLLIN;
+    }
+    if (asked & POLLWRNORM) {
+        e |= POLLOUT;
+    }
+    return e;
+}
+
+short conn_events(struct conn *c, short asked)
+{
+    return (short)(conn_want(c, plain_names(asked)) | (asked & POLLPRI));
+}
+
+static bool ended_of(struct conn *c)
+{
+    return conn_ready(c, POLLRDHUP) & POLLRDHUP;
+}
+
+short conn_revents(struct conn *c, short asked, short kernel)
+{
+    short r = conn_ready(c, plain_names(asked)), told = r & (POLLERR | POLLHUP | POLLRDHUP);
+    bool dead = conn_errno(c) != 0;
+
+    if (r & POLLIN) {
+        told |= asked & (POLLIN | POLLRDNORM);
+    }
+    /* Room to write is two things: nothing of ours waits, and the kernel takes more. */
+    if ((r & POLLOUT) && (dead || (kernel & POLLOUT))) {
+        told |= asked & (POLLOUT | POLLWRNORM);
+    }
+    if (conn_is_connected(c) || dead) {
+        told |= kernel & (POLLERR | (asked & (POLLPRI | POLLRDHUP)));
+    }
+    /* The end of both directions: programs take a short read that comes with it for the last one.
+     */
+    if ((kernel & POLLHUP) && (dead || !(asked & IN) || (ended_of(c) && conn_buffered(c) == 0))) {
+        told |= POLLHUP;
+    }
+    return (short)(told | (kernel & POLLNVAL));
+}

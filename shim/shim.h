@@ -15,6 +15,7 @@
 #define SHIM_SHIM_H
 #include <netdb.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -66,8 +67,25 @@ int conn_deadline_ms(struct conn *c);
  * when need be. */
 ssize_t conn_readv(struct conn *c, int fd, const struct iovec *iov, int n, int flags);
 ssize_t conn_writev(struct conn *c, int fd, const struct iovec *iov, int n, int flags);
+/* The calls themselves, with all that they refuse: readv(2) and writev(2) (read(2), too); recv(2)
+ * and send(2); recvmsg(2) and sendmsg(2); sendfile(2). MSG_TRUNC throws away as for TCP, MSG_OOB is
+ * EINVAL or EOPNOTSUPP, control messages of SOL_SOCKET are EOPNOTSUPP, memory at NULL is EFAULT.
+ * MSG_ERRQUEUE is for the caller to give to the kernel. */
+ssize_t conn_read(struct conn *c, int fd, const struct iovec *iov, int n);
+ssize_t conn_write(struct conn *c, int fd, const struct iovec *iov, int n);
+ssize_t conn_recv(struct conn *c, int fd, const struct iovec *iov, size_t n, int flags);
+ssize_t conn_send(struct conn *c, int fd, const struct iovec *iov, size_t n, int flags);
+ssize_t conn_recvmsg(struct conn *c, int fd, struct msghdr *m, int flags);
+ssize_t conn_sendmsg(struct conn *c, int fd, const struct msghdr *m, int flags);
+ssize_t conn_sendfile(struct conn *c, int fd, int in, off_t *offset, size_t count);
+/* An fd in m's SCM_RIGHTS that is one of `ours`: its receiver would write plaintext. -1: none. */
+int conn_in_rights(const struct msghdr *m, bool (*ours)(int fd));
 int conn_shutdown(struct conn *c, int fd,
                   int how); /* SHUT_WR: close_notify, then the socket's write side */
+
+/* TLS ends and the socket goes on in clear: says close_notify, waits for the peer's, forgets fd. 0,
+ * or -1: EBUSY data of the peer's is unread, or another fd is the same connection. */
+int conn_detach(struct conn *c, int fd);
 
 /* Readiness (poll bits). conn_ready: what is true now without a system call. conn_want: which
  * kernel events the connection needs in order to come nearer to `events`. conn_pump: the kernel
@@ -77,6 +95,34 @@ short conn_ready(struct conn *c, short events);
 short conn_want(struct conn *c, short events);
 void conn_pump(struct conn *c, int fd, short revents);
 size_t conn_buffered(struct conn *c); /* plaintext bytes that wait in user space */
+/* FIONREAD: how much a read would give now, what has arrived is opened first. 0 or -1 errno. */
+int conn_readable(struct conn *c, int fd, int *bytes);
+/* The same in poll(2)'s words: what the kernel has to be asked for who asked for `asked`, and what
+ * the caller is told when the kernel says `kernel` of the socket. */
+short conn_events(struct conn *c, short asked);
+short conn_revents(struct conn *c, short asked, short kernel);
+/* poll(2) and select(2) over any fds; those that are not ours go to the kernel. Timeouts, signal
+ * masks, errno and what is left in *tv as on Linux. Nothing is allocated but by mmap(). */
+int conn_poll(struct pollfd *fds, nfds_t n, int ms);
+int conn_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts, const sigset_t *mask);
+int conn_select(int nfds, fd_set *r, fd_set *w, fd_set *e, struct timeval *tv);
+int conn_pselect(int nfds, fd_set *r, fd_set *w, fd_set *e, const struct timespec *ts,
+                 const sigset_t *mask);
+/* Set before the first connection, or never. hot: an fd of none of ours that would report something
+ * the kernel does not know (POLLIN). noted: poll has driven the connection. */
+extern struct poll_hooks {
+    bool (*hot)(int fd);
+    void (*noted)(struct conn *c, int fd);
+} poll_hooks;
+#define FOR_EVER INT64_MAX
+int64_t clock_ns(void);                       /* monotonic */
+int64_t clock_end(const struct timespec *ts); /* FOR_EVER: never; 0: at once */
+
+/* A stream over fd with the caller's functions behind it; what two of them do. NULL: errno. */
+FILE *stream_open(int fd, const char *mode, void *cookie, const cookie_io_functions_t *io);
+ssize_t stream_write_all(int fd, const char *p, size_t n,
+                         ssize_t (*put)(int fd, const void *p, size_t n));
+int stream_seek_fd(int fd, off64_t *at, int whence);
 
 /* The fd table. conn_alias: newfd is the same (dup): connection, or options of one that is to be.
  * conn_closing: call before close(fd): forgets the fd; at the last fd of a connection says

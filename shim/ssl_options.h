@@ -127,6 +127,9 @@ int options_check(int fd);
 /* Is fd plain? For a fd that is to be TLS and is no connection: false, ENOTCONN. */
 bool options_plain(int fd);
 
+/* ---- ssl_io.c ---- */
+bool ssl_is_tls(int fd); /* a connection, or what is to be one */
+
 /* ---- ssl_table.c: which options there are ---- */
 #define OPTION_VALUE_MAX 4096 /* of a string with its NUL */
 #define OPTIONS_END      (SSL_OPT_TRACE_CALLBACK + 1)

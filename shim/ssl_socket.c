@@ -221,17 +221,22 @@ int ssl_connect(int fd, const struct sockaddr *addr, socklen_t len)
 
 int ssl_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
+    return ssl_accept4(fd, addr, len, 0);
+}
+
+int ssl_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
     struct config *config;
     struct options o;
     int made = -1;
 
     if (!options_get(fd, &o)) {
-        return sys.accept4(fd, addr, len, 0);
+        return sys.accept4(fd, addr, len, flags);
     }
     config = config_for(&o, TLS_SERVER);
     if (config) {
         give_back(config);
-        made = sys.accept4(fd, addr, len, 0);
+        made = sys.accept4(fd, addr, len, flags);
         /* Files may have changed while we waited. */
         config = made >= 0 ? config_for(&o, TLS_SERVER) : NULL;
         if (made < 0) {
@@ -325,6 +330,25 @@ int ssl_shutdown(int fd, int how)
     }
     rc = conn_shutdown(c, fd, how);
     if (rc) {
+        failed_conn(c);
+    }
+    conn_put(c);
+    return rc;
+}
+
+int ssl_detach(int fd)
+{
+    struct conn *c = conn_get(fd);
+    int rc;
+
+    if (!c) {
+        return ssl_failed(ENOTCONN, "ssl_detach: not a TLS connection");
+    }
+    rc = conn_detach(c, fd);
+    if (rc && errno == EBUSY) {
+        ssl_failed(EBUSY, "ssl_detach: data of the peer's is unread or came in clear already, or "
+                          "the connection has another descriptor");
+    } else if (rc) {
         failed_conn(c);
     }
     conn_put(c);

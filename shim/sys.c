@@ -2,6 +2,8 @@
 #include "shim/sys.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 struct sys sys = {
@@ -10,13 +12,26 @@ struct sys sys = {
     .shutdown = shutdown,
     .close = close,
     .read = read,
-    .write = write,
+    .readv = readv,
     .recv = recv,
+    .recvfrom = recvfrom,
+    .recvmsg = recvmsg,
+    .write = write,
+    .writev = writev,
     .send = send,
+    .sendto = sendto,
     .sendmsg = sendmsg,
+    .sendfile = sendfile,
     .poll = poll,
+    .ppoll = ppoll,
+    .select = select,
+    .pselect = pselect,
     .dup = dup,
+    .dup2 = dup2,
+    .dup3 = dup3,
+    .fdopen = fdopen,
     .getsockopt = getsockopt,
     .setsockopt = setsockopt,
     .fcntl = fcntl,
+    .ioctl = ioctl,
 };

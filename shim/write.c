@@ -165,7 +165,7 @@ int conn_flush(struct conn *c, int fd)
         c->torn_down = true;
         atomic_store(&c->unsent, false);
         sys.shutdown(fd, SHUT_RDWR);
-    } else if (open && rc == 0 && atomic_load(&c->closing) && !c->fin_sent) {
+    } else if (open && rc == 0 && atomic_load(&c->closing) && !c->detaching && !c->fin_sent) {
         c->fin_sent = true;
         sys.shutdown(fd, SHUT_WR);
     }
@@ -304,6 +304,30 @@ static int write_early(struct conn *c, int fd, struct source *s)
     return rc;
 }
 
+/* For a stream that cannot be written to any more. */
+static ssize_t refused(int flags)
+{
+    if (errno == EPIPE && !(flags & MSG_NOSIGNAL)) {
+        pthread_kill(pthread_self(), SIGPIPE);
+        errno = EPIPE;
+    }
+    return -1;
+}
+
+/* Nothing to send: whether it could be, without a record or a handshake. */
+static ssize_t write_nothing(struct conn *c, int fd, int flags)
+{
+    struct hold h;
+    int rc;
+
+    if (conn_enter(&h, c, fd, HALF_WRITE)) {
+        return -1;
+    }
+    rc = write_state(c);
+    conn_leave(&h);
+    return rc == 0 || errno == EINPROGRESS ? 0 : refused(flags);
+}
+
 ssize_t conn_writev(struct conn *c, int fd, const struct iovec *iov, int n, int flags)
 {
     struct patience p = { .option = SO_SNDTIMEO };
@@ -312,7 +336,7 @@ ssize_t conn_writev(struct conn *c, int fd, const struct iovec *iov, int n, int 
     int rc;
 
     if (total == 0) {
-        return 0;
+        return write_nothing(c, fd, flags);
     }
     if (total > TLS_PLAINTEXT_MAX && !wait_forbidden(c, fd, flags)) {
         batch = BATCH;
@@ -339,11 +363,7 @@ ssize_t conn_writev(struct conn *c, int fd, const struct iovec *iov, int n, int 
     if (total > s.left || rc == 0) {
         return (ssize_t)(total - s.left);
     }
-    if (errno == EPIPE && !(flags & MSG_NOSIGNAL)) {
-        pthread_kill(pthread_self(), SIGPIPE);
-        errno = EPIPE;
-    }
-    return -1;
+    return refused(flags);
 }
 
 /* The kernel's shutdown() leaves the rest to the kernel; our tail has no one but us. */
@@ -405,6 +425,7 @@ int conn_shutdown(struct conn *c, int fd, int how)
     }
     if (how != SHUT_RD && rc == 0) {
         atomic_store(&c->closing, true);
+        c->detaching = false;
         conn_flush(c, fd);
     }
     conn_leave(&h);

@@ -37,9 +37,13 @@
 #ifndef SLEEVE_SSL_SOCKET_H
 #define SLEEVE_SSL_SOCKET_H
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -279,6 +283,8 @@ int ssl_connect(int fd, const struct sockaddr *addr, socklen_t len);
  * a server that forks may do it in the child. ENOENT, EINVAL, ENOKEY: the options are wrong;
  * nothing was accepted. */
 int ssl_accept(int fd, struct sockaddr *addr, socklen_t *len);
+/* accept4(2): the same; flags: SOCK_CLOEXEC, SOCK_NONBLOCK. */
+int ssl_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags);
 /* Makes a connected stream socket (from a plain connect(), accept(), inetd, socketpair()) a TLS
  * connection with the options set on it. Sends nothing: the handshake takes place as after
  * ssl_accept(). EISCONN: it is one already. */
@@ -290,11 +296,37 @@ int ssl_handshake(int fd);
  * the fd (close-on-exec); -1: errno of the last attempt, EADDRNOTAVAIL when the name does not
  * resolve, ssl_error(-1) has the sentence. */
 int ssl_dial(const char *host, const char *service);
+/* A server's listening socket in one call, with the options of SSL_DEFAULTS: resolves host, binds
+ * the first of its addresses that is this machine's (SO_REUSEADDR), listens. host NULL: all
+ * addresses, IPv6 and IPv4. service: a name or a port number, "0" for a free one. Returns the fd
+ * (close-on-exec); -1: errno, EADDRNOTAVAIL when the name does not resolve, ssl_error(-1) has the
+ * sentence. */
+int ssl_serve(const char *host, const char *service, int backlog);
+/* Ends TLS on a connection that goes on in clear: says close_notify, waits for the peer's, and the
+ * fd is a plain one, at the byte behind the peer's close_notify. Who sits on the network can read
+ * and change all that follows. EAGAIN (O_NONBLOCK, SO_RCVTIMEO), EINTR: call it again. EBUSY: the
+ * peer has sent data that is to be read first; or bytes in clear came with its close_notify and a
+ * read has swallowed them, so that the connection is of no more use; or there is another fd of
+ * ssl_dup(). ECONNRESET: the peer ended without close_notify. EPIPE: after ssl_shutdown(SHUT_WR).
+ * ENOTCONN. From the first call on writing fails with EPIPE. */
+int ssl_detach(int fd);
 /* shutdown(2). SHUT_WR: close_notify, then the socket's write side; reading goes on. */
 int ssl_shutdown(int fd, int how);
 /* close(2). At a connection's last fd close_notify is sent; data that the kernel had no room for
  * may hold it up for 2 seconds or the time of SO_LINGER (0 seconds: cut off at once, as usual). */
 int ssl_close(int fd);
+/* dup(2), dup2(2), dup3(2): both fds are the same connection; ssl_close() of the last one says
+ * close_notify. What newfd was is closed as by ssl_close(). Of a socket without a connection the
+ * duplicate gets a copy of the options, and does not become a connection when the other one does.
+ */
+int ssl_dup(int fd);
+int ssl_dup2(int fd, int newfd);
+int ssl_dup3(int fd, int newfd, int flags);
+/* fcntl(2): F_DUPFD and F_DUPFD_CLOEXEC duplicate as ssl_dup(), all else is the kernel's. */
+int ssl_fcntl(int fd, int cmd, ...);
+/* ioctl(2): FIONREAD counts plaintext (what has arrived, from 64 KiB on perhaps less), SIOCATMARK
+ * gives 0, all else is the kernel's. */
+int ssl_ioctl(int fd, unsigned long request, ...);
 
 /* ---- data ---- */
 
@@ -306,11 +338,37 @@ ssize_t ssl_read(int fd, void *buf, size_t n);
 ssize_t ssl_write(int fd, const void *buf, size_t n);
 ssize_t ssl_recv(int fd, void *buf, size_t n, int flags);
 ssize_t ssl_send(int fd, const void *buf, size_t n, int flags);
+/* readv(2), writev(2). */
+ssize_t ssl_readv(int fd, const struct iovec *iov, int n);
+ssize_t ssl_writev(int fd, const struct iovec *iov, int n);
+/* recvfrom(2), sendto(2), recvmsg(2), sendmsg(2) as on a connected TCP socket: no sender's address
+ * (length 0), the receiver's is not looked at, no control messages come. To send one of level
+ * SOL_SOCKET fails with EOPNOTSUPP: SCM_RIGHTS does not travel over TLS; and on a plain socket a
+ * TLS fd cannot be passed (EACCES). MSG_TRUNC throws away. MSG_OOB: EINVAL to receive, as nothing
+ * urgent is ever there, EOPNOTSUPP to send. MSG_ERRQUEUE is the kernel's. */
+ssize_t ssl_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len);
+ssize_t ssl_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
+                   socklen_t len);
+ssize_t ssl_recvmsg(int fd, struct msghdr *m, int flags);
+ssize_t ssl_sendmsg(int fd, const struct msghdr *m, int flags);
+/* sendfile(2) from a file to TLS: from *offset on, which moves by exactly what was sent, or (NULL)
+ * from the file's position, which then moves. At most 0x7ffff000 bytes; less at the end of the file
+ * or when a non-blocking socket is full. */
+ssize_t ssl_sendfile(int out, int in, off_t *offset, size_t n);
+/* fdopen(3): a stream whose fileno() is fd; fclose() is ssl_close(). A TLS fd must not be given to
+ * fdopen() itself. */
+FILE *ssl_fdopen(int fd, const char *mode);
 /* poll(2) in terms of plaintext: POLLIN when reading would give data, the end or an error (never
  * for a record that carries none), POLLOUT when a write would take something. Non-blocking programs
  * need it: poll() sees neither what has been decrypted already nor a handshake. Plain fds may be
  * among them. */
 int ssl_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+/* ppoll(2), select(2), pselect(2), likewise. select leaves in *timeout what is left of it, as on
+ * Linux. nfds may be more than FD_SETSIZE if the sets are as long. */
+int ssl_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask);
+int ssl_select(int nfds, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout);
+int ssl_pselect(int nfds, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout,
+                const sigset_t *mask);
 
 /* ---- options and facts ---- */
 

@@ -247,6 +247,17 @@ static inline void close_pair(const int f[2])
     ssl_close(f[1]);
 }
 
+/* The receive buffer stays above loopback's segment size: below it the kernel sends by timer. */
+static inline void small_buffers(const int f[2])
+{
+    int size = 4096, more = 150000;
+
+    for (int i = 0; i < 2; i++) {
+        setsockopt(f[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+        setsockopt(f[i], SOL_SOCKET, SO_RCVBUF, &more, sizeof more);
+    }
+}
+
 static inline void nonblocking(int fd, bool on)
 {
     int flags = fcntl(fd, F_GETFL);

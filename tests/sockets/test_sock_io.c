@@ -223,17 +223,6 @@ static void test_iovecs(void **state)
 
 /* ---- non-blocking, small buffers ---- */
 
-/* The receive buffer stays above loopback's segment size: below it the kernel sends by timer. */
-static void small_buffers(const int f[2])
-{
-    int size = 4096, more = 150000;
-
-    for (int i = 0; i < 2; i++) {
-        setsockopt(f[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-        setsockopt(f[i], SOL_SOCKET, SO_RCVBUF, &more, sizeof more);
-    }
-}
-
 static void test_nonblocking(void **state)
 {
     enum { TOTAL = 3000000 };
