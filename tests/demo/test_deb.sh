@@ -41,10 +41,12 @@ grep -qx 'activate-noawait ldconfig' "$T/libsleeve0.control/triggers" || fail "l
 grep -q '^ ssl_read@SLEEVE_0 0\.1\.0$' "$T/libsleeve0.control/symbols" || fail "libsleeve0: symbols"
 grep -q '^libsleeve 0 libsleeve0' "$T/libsleeve0.control/shlibs" || fail "libsleeve0: shlibs"
 cd "$T/root"
-[ -f "$multi/libsleeve.a" ] && [ -f "$multi/sleeve/libsleeve-preload.so" ] && [ -f "$multi/sleeve/libsleeve-wrap.so" ] || fail "libraries are elsewhere"
+for file in libsleeve.a sleeve/libsleeve-preload.so sleeve/libsleeve-wrap.so; do
+    [ -f "$multi/$file" ] || fail "$file is not there"
+done
 [ -e "$multi/$(readlink "$multi/libsleeve.so")" ] || fail "libsleeve.so is a link to nothing"
 [ -f usr/share/man/man3/ssl_read.3.gz ] || fail "ssl_read(3) is not there, or a link to nothing"
-for file in usr/bin/sleeve "$multi/libsleeve.so" "$multi/sleeve/libsleeve-preload.so"; do
+for file in usr/bin/sleeve "$multi/libsleeve.so" "$multi"/sleeve/*.so; do
     ! readelf -SW "$file" | grep -qE '\.symtab|\.debug|\.comment' || fail "$file is not stripped"
 done
 grep -qx "libdir=/$multi" "$multi/pkgconfig/sleeve.pc" || fail "libdir of sleeve.pc"

@@ -95,7 +95,7 @@ left=$(find "$root" -type d -path '*/sleeve')
 # The library for wrapped programs may have a place of its own, which the launcher then knows.
 make install BUILD="$B" PREFIX="$root/usr" PRELOADDIR="$root/wrap" >"$T/make.log" 2>&1 ||
     { cat "$T/make.log"; fail "make install PRELOADDIR"; }
-[ -f "$root/wrap/libsleeve-preload.so" ] || fail "PRELOADDIR is not heeded"
+[ -f "$root/wrap/libsleeve-preload.so" ] && [ -f "$root/wrap/libsleeve-wrap.so" ] || fail "PRELOADDIR is not heeded"
 "$root/usr/bin/sleeve" run -r 'client * *:1 verify=none' -- true || fail "the launcher does not know PRELOADDIR"
 make uninstall BUILD="$B" PREFIX="$root/usr" PRELOADDIR="$root/wrap" >"$T/make.log" 2>&1
 left=$(find "$root" ! -type d)

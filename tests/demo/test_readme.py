@@ -152,18 +152,19 @@ extern struct sockaddr *addr;
 extern socklen_t len;
 extern char buf[256];
 """
-USUAL = "int fd; ssize_t n; (void)fd; (void)n;"
+USUAL = "int fd, l; ssize_t n; (void)fd, (void)l, (void)n;"
 LOCAL = {"matrixssl": "ssl_t *ssl = NULL; unsigned char *buf, *data, *request = NULL; uint32 len, requestLen = 0;"
                       "int32 n, room, rc; int fd = -1;"}
 
 
 def pages(folder):
-    """Each literal block of EXAMPLES is the body of a function."""
+    """Each literal block of EXAMPLES that is C is the body of a function."""
     for path in [os.path.join(room, p) for room in ("src", "shim") for p in sorted(os.listdir(room)) if p.endswith(".3")]:
         name = os.path.basename(path)[:-2]
         text = re.search(r"^\.Sh EXAMPLES\n(.*?)^\.Sh ", read(path), re.M | re.S)[1]
         code = ASSUMED
-        for i, block in enumerate(re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", text, re.M | re.S)):
+        literal = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", text, re.M | re.S)
+        for i, block in enumerate(b for b in literal if ";" in b):
             for roff, c in (("\\e", "\\"), ("\\&", ""), ("\\-", "-"), ("\\(dq", '"')):
                 block = block.replace(roff, c)
             code += f"int f{i}(void)\n{{\n{LOCAL.get(name, USUAL)}\n{{\n{block}}}\nreturn 0;\n}}\n"
