@@ -177,6 +177,8 @@ def pages(folder):
 def links():
     for path in re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(r"`((?:examples|tests|src|shim|preload)/[\w./-]*)`", README):
         need(os.path.exists(path), f"there is no {path}")
+    for path in [f"{room}/{p}" for room in ("src", "shim", "preload") for p in os.listdir(room) if re.search(r"\.\d$", p)]:
+        need(f"]({path})" in README, f"{path} is not among the manual pages")
     targets = set(re.findall(r"^([\w-]+):", read("Makefile"), re.M))
     for target in re.findall(r"^    make (\w+)", README, re.M) + re.findall(r"`make (\w+)", README):
         need(target in targets, f"there is no make {target}")
