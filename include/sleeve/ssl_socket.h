@@ -50,6 +50,8 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
+struct timespec; /* <time.h>, which strict C keeps to itself */
+
 /* Level for ssl_setsockopt() and ssl_getsockopt(); all other levels go to the kernel. */
 #define SOL_SSL 0x5353
 /* In place of an fd: options that every later ssl_socket(), ssl_attach() and ssl_dial() starts
