@@ -403,6 +403,12 @@ void tls_set_wake(struct tls *t, key_wake_fn *wake, void *ctx)
     t->hs.wake_ctx = ctx;
 }
 
+void tls_set_keep(struct tls *t, keep_fn *keep, void *ctx)
+{
+    t->hs.keep = keep;
+    t->hs.keep_ctx = ctx;
+}
+
 bool tls_peer_closed(const struct tls *t)
 {
     return engine_status(t) & ST_PEER_CLOSED;

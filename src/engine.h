@@ -243,4 +243,8 @@ int tls_channel_binding(const struct tls *t, enum tls_binding what, uint8_t *out
 /* A reference to the session that this connection can be resumed with: TLS 1.2 after the handshake,
  * TLS 1.3 the newest ticket (which the read half may replace); NULL: none. */
 struct tls_session *tls_session(const struct tls *t);
+/* Client, before the first tls_input(), which tells keep of each session that the connection can be
+ * resumed with: that of TLS 1.2 behind each handshake, in TLS 1.3 each ticket as it comes (one
+ * record may bring several, of which tls_session() has the last). */
+void tls_set_keep(struct tls *t, keep_fn *keep, void *ctx);
 #endif

@@ -129,6 +129,9 @@ static int conclude(struct tls *t, bool was)
             t->idle = 0;
             engine_status_add(t, ST_CONNECTED);
         }
+        if (t->hs.keep && t->hs.session) { /* of TLS 1.2: tickets come later */
+            t->hs.keep(t->hs.keep_ctx, t->hs.session);
+        }
         return TLS_EV_DONE;
     }
     return TLS_EV_PROGRESS;

@@ -126,6 +126,8 @@ struct hs {
     const struct hs_host *host;
     void *ctx; /* for host; a struct tls */
     struct error *err;
+    keep_fn *keep; /* client: is told of sessions; NULL: nobody asks */
+    void *keep_ctx;
     key_wake_fn *wake; /* NULL: the application finds out by itself when to go on */
     void *wake_ctx;
     enum hs_state state;

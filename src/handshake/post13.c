@@ -138,6 +138,9 @@ static void ticket_keep(struct hs *h, struct span nonce, struct span ticket, uin
     s->max_early = h->post->max_early;
     session_unref(h->session);
     h->session = s;
+    if (h->keep) {
+        h->keep(h->keep_ctx, s);
+    }
 }
 
 int post13_on_ticket(struct hs *h, struct rd *body)

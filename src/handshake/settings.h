@@ -83,6 +83,10 @@ typedef bool replay_fn(void *ctx, struct span binder, int64_t now_ms);
 #define EARLY_AGE_MS    10000
 #define EARLY_WINDOW_MS (2 * EARLY_AGE_MS)
 
+/* Client: one more session that this connection can be resumed with. The callee takes a reference
+ * of its own if it wants to keep it. */
+typedef void keep_fn(void *ctx, struct tls_session *s);
+
 /* What the chain of an identity is made of, for choosing among several. */
 struct chain_facts {
     struct span issuer[CHAIN_MAX_CERTS];

@@ -6,10 +6,7 @@
 
 #include "session/session.h"
 
-#define TICKET_NAME        16
-#define TICKET_KEY         32
-#define TICKET_OVERHEAD    (TICKET_NAME + AEAD_IV + AEAD_TAG)
-#define TICKET_GENERATIONS 3
+#define TICKET_OVERHEAD (TICKET_NAME + AEAD_IV + AEAD_TAG)
 /* A drawn key is replaced early: two of 2^24 random nonces are the same with probability 2^-49. A
  * key from outside cannot be; it stops at the limit of NIST SP 800-38D section 8.3. */
 #define TICKET_SEALS_DRAWN (UINT64_C(1) << 24)
@@ -21,6 +18,7 @@ struct ticket_key {
     int64_t since;   /* when it began to seal, or of an older one: when it should have ended;
                         INT64_MAX: from the next call on */
     uint64_t sealed; /* tickets */
+    bool kept;       /* opens without an end */
 };
 
 struct ticket_keys {

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "crypto/crypto.h"
 
 #define SESSION_ID_MAX     32
@@ -94,6 +95,24 @@ void ticket_keys_unref(struct ticket_keys *k); /* wipes at the last one */
  * key is all zeros. After 2^32 tickets under one key ticket_seal() is ERR_LIMIT. */
 int ticket_keys_set(struct ticket_keys *k, const uint8_t name[static 16],
                     const uint8_t key[static 32]) MUST_CHECK;
+#define TICKET_NAME        16
+#define TICKET_KEY         32
+#define TICKET_GENERATIONS 3
+struct ticket_secret {
+    uint8_t name[TICKET_NAME], key[TICKET_KEY];
+};
+/* As ticket_keys_set(), several at once: the first seals, all of them open as long as no others are
+ * set. The ones before stay, if there is but one new one; of several, no other opens any more. 1 to
+ * TICKET_GENERATIONS. ERR_ARG: another number, a key of zeros, or two of one name; all is as
+ * before. */
+int ticket_keys_load(struct ticket_keys *k, const struct ticket_secret *list, size_t n) MUST_CHECK;
+/* The contents of a ticket key file: one to three keys of 16 bytes of name, 16 of AES and 16 of
+ * HMAC key (48 bytes, as nginx and Apache have them), or of name, 32 of HMAC and 32 of AES key
+ * (80), one behind the other; or the same in base64, one a line (HAProxy). Ours is derived of both:
+ * a ticket is for these servers only. ERR_PARSE: anything else, a part of zeros, two of one name;
+ * *err has the sentence. */
+int ticket_file_parse(struct span file, struct ticket_secret list[static TICKET_GENERATIONS],
+                      size_t *n, struct error *err) MUST_CHECK;
 /* Appends the ticket: key name, nonce, AES-256-GCM of session_write() with the name as additional
  * data. An error leaves out as it was: the caller then sends no ticket. */
 int ticket_seal(struct ticket_keys *k, const struct tls_session *s, int64_t now_ms,

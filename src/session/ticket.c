@@ -32,6 +32,17 @@ static void push(struct ticket_keys *k, const struct ticket_key *key)
     k->count++;
 }
 
+/* None is set any more: they open for a life from the next call on. */
+static void retire(struct ticket_keys *k)
+{
+    for (size_t i = 0; i < k->count; i++) {
+        if (i == 0 || k->gen[i].kept) {
+            k->gen[i].since = INT64_MAX;
+            k->gen[i].kept = false;
+        }
+    }
+}
+
 static bool is_zero(const uint8_t key[static TICKET_KEY])
 {
     static const uint8_t zero[TICKET_KEY];
@@ -82,7 +93,7 @@ static int turn(struct ticket_keys *k, int64_t now_ms)
         }
     }
     for (size_t i = k->count; i-- > 1;) {
-        if (now_ms - k->gen[i].since >= k->life_ms) {
+        if (!k->gen[i].kept && now_ms - k->gen[i].since >= k->life_ms) {
             forget(k, i);
         }
     }
@@ -119,6 +130,17 @@ void ticket_keys_unref(struct ticket_keys *k)
     }
 }
 
+/* A name stands for one key. The same key again goes on counting. */
+static void take_name(struct ticket_keys *k, struct ticket_key *next)
+{
+    for (size_t i = k->count; i-- > 0;) {
+        if (memcmp(k->gen[i].name, next->name, TICKET_NAME) == 0) {
+            next->sealed = ct_equal(k->gen[i].key, next->key, TICKET_KEY) ? k->gen[i].sealed : 0;
+            forget(k, i);
+        }
+    }
+}
+
 int ticket_keys_set(struct ticket_keys *k, const uint8_t name[static 16],
                     const uint8_t key[static 32])
 {
@@ -130,15 +152,59 @@ int ticket_keys_set(struct ticket_keys *k, const uint8_t name[static 16],
     memcpy(next.name, name, sizeof next.name);
     memcpy(next.key, key, sizeof next.key);
     pthread_mutex_lock(&k->lock);
-    k->gen[0].since = INT64_MAX; /* it opens for a life from the next call on */
+    retire(k);
+    take_name(k, &next);
+    push(k, &next);
+    k->fixed = true;
+    pthread_mutex_unlock(&k->lock);
+    wipe(&next, sizeof next);
+    return 0;
+}
+
+static bool loadable(const struct ticket_secret *list, size_t n)
+{
+    bool good = n > 0 && n <= TICKET_GENERATIONS;
+
+    for (size_t i = 0; good && i < n; i++) {
+        good = !is_zero(list[i].key);
+        for (size_t j = 0; good && j < i; j++) {
+            good = memcmp(list[i].name, list[j].name, TICKET_NAME) != 0;
+        }
+    }
+    return good;
+}
+
+static bool is_listed(const struct ticket_key *key, const struct ticket_secret *list, size_t n)
+{
+    bool listed = false;
+
+    for (size_t i = 0; i < n; i++) {
+        listed = listed || memcmp(key->name, list[i].name, TICKET_NAME) == 0;
+    }
+    return listed;
+}
+
+int ticket_keys_load(struct ticket_keys *k, const struct ticket_secret *list, size_t n)
+{
+    struct ticket_key next;
+
+    if (!loadable(list, n)) {
+        return ERR_ARG;
+    }
+    pthread_mutex_lock(&k->lock);
+    retire(k);
     for (size_t i = k->count; i-- > 0;) {
-        /* A name stands for one key. The same key again goes on counting. */
-        if (memcmp(k->gen[i].name, name, sizeof next.name) == 0) {
-            next.sealed = ct_equal(k->gen[i].key, key, sizeof next.key) ? k->gen[i].sealed : 0;
+        if (!k->fixed || (n > 1 && !is_listed(&k->gen[i], list, n))) { /* or a drawn one */
             forget(k, i);
         }
     }
-    push(k, &next);
+    for (size_t i = n; i-- > 0;) { /* the first one last */
+        next = (struct ticket_key){ .since = INT64_MAX, .kept = true };
+        memcpy(next.name, list[i].name, TICKET_NAME);
+        memcpy(next.key, list[i].key, TICKET_KEY);
+        take_name(k, &next);
+        push(k, &next);
+    }
     k->fixed = true;
     pthread_mutex_unlock(&k->lock);
     wipe(&next, sizeof next);
