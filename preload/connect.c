@@ -118,6 +118,8 @@ static int attach(int fd, const struct rule *rule, const char *host, const struc
         .config = policy_config(rule, say_files),
         .host = host,
         .sni = rule->sni,
+        .peer = peer,
+        .session_ttl = rule->session_ttl,
         .handshake_timeout_ms = rule->handshake_timeout_ms,
         .lenient_eof = rule->lenient_eof,
         .linger_ms = rule->linger_ms,

@@ -46,6 +46,7 @@ struct rule {
     bool lenient_eof;
     int handshake_timeout_ms; /* as struct conn_params; 0: its default */
     int linger_ms;
+    int session_ttl;          /* client: as struct conn_params */
     enum plaintext plaintext; /* server: a client that does not speak TLS */
     enum app_tls app_tls;     /* client: a program that speaks TLS by itself */
     enum rule_mode mode;

@@ -18,6 +18,7 @@ static void publish(const struct ini *ini, struct policy_rule *r)
     r->pub.alpn = alpn ? alpn : "";
     r->pub.lenient_eof = o->eof == SSL_EOF_LENIENT;
     r->pub.handshake_timeout_ms = o->timeout_ms;
+    r->pub.session_ttl = o->set ? o->set->number[NUM_TTL] : 0;
     r->pub.keylog = o->set ? ssl_settings_get(o->set, SET_KEYLOG) : NULL;
     r->pub.unverified = r->pub.role == TLS_CLIENT && verify && strcmp(verify, "none") == 0;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "shim/conn.h"
+#include "shim/sessions.h"
 
 #define HANDSHAKE_MS 60000
 #define LINGER_MS    2000
@@ -49,8 +50,27 @@ static int check_socket(int fd, struct error *err)
     return 0;
 }
 
+/* The engine's part, with a session of an earlier connection if there is one. */
+static int begin(struct conn *c, const struct conn_params *p, int fd, struct error *err)
+{
+    struct tls_session *session = NULL;
+    int rc;
+
+    c->sessions = client_sessions_new(p, fd);
+    if (c->sessions) {
+        session = client_sessions_take(c->sessions, p->session_ttl);
+    }
+    rc = tls_new(&c->tls, p->config, p->host, p->sni, session, err);
+    if (rc == 0 && c->sessions) {
+        tls_set_keep(c->tls, client_sessions_keep, c->sessions);
+        early_begin(c, session, p->early_max);
+    }
+    session_unref(session);
+    return rc;
+}
+
 /* A connection that has not met its fd yet. */
-static struct conn *make(const struct conn_params *p, uint64_t cookie, struct error *err)
+static struct conn *make(const struct conn_params *p, int fd, uint64_t cookie, struct error *err)
 {
     int timeout = p->handshake_timeout_ms ? p->handshake_timeout_ms : HANDSHAKE_MS, rc;
     struct conn *c = (struct conn *)table_new(ENTRY_CONN);
@@ -68,7 +88,7 @@ static struct conn *make(const struct conn_params *p, uint64_t cookie, struct er
     c->ctx = p->ctx;
     c->plain.secret = c->early.secret = true;
     c->early.max = EARLY_MAX;
-    rc = tls_new(&c->tls, p->config, p->host, p->sni, NULL, err);
+    rc = begin(c, p, fd, err);
     if (rc < 0) {
         error_set(err, rc, "conn_attach", "%s", error_name(rc));
         c->tls = NULL;
@@ -103,7 +123,7 @@ int conn_attach(int fd, const struct conn_params *p, struct error *err)
         return refuse(err, ERR_MEM, errno, "no memory for another connection");
     }
     seen = entry_get(fd);
-    c = make(p, cookie, err);
+    c = make(p, fd, cookie, err);
     if (c && table_replace(fd, &c->entry, p->seen ? p->seen : seen)) {
         conn_put(c);
         refuse(err, ERR_STATE, errno == EAGAIN ? EBADF : errno, "closed or attached meanwhile");
@@ -125,6 +145,8 @@ void conn_destroy(struct conn *c)
         buf_free(&c->plain);
         buf_free(&c->raw);
         buf_free(&c->early);
+        session_unref(c->early_session);
+        client_sessions_free(c->sessions);
     }
     c->tls = NULL;
     entry_put(c->options);
@@ -154,7 +176,7 @@ static bool may_end(struct conn *c, int fd)
 static bool still_to_send(struct conn *c, int fd)
 {
     if (atomic_load(&c->state) == CONN_HANDSHAKE && buf_len(&c->early) > 0) {
-        conn_step(c, fd, false);
+        conn_step(c, fd, UNTIL_DONE);
         return atomic_load(&c->state) == CONN_HANDSHAKE;
     }
     if (atomic_load(&c->state) != CONN_OPEN) {

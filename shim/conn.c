@@ -323,6 +323,7 @@ void conn_info(struct conn *c, struct tls_info *i)
     calm(&signals, &cancel);
     conn_take(c, HALF_BOTH);
     tls_get_info(c->tls, i);
+    i->sealed_bytes -= c->early_again;
     conn_give(c, HALF_BOTH);
     uncalm(&signals, cancel);
 }

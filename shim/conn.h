@@ -60,6 +60,7 @@ struct conn {
     void (*on_event)(void *ctx, struct conn *c, int event);
     void *ctx;
     struct claim claim;
+    struct client_sessions *sessions; /* client: NULL: it has no part in them. Read half */
 
     _Atomic bool told;           /* conn_tell() */
     _Atomic int state;           /* enum conn_state */
@@ -78,8 +79,14 @@ struct conn {
     int read_errno;   /* why reading is over though the connection has not failed */
 
     /* write half */
-    struct buf early;         /* plaintext a server wrote before the handshake was done */
-    _Atomic bool unsent;      /* a tail waits for room in the kernel */
+    /* Plaintext from before the handshake was done: a server's, which waits for it; a client's
+     * early data, in case that it is refused. */
+    struct buf early;
+    struct tls_session *early_session; /* client: what its early data was sealed for */
+    _Atomic size_t early_room;         /* client: bytes that may be said early now */
+    _Atomic bool early_open;           /* client: and TCP is connected */
+    uint64_t early_bytes, early_again; /* were early: and taken; said twice. Both halves to read */
+    _Atomic bool unsent;               /* a tail waits for room in the kernel */
     _Atomic bool note;        /* the read half left something to send: flush when you can */
     _Atomic bool closing;     /* the caller's SHUT_WR: close_notify, then FIN */
     bool detaching;           /* both halves: no FIN, and no byte is taken behind a record */
@@ -149,15 +156,31 @@ int conn_feed(struct conn *c, int fd);
 void conn_read_broke(struct conn *c, int err); /* the socket said so. Read half */
 /* Throws away what the kernel has received, so that close() does not answer it with a reset. */
 void conn_drain(int fd);
+bool conn_half_open(struct conn *c); /* in the handshake: may something be sealed already? */
 /* Sends what waits. 0 all gone, 1 the kernel has no room, -1 the socket is broken (errno). Write
  * half. */
 int conn_flush(struct conn *c, int fd);
-/* Gets on with the handshake as far as it goes. 1 done (hold_back: its last flight may leave
- * together with the data that is to follow), 0 it has to wait, -1 errno. Both halves. */
-int conn_step(struct conn *c, int fd, bool hold_back);
+enum until {
+    UNTIL_DONE,
+    UNTIL_HELD, /* its last flight may leave together with the data that is to follow */
+    UNTIL_DATA, /* or a client's early data is there to be read */
+};
+/* Gets on with the handshake as far as it goes. 1 far enough, 0 it has to wait, -1 errno. Both
+ * halves. */
+int conn_step(struct conn *c, int fd, enum until until);
 /* The whole handshake, waiting unless the fd or flags say not to; timeo: SO_RCVTIMEO or
  * SO_SNDTIMEO. */
-int conn_complete(struct conn *c, int fd, int flags, int timeo, bool hold_back);
+int conn_complete(struct conn *c, int fd, int flags, int timeo, enum until until);
+
+/* ---- early.c: a client's. Write half ---- */
+void early_look(struct conn *c); /* how much may be said now? */
+/* A connection that offers `session` and may say `max` bytes early. */
+void early_begin(struct conn *c, struct tls_session *session, uint32_t max);
+/* These bytes were sealed; room for them in c->early was reserved. */
+int early_kept(struct conn *c, const struct span *in, size_t nin, size_t taken) MUST_CHECK;
+/* The handshake is over: what was refused waits in c->early to be said again, or the connection has
+ * failed. Both halves. */
+void early_answered(struct conn *c);
 
 /* ---- wait.c: outside the halves; a thread that is cancelled there gives back one reference to c
  * ---- */

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "shim/conn.h"
+#include "shim/sessions.h"
 
 /* The slots of the connections that were forked for the first time at one fork. */
 struct claim_set {
@@ -201,6 +202,7 @@ static void before(void)
     fork_look();
     calm(&signals, &cancel);
     table_lock();
+    client_sessions_lock();
     self.signals = signals;
     self.cancel = cancel;
     /* Before we look who waits: who begins to wait later looks at this. */
@@ -235,6 +237,7 @@ static void after_parent(void)
     }
     signals = self.signals;
     cancel = self.cancel;
+    client_sessions_unlock();
     table_unlock();
     uncalm(&signals, cancel);
 }
@@ -258,6 +261,7 @@ static void start_over(bool all_torn)
         atomic_store(&c->ending, false); /* the thread that was closing it is not here */
         atomic_store(&c->waiting, 0);
     }
+    client_sessions_in_child(all_torn);
     new_identity();
 }
 

@@ -37,7 +37,7 @@ static int too_late(struct conn *c)
     return -1;
 }
 
-int conn_step(struct conn *c, int fd, bool hold_back)
+int conn_step(struct conn *c, int fd, enum until until)
 {
     int rc = state_of(c), sent;
 
@@ -45,6 +45,9 @@ int conn_step(struct conn *c, int fd, bool hold_back)
         sent = conn_flush(c, fd);
         if (sent < 0) {
             return socket_failed(c, errno);
+        }
+        if (until == UNTIL_DATA && buf_len(&c->plain)) {
+            return 1;
         }
         rc = conn_feed(c, fd);
         if (rc < 0 && errno == EAGAIN) {
@@ -62,13 +65,13 @@ int conn_step(struct conn *c, int fd, bool hold_back)
         }
         rc = state_of(c);
     }
-    if (rc > 0 && (!hold_back || atomic_load(&c->closing))) {
+    if (rc > 0 && (until != UNTIL_HELD || atomic_load(&c->closing))) {
         conn_flush(c, fd); /* what cannot leave now waits as a tail */
     }
     return rc;
 }
 
-int conn_complete(struct conn *c, int fd, int flags, int timeo, bool hold_back)
+int conn_complete(struct conn *c, int fd, int flags, int timeo, enum until until)
 {
     struct patience p = { .option = timeo };
     struct hold h;
@@ -80,7 +83,7 @@ int conn_complete(struct conn *c, int fd, int flags, int timeo, bool hold_back)
         if (conn_enter(&h, c, fd, HALF_BOTH)) {
             return -1;
         }
-        rc = conn_step(c, fd, hold_back);
+        rc = conn_step(c, fd, until);
         events = atomic_load(&c->unsent) ? POLLIN | POLLOUT : POLLIN;
         conn_leave(&h);
         if (rc != 0) {
@@ -104,5 +107,5 @@ int conn_handshake(struct conn *c, int fd, int flags)
     if (conn_is_connected(c)) {
         return 0;
     }
-    return conn_complete(c, fd, flags, SO_SNDTIMEO, false);
+    return conn_complete(c, fd, flags, SO_SNDTIMEO, UNTIL_DONE);
 }

@@ -6,6 +6,7 @@
 
 #include "base/secret.h"
 #include "shim/conn.h"
+#include "shim/sessions.h"
 
 /* Where plaintext goes: the caller's iovecs, or (iov NULL) into c->plain until `goal` bytes are
  * there. */
@@ -77,6 +78,36 @@ static void deliver(struct conn *c, struct sink *s, uint8_t *p, size_t n)
     wipe(p, n);
 }
 
+static void take_data(struct conn *c, struct sink *s, uint8_t *data, const struct tls_in *in)
+{
+    if (in->out) {
+        s->off += in->nplain;
+        s->done += in->nplain;
+    } else {
+        deliver(c, s, data + (in->plain - data), in->nplain);
+    }
+    if (in->nrest) {
+        deliver(c, s, data + (in->rest - data), in->nrest);
+    }
+}
+
+static void handshake_done(struct conn *c)
+{
+    struct tls_info i;
+
+    if (c->sessions) {
+        tls_get_info(c->tls, &i);
+        client_sessions_settled(c->sessions, i.resumed);
+    }
+    if (c->role == TLS_CLIENT) {
+        early_answered(c);
+    }
+    if (atomic_load(&c->state) != CONN_FAILED) {
+        atomic_store(&c->state, CONN_OPEN);
+        atomic_fetch_or(&c->events_due, 1U << CONN_EVENT_CONNECTED);
+    }
+}
+
 /* Opens one record. 1: used one, 0: it is not all there, -1: the connection has failed. */
 static int open_record(struct conn *c, struct sink *s, uint8_t *data, size_t n, size_t *used)
 {
@@ -86,6 +117,7 @@ static int open_record(struct conn *c, struct sink *s, uint8_t *data, size_t n, 
 
     *used = in.used;
     if (event < 0) {
+        client_sessions_failed(c->sessions);
         conn_failed_tls(c, event);
         return -1;
     }
@@ -93,25 +125,23 @@ static int open_record(struct conn *c, struct sink *s, uint8_t *data, size_t n, 
     case TLS_EV_MORE:
         return 0;
     case TLS_EV_DONE:
-        atomic_store(&c->state, CONN_OPEN);
-        atomic_fetch_or(&c->events_due, 1U << CONN_EVENT_CONNECTED);
+        handshake_done(c);
         break;
     case TLS_EV_CLOSED:
         c->saw_close = true;
         break;
+    case TLS_EV_EARLY_DATA:
+        c->early_bytes += in.nplain + in.nrest;
+        take_data(c, s, data, &in);
+        break;
     case TLS_EV_DATA:
-        if (in.out) {
-            s->off += in.nplain;
-            s->done += in.nplain;
-        } else {
-            deliver(c, s, data + (in.plain - data), in.nplain);
-        }
-        if (in.nrest) {
-            deliver(c, s, data + (in.rest - data), in.nrest);
-        }
+        take_data(c, s, data, &in);
         break;
     default: /* TLS_EV_PROGRESS: perhaps a KeyUpdate that wants its answer */
         atomic_store(&c->note, atomic_load(&c->state) == CONN_OPEN);
+        if (atomic_load(&c->early_room)) {
+            early_look(c); /* the server may have refused it */
+        }
         break;
     }
     return 1;
@@ -315,6 +345,27 @@ static int peek_step(struct conn *c, int fd, struct sink *s, size_t goal)
     return rc;
 }
 
+/* A server in the handshake: early data as far as it has come. */
+static int early_step(struct conn *c, struct sink *s, int flags, size_t total)
+{
+    struct sink copy = *s;
+    size_t taken;
+
+    if (buf_len(&c->plain) == 0 ||
+        ((flags & MSG_PEEK) && (flags & MSG_WAITALL) && buf_len(&c->plain) < total)) {
+        errno = EINPROGRESS;
+        return -1;
+    }
+    taken = sink_copy(&copy, buf_data(&c->plain), buf_len(&c->plain));
+    if (flags & MSG_PEEK) {
+        s->done = taken;
+    } else {
+        buf_consume(&c->plain, taken);
+        *s = copy;
+    }
+    return 1;
+}
+
 /* One attempt in the read half. 1 some, 0 end, -1 errno; EINPROGRESS: the handshake comes first. */
 static int attempt(struct conn *c, int fd, struct sink *s, int flags, size_t total)
 {
@@ -326,8 +377,7 @@ static int attempt(struct conn *c, int fd, struct sink *s, int flags, size_t tot
         return -1;
     }
     if (atomic_load(&c->state) == CONN_HANDSHAKE) {
-        errno = EINPROGRESS;
-        rc = -1;
+        rc = early_step(c, s, flags, total);
     } else if (flags & MSG_PEEK) {
         rc = peek_step(c, fd, s, flags & MSG_WAITALL ? total : 1);
     } else {
@@ -378,7 +428,12 @@ ssize_t conn_readv(struct conn *c, int fd, const struct iovec *iov, int n, int f
             break;
         }
         if (rc < 0 && errno == EINPROGRESS) {
-            rc = conn_complete(c, fd, flags, SO_RCVTIMEO, false);
+            rc = conn_complete(c, fd, flags, SO_RCVTIMEO,
+                               (flags & MSG_PEEK) && (flags & MSG_WAITALL) ? UNTIL_DONE
+                                                                           : UNTIL_DATA);
+            if (rc < 0 && atomic_load(&c->state) == CONN_FAILED) {
+                continue; /* early data that came before */
+            }
         } else if (rc < 0 && errno == EAGAIN && !wait_forbidden(c, fd, flags)) {
             rc = await(c, fd, &p);
         }

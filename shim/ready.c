@@ -29,6 +29,10 @@ short conn_ready(struct conn *c, short events)
     }
     if (atomic_load(&c->state) == CONN_HANDSHAKE) {
         ready = late(c) ? IN | OUT | POLLERR : 0;
+        ready |= buf_len(&c->plain) ? IN : 0; /* a server's early data */
+        if (!atomic_load(&c->unsent) && conn_half_open(c)) {
+            ready |= OUT;
+        }
     } else {
         ready = readable(c) ? IN : 0;
         if (c->saw_close || c->saw_eof) {
@@ -74,7 +78,10 @@ void conn_pump(struct conn *c, int fd, short revents)
 
     if (conn_enter(&h, c, fd, HALF_BOTH) == 0) {
         if (atomic_load(&c->state) == CONN_HANDSHAKE) {
-            conn_step(c, fd, false);
+            /* A client that may say something early is asked first, when TCP is connected. */
+            if (atomic_load(&c->early_open) || !conn_early(c, fd)) {
+                conn_step(c, fd, UNTIL_DONE);
+            }
         } else if (revents & POLLOUT) {
             conn_flush(c, fd);
         }

@@ -26,12 +26,15 @@ struct conn;
 struct entry;
 
 struct conn_params {
-    struct config *config;    /* sealed; the conn takes a reference */
-    const char *host;         /* client: name to verify (and SNI) */
-    const char *sni;          /* NULL: from host */
-    int handshake_timeout_ms; /* counted from attach; 0: 60000; negative: none */
-    bool lenient_eof;         /* EOF without close_notify reads as 0 */
-    int linger_ms;            /* how long close may try to get rid of a tail; 0: 2000 */
+    struct config *config;       /* sealed; the conn takes a reference */
+    const char *host;            /* client: name to verify (and SNI) */
+    const char *sni;             /* NULL: from host */
+    const struct sockaddr *peer; /* client: where it connects to; NULL: the fd's peer */
+    int session_ttl;             /* client: seconds that sessions are kept; 0: as the server says */
+    uint32_t early_max;          /* client: bytes of early data (CONN_EARLY); 0: none */
+    int handshake_timeout_ms;    /* counted from attach; 0: 60000; negative: none */
+    bool lenient_eof;            /* EOF without close_notify reads as 0 */
+    int linger_ms;               /* how long close may try to get rid of a tail; 0: 2000 */
     /* Called once, when the handshake ended (ok or not) and again at the end; may be NULL. No lock
      * held. */
     void (*on_event)(void *ctx, struct conn *c, int event);
@@ -56,6 +59,11 @@ bool conn_any(void);
  * or the error. */
 int conn_handshake(struct conn *c, int fd, int flags);
 bool conn_is_connected(const struct conn *c);
+/* Client: TCP is connected and the handshake is not done, but conn_writev() takes early data. */
+bool conn_early(struct conn *c, int fd);
+void conn_early_over(struct conn *c); /* and from now on it does not */
+/* How many of the first bytes were early data (server: received; client: sent, and not refused). */
+uint64_t conn_early_bytes(struct conn *c);
 /* connect() has told its caller that it is connected: true the first time. */
 bool conn_tell(struct conn *c);
 /* Milliseconds until the handshake has taken too long, for poll's timeout; -1: there is no such
@@ -65,6 +73,9 @@ int conn_deadline_ms(struct conn *c);
 /* POSIX recv/send semantics on plaintext: flags MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, MSG_NOSIGNAL,
  * MSG_MORE; O_NONBLOCK, SO_RCVTIMEO and SO_SNDTIMEO of the fd honoured; the handshake is done first
  * when need be. */
+/* In conn_writev()'s flags: these bytes may be replayed by anyone, so let them leave as early data
+ * if they can. Of SSL_MSG_EARLY's value; MSG_ has nothing there. */
+#define CONN_EARLY 0x10000000
 ssize_t conn_readv(struct conn *c, int fd, const struct iovec *iov, int n, int flags);
 ssize_t conn_writev(struct conn *c, int fd, const struct iovec *iov, int n, int flags);
 /* The calls themselves, with all that they refuse: readv(2) and writev(2) (read(2), too); recv(2)

@@ -17,7 +17,7 @@ static int64_t wall_clock(void)
 
 /* A configuration in the making. Each file is noted before it is read. */
 struct plan {
-    const struct ssl_settings *s;
+    struct ssl_settings *s;
     struct config *c;
     struct files *f;
     struct blame *blame;
@@ -301,6 +301,29 @@ static int add_hooks(const struct plan *p)
     return ssl_hooks_add(p->s, p->c);
 }
 
+static int add_sessions(const struct plan *p)
+{
+    const struct settings *set = config_settings(p->c);
+    const int *number = p->s->number;
+    /* A callback that has the last word on certificates is asked for each connection. */
+    const bool asks =
+        set->on_verify && (set->role == TLS_CLIENT || set->client_auth != CLIENT_AUTH_NONE);
+    const struct session_options o = {
+        .reuse = number[NUM_REUSE] && !asks,
+        .life = number[NUM_TTL] ? (uint32_t)number[NUM_TTL] : SESSION_TTL,
+        .tickets = (unsigned)number[NUM_TICKETS],
+        .early = (uint32_t)number[NUM_EARLY],
+        .key_file = string_of(p, SET_TICKET_KEYS),
+    };
+
+    if (config_role(p->c) == TLS_CLIENT) {
+        TRY(config_set_flag(p->c, CONFIG_TICKETS, o.reuse));
+        return config_set_flag(p->c, CONFIG_EARLY_DATA, o.early > 0);
+    }
+    TRY(server_sessions_make(&p->s->sessions, &o, p->err));
+    return server_sessions_apply(atomic_load(&p->s->sessions), &o, p->c, p->f, p->err);
+}
+
 /* ---- all of it ---- */
 
 static const struct step {
@@ -322,6 +345,7 @@ static const struct step {
     { SSL_OPT_CERT_FILE, add_identities },
     { SSL_OPT_PSK, add_psks },
     { SSL_OPT_CERT_CALLBACK, add_hooks },
+    { SSL_OPT_TICKET_KEY_FILE, add_sessions }, /* the last: keys are in use at once */
 };
 
 static int build(const struct plan *p)
@@ -340,7 +364,7 @@ static int build(const struct plan *p)
     return config_seal(p->c, p->err);
 }
 
-int ssl_settings_make(const struct ssl_settings *s, enum tls_role role, struct files *f,
+int ssl_settings_make(struct ssl_settings *s, enum tls_role role, struct files *f,
                       struct config **out, struct blame *blame, struct error *err)
 {
     struct plan p = { .s = s, .c = config_new(role), .f = f, .blame = blame, .err = err };
@@ -359,7 +383,7 @@ int ssl_settings_make(const struct ssl_settings *s, enum tls_role role, struct f
 /* ---- and built again when files change ---- */
 
 struct order {
-    const struct ssl_settings *s;
+    struct ssl_settings *s;
     enum tls_role role;
 };
 

@@ -73,6 +73,10 @@ const char *ssl_error(int fd)
     return shown;
 }
 
+_Static_assert(SSL_EARLY_OFFERED == TLS_EARLY_OFFERED && SSL_EARLY_REJECTED == TLS_EARLY_REJECTED &&
+                   SSL_EARLY_ACCEPTED == TLS_EARLY_ACCEPTED,
+               "one numbering");
+
 static void copy(char *to, size_t size, const char *from)
 {
     snprintf(to, size, "%s", from ? from : "");
@@ -124,6 +128,8 @@ int ssl_info(int fd, struct ssl_info *info)
     copy(info->verified_name, sizeof info->verified_name, i.host);
     copy(info->psk, sizeof info->psk, i.psk);
     info->resumed = i.resumed;
+    info->early = (int)i.early;
+    info->early_bytes = conn_early_bytes(c);
     info->client_auth = i.client_auth;
     info->bytes_sent = i.sealed_bytes;
     info->bytes_received = i.opened_bytes;

@@ -6,6 +6,8 @@
 
 #include "shim/ssl_options.h"
 
+_Static_assert(SSL_MSG_EARLY == CONN_EARLY, "one flag");
+
 /* More than the kernel would take has an end before the end of memory. */
 static struct iovec one(const void *p, size_t n)
 {
@@ -134,7 +136,7 @@ ssize_t ssl_send(int fd, const void *buf, size_t n, int flags)
     if (c) {
         return done(c, conn_send(c, fd, &iov, 1, flags));
     }
-    return options_plain(fd) ? sys.send(fd, buf, n, flags) : -1;
+    return options_plain(fd) ? sys.send(fd, buf, n, flags & ~SSL_MSG_EARLY) : -1;
 }
 
 /* A stream that is connected does not look at the address. */

@@ -10,6 +10,7 @@
 
 #include "shim/conn.h"
 #include "shim/reload.h"
+#include "shim/sessions.h"
 
 /* ---- ssl_settings.c: what a sealed configuration is made from ----
  * Shared by all fds that inherited it. Only who has the one reference may change it, so a
@@ -31,6 +32,7 @@ enum setting {
     SET_GROUPS,
     SET_SCHEMES,
     SET_KEYLOG,
+    SET_TICKET_KEYS,
     SET_STRINGS
 };
 enum number {
@@ -42,6 +44,10 @@ enum number {
     NUM_PARTIAL_CHAIN,
     NUM_WEAK,
     NUM_RELOAD,
+    NUM_REUSE,
+    NUM_TTL,
+    NUM_TICKETS,
+    NUM_EARLY,
     NUM_COUNT,
     /* not of the configuration, but of each fd */
     NUM_TIMEOUT = NUM_COUNT,
@@ -71,6 +77,7 @@ struct ssl_settings {
     struct psk *psks;        /* in the order of setting */
     unsigned roles;          /* sealed for these and no others: 1 << role, or-ed; 0: for any */
     struct reload sealed[2]; /* by role */
+    _Atomic(struct server_sessions *) sessions; /* NULL: no server was made yet */
 };
 struct ssl_settings *ssl_settings_new(void); /* the defaults; NULL: no memory */
 struct ssl_settings *ssl_settings_copy(const struct ssl_settings *s);
@@ -93,7 +100,7 @@ struct blame {
     size_t own; /* of SSL_OPT_CERT_FILE and what belongs to it: of the i-th certificate */
 };
 /* A sealed configuration for this role. Each file is noted in f before it is read. */
-int ssl_settings_make(const struct ssl_settings *s, enum tls_role role, struct files *f,
+int ssl_settings_make(struct ssl_settings *s, enum tls_role role, struct files *f,
                       struct config **out, struct blame *blame, struct error *err) MUST_CHECK;
 /* A reference to it, made at the first call and when its files have changed. NULL: errno, *err. */
 struct config *ssl_settings_config(struct ssl_settings *s, enum tls_role role, struct error *err);

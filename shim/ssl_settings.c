@@ -15,6 +15,8 @@ struct ssl_settings *ssl_settings_new(void)
         atomic_store(&s->refs, 1);
         s->number[NUM_VERIFY] = SSL_VERIFY_FULL;
         s->number[NUM_RELOAD] = 1;
+        s->number[NUM_REUSE] = 1;
+        s->number[NUM_TICKETS] = 2;
         s->nown = 1;
     }
     return s;
@@ -25,6 +27,7 @@ static void unseal(struct ssl_settings *s)
 {
     reload_free(&s->sealed[TLS_CLIENT]);
     reload_free(&s->sealed[TLS_SERVER]);
+    server_sessions_free(atomic_exchange(&s->sessions, NULL));
 }
 
 /* ---- pre-shared keys ---- */

@@ -86,9 +86,14 @@ static void give_back(struct config *config)
     errno = saved;
 }
 
-static int attach(int fd, const struct options *o, struct config *config, const struct entry *seen)
+/* peer: where a client connects to; NULL: it is there already. */
+static int attach(int fd, const struct options *o, struct config *config, const struct entry *seen,
+                  const struct sockaddr *peer)
 {
     struct conn_params p = { .config = config,
+                             .peer = peer,
+                             .session_ttl = o->set->number[NUM_TTL],
+                             .early_max = (uint32_t)o->set->number[NUM_EARLY],
                              .host = o->name[0] ? o->name : NULL,
                              .sni = o->sni[0] ? o->sni : NULL,
                              .handshake_timeout_ms = o->timeout_ms,
@@ -133,7 +138,7 @@ int ssl_attach(int fd, int role)
     }
     config = config_for(&o, role == SSL_CLIENT ? TLS_CLIENT : TLS_SERVER);
     if (config) {
-        rc = attach(fd, &o, config, o.seen);
+        rc = attach(fd, &o, config, o.seen, NULL);
     }
     give_back(config);
     options_put(&o);
@@ -143,7 +148,7 @@ int ssl_attach(int fd, int role)
 /* The handshake of connect(): what would wait is in progress. */
 static int finish(struct conn *c, int fd, int wait_errno)
 {
-    if (conn_handshake(c, fd, 0) == 0) {
+    if (conn_early(c, fd) || conn_handshake(c, fd, 0) == 0) {
         return 0;
     }
     if (errno == EAGAIN) {
@@ -179,7 +184,7 @@ static int begin(int fd, struct options *o, const struct sockaddr *addr, socklen
     }
     /* EINTR: the kernel goes on connecting by itself. */
     if (err == 0 || err == EINPROGRESS || err == EINTR) {
-        rc = attach(fd, o, config, o->seen);
+        rc = attach(fd, o, config, o->seen, addr);
         c = rc ? NULL : conn_get(fd);
         if (rc && errno != EBADF) { /* that is another thread's doing: fd may be anything */
             err = errno;
@@ -241,7 +246,7 @@ int ssl_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
         config = made >= 0 ? config_for(&o, TLS_SERVER) : NULL;
         if (made < 0) {
             ssl_failed(errno, "accept: %s", strerrordesc_np(errno));
-        } else if (!config || options_set(made, &o) || attach(made, &o, config, NULL)) {
+        } else if (!config || options_set(made, &o) || attach(made, &o, config, NULL, NULL)) {
             int err = errno;
 
             conn_closing(made);
@@ -263,6 +268,7 @@ int ssl_handshake(int fd)
     if (!c) {
         return ssl_failed(ENOTCONN, "ssl_handshake: not a TLS connection");
     }
+    conn_early_over(c);
     rc = conn_handshake(c, fd, 0);
     if (rc) {
         failed_conn(c);

@@ -61,6 +61,8 @@ static int check_sni(const char *text, struct error *err)
 
 /* ---- the rows ---- */
 
+#define EARLY_DATA_MAX (1 << 20) /* it is kept in memory until the handshake is done */
+
 #define ROW(option, what, ...) [option] = { .name = #option, .kind = (what), __VA_ARGS__ }
 #define YES_NO                 .of = { { 1, "yes" }, { 0, "no" } }, .nof = 2
 #define ANY                    .in = IN_ANY, .role = -1
@@ -125,6 +127,15 @@ const struct ssl_option ssl_options[OPTIONS_END] = {
         .key = "weak-certificates", ANY),
     ROW(SSL_OPT_RELOAD, OPT_NUMBER, .where = NUM_RELOAD, YES_NO, .key = "reload", ANY),
     ROW(SSL_OPT_KEYLOG_FILE, OPT_PATH, .where = SET_KEYLOG, .key = "keylog", ANY),
+    ROW(SSL_OPT_SESSION_REUSE, OPT_NUMBER, .where = NUM_REUSE, YES_NO, .key = "session-reuse", ANY),
+    ROW(SSL_OPT_SESSION_TTL, OPT_NUMBER, .where = NUM_TTL, .max = SESSION_LIFE_MAX,
+        .key = "session-ttl", ANY),
+    ROW(SSL_OPT_TICKETS, OPT_NUMBER, .where = NUM_TICKETS, .max = TICKETS_MAX, .key = "tickets",
+        .in = IN_ANY, .role = TLS_SERVER),
+    ROW(SSL_OPT_TICKET_KEY_FILE, OPT_PATH, .where = SET_TICKET_KEYS, .key = "ticket-key-file",
+        .in = IN_ANY, .role = TLS_SERVER),
+    /* no key: it is for programs that know */
+    ROW(SSL_OPT_EARLY_DATA, OPT_NUMBER, .where = NUM_EARLY, .max = EARLY_DATA_MAX),
     ROW(SSL_OPT_VERSION, OPT_FACT, .role = -1),
     ROW(SSL_OPT_SUITE, OPT_FACT, .role = -1),
     ROW(SSL_OPT_GROUP, OPT_FACT, .role = -1),

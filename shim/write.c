@@ -127,7 +127,7 @@ static int flush_output(struct conn *c, int fd)
     }
 }
 
-/* A server's words from before the handshake, now that they can be sealed. */
+/* Words from before the handshake, now that they can be sealed. */
 static int seal_early(struct conn *c)
 {
     struct span left = buf_span(&c->early);
@@ -147,12 +147,18 @@ static int seal_early(struct conn *c)
     return 0;
 }
 
+bool conn_half_open(struct conn *c)
+{
+    return c->role == TLS_SERVER ? tls_can_seal(c->tls)
+                                 : atomic_load(&c->early_open) && atomic_load(&c->early_room) > 0;
+}
+
 int conn_flush(struct conn *c, int fd)
 {
     bool open = atomic_load(&c->state) == CONN_OPEN;
     int rc = 0, err;
 
-    if (open && buf_len(&c->early) && seal_early(c)) {
+    if (buf_len(&c->early) && tls_can_seal(c->tls) && seal_early(c)) {
         open = false;
     }
     if (open && atomic_load(&c->closing)) {
@@ -193,21 +199,33 @@ static int account(struct conn *c, size_t sent, size_t head, const uint8_t *mem,
     return 0;
 }
 
+/* A client that seals now, does it for early data. */
+static bool is_early(struct conn *c)
+{
+    return c->role == TLS_CLIENT && atomic_load(&c->state) == CONN_HANDSHAKE;
+}
+
 /* Seals and sends up to `batch` bytes. 0 or -1 errno (then nothing of this batch counts). */
 static int write_batch(struct conn *c, int fd, struct source *s, size_t batch, int flags)
 {
     struct span in[MAX_SPANS], head = tls_output(c->tls);
-    size_t nin = source_spans(s, batch, in), taken, made;
+    bool early = is_early(c);
+    size_t room = early ? atomic_load(&c->early_room) : batch;
+    size_t nin = source_spans(s, room < batch ? room : batch, in), taken, made;
     uint8_t *mem = scratch_get();
     struct iovec parts[2];
     ssize_t sent;
     int rc;
 
-    if (!mem) {
+    if (!mem || (early && buf_reserve(&c->early, room < batch ? room : batch) < 0)) {
         errno = ENOMEM;
         return -1;
     }
-    rc = tls_seal(c->tls, in, nin, &taken, mem, SCRATCH, &made);
+    rc = early ? tls_seal_early(c->tls, in, nin, &taken, mem, SCRATCH, &made)
+               : tls_seal(c->tls, in, nin, &taken, mem, SCRATCH, &made);
+    if (rc == 0 && early) {
+        rc = early_kept(c, in, nin, taken);
+    }
     if (rc < 0 || taken == 0) {
         conn_failed_tls(c, rc < 0 ? rc : ERR_STATE);
         errno = atomic_load(&c->fail_errno);
@@ -227,15 +245,20 @@ static int write_batch(struct conn *c, int fd, struct source *s, size_t batch, i
 }
 
 /* May this connection be written to now? 0, or -1 errno; EINPROGRESS: the handshake comes first. */
-static int write_state(struct conn *c)
+static int write_state(struct conn *c, int flags)
 {
     switch (atomic_load(&c->state)) {
     case CONN_FAILED:
         errno = atomic_load(&c->fail_errno);
         return -1;
     case CONN_HANDSHAKE:
-        errno = atomic_load(&c->closing) ? EPIPE : EINPROGRESS;
-        return -1;
+        /* A server may answer early data at once. */
+        if (atomic_load(&c->closing) || !conn_half_open(c) ||
+            (c->role == TLS_CLIENT && !(flags & CONN_EARLY))) {
+            errno = atomic_load(&c->closing) ? EPIPE : EINPROGRESS;
+            return -1;
+        }
+        break;
     default:
         break;
     }
@@ -250,13 +273,16 @@ static int write_state(struct conn *c)
 static int write_step(struct conn *c, int fd, struct source *s, size_t batch, int flags)
 {
     struct hold h;
+    bool hello;
     int rc;
 
     if (conn_enter(&h, c, fd, HALF_WRITE)) {
         return -1;
     }
-    rc = write_state(c);
-    if (rc == 0 && (atomic_load(&c->unsent) || buf_len(&c->early) > 0)) {
+    rc = write_state(c, flags);
+    /* The ClientHello leaves together with the first early data. */
+    hello = is_early(c) && buf_len(&c->early) == 0;
+    if (rc == 0 && !hello && (atomic_load(&c->unsent) || buf_len(&c->early) > 0)) {
         rc = conn_flush(c, fd);
         rc = rc < 0 ? write_broken(c) : rc;
     }
@@ -264,6 +290,8 @@ static int write_step(struct conn *c, int fd, struct source *s, size_t batch, in
         rc = write_batch(c, fd, s, batch, flags);
         if (rc == 0 && atomic_load(&c->unsent)) {
             rc = 1;
+        } else if (rc == 0 && s->left > 0) {
+            rc = write_state(c, flags); /* no more early data may be taken */
         }
     }
     if (rc > 0) {
@@ -323,7 +351,7 @@ static ssize_t write_nothing(struct conn *c, int fd, int flags)
     if (conn_enter(&h, c, fd, HALF_WRITE)) {
         return -1;
     }
-    rc = write_state(c);
+    rc = write_state(c, flags);
     conn_leave(&h);
     return rc == 0 || errno == EINPROGRESS ? 0 : refused(flags);
 }
@@ -347,7 +375,8 @@ ssize_t conn_writev(struct conn *c, int fd, const struct iovec *iov, int n, int 
             break;
         }
         if (errno == EINPROGRESS) {
-            rc = conn_complete(c, fd, flags, SO_SNDTIMEO, true);
+            conn_early_over(c);
+            rc = conn_complete(c, fd, flags, SO_SNDTIMEO, UNTIL_HELD);
             if (rc < 0 && errno == EAGAIN && wait_forbidden(c, fd, flags)) {
                 rc = write_early(c, fd, &s);
                 break;
@@ -413,7 +442,7 @@ int conn_shutdown(struct conn *c, int fd, int how)
     }
     /* close_notify can only follow the handshake; a fd that does not wait gets both later. */
     if (how != SHUT_RD && atomic_load(&c->state) == CONN_HANDSHAKE &&
-        conn_complete(c, fd, 0, SO_SNDTIMEO, true) && errno != EAGAIN) {
+        conn_complete(c, fd, 0, SO_SNDTIMEO, UNTIL_HELD) && errno != EAGAIN) {
         return -1;
     }
     if (conn_enter(&h, c, fd, HALF_BOTH)) {

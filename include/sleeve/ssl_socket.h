@@ -125,6 +125,22 @@ enum {
     SSL_OPT_KEYLOG_FILE, /* string: each connection's secrets are written behind what is in it, in
                             the format of SSLKEYLOGFILE. Made with mode 0600; who reads it, reads
                             the traffic */
+    /* Sessions: the next handshake with the same peer is shorter, and nobody shows certificates */
+    SSL_OPT_SESSION_REUSE,   /* int: 1 (default): a client keeps in memory, for all fds of the
+                                process, what it can resume connections to the same name, port and
+                                options with; a server gives tickets. 0: neither */
+    SSL_OPT_SESSION_TTL,     /* int: seconds, up to 604800, that a session is resumed after the
+                                handshake that proved it; 0: 86400 (default) */
+    SSL_OPT_TICKETS,         /* int: how many a TLS 1.3 server gives with each handshake, up to 8; 2
+                                (default). A client uses each of them once */
+    SSL_OPT_TICKET_KEY_FILE, /* string: ticket keys for several servers with the same certificates
+                                and options; default: they are drawn. Up to three, of 48 or of 80
+                                bytes: the first seals, all of them open. Others must not be able
+                                to read it */
+    SSL_OPT_EARLY_DATA,      /* int: bytes of early data (RFC 8446 section 2.3), up to 1048576; 0
+                                (default): none. A client's: what may leave with SSL_MSG_EARLY; a
+                                server's: what it takes from each client. Anyone may send it twice:
+                                only for what may be done twice */
     /* for ssl_getsockopt() only, once connected (else ENOTCONN) */
     SSL_OPT_VERSION,    /* string: "TLSv1.3" */
     SSL_OPT_SUITE,      /* string: "TLS_AES_128_GCM_SHA256" */
@@ -166,6 +182,18 @@ enum {
 /* SSL_OPT_EOF: end of stream without close_notify */
 #define SSL_EOF_STRICT  0 /* default: -1 ECONNRESET, as the data may be cut short */
 #define SSL_EOF_LENIENT 1 /* 0 like a proper end, for old peers; not inside a record */
+
+/* ssl_send(): these bytes may leave as early data, before the server has answered, where
+ * SSL_OPT_EARLY_DATA and the session permit it. What the server refuses it is told again behind the
+ * handshake, if the protocol (ALPN) is the same; else the connection fails (ECONNABORTED). Without
+ * early data it means nothing. */
+#define SSL_MSG_EARLY 0x10000000
+
+/* ssl_info.early */
+#define SSL_EARLY_NONE     0 /* the client has offered none */
+#define SSL_EARLY_OFFERED  1 /* client: the server has not answered */
+#define SSL_EARLY_REJECTED 2
+#define SSL_EARLY_ACCEPTED 3
 
 /* SSL_OPT_PSK: a key that both ends were given beforehand (TLS 1.3: RFC 8446 section 4.2.11),
  * copied with all that it points to. One of the same identity is replaced. Whoever has the key is
@@ -278,7 +306,9 @@ int ssl_listen(int fd, int backlog);
  * overlooks the result cannot write plaintext.
  * Non-blocking, or SO_SNDTIMEO passed: EINPROGRESS; the next ssl_connect() goes on: 0 done,
  * EALREADY not yet (ssl_poll() for POLLOUT says when), then EISCONN. EINTR: a signal handler
- * without SA_RESTART ran; likewise call again. */
+ * without SA_RESTART ran; likewise call again.
+ * Where a session permits early data (SSL_OPT_EARLY_DATA), 0 means that TCP is connected; the
+ * handshake begins with the first call that sends or receives, and may fail there. */
 int ssl_connect(int fd, const struct sockaddr *addr, socklen_t len);
 /* accept(2). The new fd is a TLS server with the listener's options. The handshake takes place at
  * its first read, write or ssl_handshake(), so a slow peer does not hold up the accepting loop and
@@ -432,7 +462,10 @@ struct ssl_info {
     int64_t peer_not_after;
     int peer_certificates; /* how many of them SSL_OPT_PEER_CHAIN gives */
     int resumed;
-    int client_auth;                     /* server: 1 when the client proved a certificate */
+    int early;            /* SSL_EARLY_... */
+    uint64_t early_bytes; /* so many of the first bytes were early: a server received them, a client
+                             sent them and they were not refused */
+    int client_auth;      /* server: 1 when the client proved a certificate */
     uint64_t bytes_sent, bytes_received; /* plaintext */
     /* RFC 8446 section 6: the alert that ended it; -1 and "": none */
     int alert_sent, alert_received;
