@@ -224,15 +224,13 @@ static void say_goodbye(struct hold *h, int fd, int budget)
 static void seal_off(struct conn *c, int fd, bool abort)
 {
     struct sockaddr none = { .sa_family = AF_UNSPEC };
-    struct tls_in nothing = { 0 };
 
     /* connect() to nothing is the reset that close() with SO_LINGER of 0 seconds sends. */
     if (!abort || sys.connect(fd, &none, sizeof none) != 0) {
         sys.shutdown(fd, SHUT_RDWR);
     }
     /* The keys go now, not with the last reference: a thread that jumped away may have left one. */
-    tls_abort(c->tls, ALERT_USER_CANCELED, "closed");
-    (void)!tls_input(c->tls, &nothing);
+    tls_end(c->tls);
 }
 
 /* In both halves; fd is the last that names c. */

@@ -142,6 +142,10 @@ void tls_allow_renegotiation(struct tls *t, bool yes);
  * with a proof, or, unless client_auth is CLIENT_AUTH_REQUIRE, with none (tls_info.client_auth).
  * ERR_STATE: it was asked already; ERR_UNSUPPORTED: TLS 1.2, or the client did not offer it. */
 int tls_request_client_auth(struct tls *t, struct config *c) MUST_CHECK;
+/* Nothing will be said or heard any more: wipes the keys, for a caller who has told the peer what
+ * he wanted to tell. What can be resumed stays so, unlike after tls_abort(). No thread is in either
+ * half. */
+void tls_end(struct tls *t);
 /* Gives up with an alert of the caller's choice (user_canceled, internal_error, ...). */
 void tls_abort(struct tls *t, enum alert desc, const char *why);
 

@@ -321,6 +321,21 @@ int tls_key_update(struct tls *t, bool ask_peer)
     return update_keys(t, ask_peer);
 }
 
+void tls_end(struct tls *t)
+{
+    if (engine_status(t) & ST_CONNECTED) {
+        engine_status_add(t, ST_CLOSED | ST_PEER_CLOSED);
+        engine_read_end(t);
+        engine_write_end(t);
+        buf_free(&t->out);
+        hs_over(&t->hs);
+    } else {
+        tls_abort(t, ALERT_USER_CANCELED, "closed");
+        engine_read_end(t);
+        hs_failed(&t->hs);
+    }
+}
+
 void tls_abort(struct tls *t, enum alert desc, const char *why)
 {
     engine_fail(t, TLS_ALERT(desc), __func__, why);

@@ -370,13 +370,18 @@ void hs_forget(struct hs *h)
     h->session = NULL;
 }
 
+void hs_over(struct hs *h)
+{
+    post13_free(h);
+    exporter_free(h);
+    hs_end(h);
+}
+
 /* RFC 5246 section 7.2.2. */
 void hs_failed(struct hs *h)
 {
     hs_forget(h);
-    post13_free(h);
-    exporter_free(h);
-    hs_end(h);
+    hs_over(h);
 }
 
 void hs_free(struct hs *h)

@@ -218,6 +218,7 @@ bool hs_drops_ccs(const struct hs *h);           /* change_cipher_spec means not
 const char *hs_version_name(const struct hs *h); /* "" until negotiated */
 bool hs_allows(const struct hs *h);              /* the peer may start a renegotiation */
 void hs_forget(struct hs *h); /* the session: neither resumed nor in the cache any more */
+void hs_over(struct hs *h);   /* nothing more is said: what is secret goes, the session stays */
 void hs_failed(struct hs *h); /* after a fatal alert: what is left is not resumed */
 void hs_end(struct hs *h);    /* wipes and frees the work; idempotent */
 void hs_free(struct hs *h);   /* everything */
