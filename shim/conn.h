@@ -37,9 +37,10 @@ struct claim {
 
 /* What an fd names that is not plain: the options of a TLS connection to be (ssl_options.c), or the
  * connection. All fds of one socket name the same. */
+enum entry_kind { ENTRY_OPTIONS, ENTRY_CONN };
 struct entry {
-    _Atomic unsigned refs;                   /* 0: on a free list (table.c) */
-    enum { ENTRY_OPTIONS, ENTRY_CONN } kind; /* of this memory, for good */
+    _Atomic unsigned refs; /* 0: on a free list (table.c) */
+    enum entry_kind kind;  /* of this memory, for good */
     struct entry *next_free, *next_made;
     /* everything from here is cleared when an entry is made */
     unsigned nfds;   /* fds that name it; table lock */
@@ -97,8 +98,9 @@ struct conn {
 /* ---- table.c ---- */
 struct entry *entry_get(int fd); /* lock-free, a reference; NULL: a plain fd */
 void entry_put(struct entry *e);
-struct entry *table_new(int kind); /* zeroed, one reference, in no slot; NULL: no memory */
-int table_reserve(int fd);         /* room for this fd: 0 or -1 EBADF, EMFILE, ENOMEM */
+struct entry *table_new(
+    enum entry_kind kind); /* zeroed, one reference, in no slot; NULL: no memory */
+int table_reserve(int fd); /* room for this fd: 0 or -1 EBADF, EMFILE, ENOMEM */
 void table_lock(void);
 void table_unlock(void);
 void table_lock_reset(void);     /* in a child that the fork handlers did not see */
@@ -194,8 +196,10 @@ struct patience {
  */
 int wait_begin(struct conn *c, int fd);
 void wait_end(struct conn *c); /* after wait_begin() gave 0 */
-/* Until nobody waits, the calling thread under this call aside, or at the longest so long. */
-void wait_out(struct conn *c, int ms);
+/* Does anybody wait but this thread, which a signal handler may have interrupted there? */
+bool wait_others(const struct conn *c);
+void wait_out(struct conn *c, int ms); /* until nobody else does, or at the longest so long */
+void wait_forked(struct conn *c);      /* the others are not here */
 bool wait_forbidden(struct conn *c, int fd, int flags); /* O_NONBLOCK or MSG_DONTWAIT */
 /* 0: try again; -1 EAGAIN (patience at its end), EINTR as the kernel would say it, or the socket's
  * error. wait_poll: `limit` (< 0: none) is another end; it gives ETIMEDOUT. */

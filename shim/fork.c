@@ -173,7 +173,7 @@ static void expose(struct conn *c, struct claim_set *set)
     bool used;
 
     claim->at_fork = hold_both(c) ? FORK_HELD : FORK_BUSY;
-    used = claim->at_fork == FORK_BUSY || atomic_load(&c->waiting) > 0;
+    used = claim->at_fork == FORK_BUSY || wait_others(c);
     if (!slot) {
         if (!set) {
             return; /* no memory to share: stays ours, see after_child() */
@@ -259,7 +259,7 @@ static void start_over(bool all_torn)
         }
         c->claim.at_fork = FORK_NONE;
         atomic_store(&c->ending, false); /* the thread that was closing it is not here */
-        atomic_store(&c->waiting, 0);
+        wait_forked(c);
     }
     client_sessions_in_child(all_torn);
     new_identity();

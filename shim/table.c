@@ -129,7 +129,7 @@ void conn_put(struct conn *c)
     entry_put((struct entry *)c);
 }
 
-struct entry *table_new(int kind)
+struct entry *table_new(enum entry_kind kind)
 {
     size_t size = kind == ENTRY_CONN ? sizeof(struct conn) : sizeof(struct kept);
     sigset_t signals;

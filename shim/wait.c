@@ -6,7 +6,8 @@
 
 #include "shim/conn.h"
 
-/* How many of this thread: a signal handler may close what the thread it interrupted waits for. */
+/* How many of this thread: a signal handler may close what the thread it interrupted waits for, and
+ * may jump away from there, which leaves both counts up. */
 static __thread unsigned mine;
 
 int wait_begin(struct conn *c, int fd)
@@ -34,11 +35,23 @@ void wait_end(struct conn *c)
     atomic_fetch_sub(&c->waiting, 1);
 }
 
+bool wait_others(const struct conn *c)
+{
+    return atomic_load(&c->waiting) > mine;
+}
+
+void wait_forked(struct conn *c)
+{
+    if (wait_others(c)) {
+        atomic_store(&c->waiting, mine);
+    }
+}
+
 void wait_out(struct conn *c, int ms)
 {
     int64_t end = now_ms() + ms;
 
-    while (atomic_load(&c->waiting) > mine && now_ms() < end) {
+    while (wait_others(c) && now_ms() < end) {
         sys.poll(NULL, 0, 1);
     }
 }

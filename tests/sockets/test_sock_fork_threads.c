@@ -142,6 +142,49 @@ static void fork_while_a_thread_reads(void **state)
     }
 }
 
+static sigjmp_buf out_of_it;
+
+static void jump(int sig)
+{
+    (void)sig;
+    siglongjmp(out_of_it, 1);
+}
+
+/* Who has jumped out of a read waits no more: the child may have it. */
+static void fork_after_a_jump(void **state)
+{
+    struct sigaction sa = { .sa_handler = jump }, old;
+    timer_t timer;
+    struct sigevent by_signal = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+    struct itimerspec when = { .it_value = { .tv_nsec = 100000000 } };
+    char buf[8];
+    pid_t pid;
+    int f[2];
+
+    (void)state;
+    tls_pair(f);
+    assert_int_equal(sigaction(SIGUSR1, &sa, &old), 0);
+    assert_int_equal(timer_create(CLOCK_MONOTONIC, &by_signal, &timer), 0);
+    if (sigsetjmp(out_of_it, 1) == 0) {
+        assert_int_equal(timer_settime(timer, 0, &when, NULL), 0);
+        ssl_read(f[0], buf, 1);
+        fail();
+    }
+    timer_delete(timer);
+    sigaction(SIGUSR1, &old, NULL);
+    pid = fork();
+    if (pid == 0) {
+        CHILD(ssl_write(f[0], "child", 5) == 5);
+        CHILD(ssl_close(f[0]) == 0);
+        _exit(0);
+    }
+    assert_int_equal(join(pid), 0);
+    assert_fails(ssl_write(f[0], "parent", 6), EPERM);
+    assert_int_equal(ssl_read(f[1], buf, sizeof buf), 5);
+    assert_int_equal(ssl_read(f[1], buf, sizeof buf), 0);
+    close_pair(f);
+}
+
 static _Atomic bool stop;
 
 /* What a thread had of the fd table at the fork is whole in the child. (No new connection there:
@@ -258,6 +301,7 @@ int main(void)
         cmocka_unit_test(threat_40_copies_of_a_number),
         cmocka_unit_test(threat_40_in_the_handshake),
         cmocka_unit_test(fork_while_a_thread_reads),
+        cmocka_unit_test(fork_after_a_jump),
         cmocka_unit_test(fork_while_the_table_changes),
         cmocka_unit_test(both_accept),
     };
