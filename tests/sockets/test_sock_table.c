@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What an fd names: nothing (plain), the options of a TLS connection to be, a connection. */
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "shim/ssl_options.h"
@@ -176,6 +177,17 @@ static void *keep_setting(void *arg)
     return NULL;
 }
 
+/* Asked between looking at the options and setting them: the other thread's turn. */
+static int slow_getsockopt(int fd, int level, int name, void *p, socklen_t *n)
+{
+    int rc = real.getsockopt(fd, level, name, p, n);
+
+    if (name == SO_COOKIE) {
+        sched_yield();
+    }
+    return rc;
+}
+
 static void two_options_at_once(void **state)
 {
     int fd = ssl_socket(AF_INET, SOCK_STREAM, 0);
@@ -184,6 +196,8 @@ static void two_options_at_once(void **state)
     pthread_t t[2];
 
     (void)state;
+    real = sys;
+    sys.getsockopt = slow_getsockopt;
     for (int i = 0; i < 2; i++) {
         assert_int_equal(pthread_create(&t[i], NULL, keep_setting, &s[i]), 0);
     }
@@ -191,6 +205,7 @@ static void two_options_at_once(void **state)
         pthread_join(t[i], NULL);
         assert_null(s[i].complaint);
     }
+    sys = real;
     ssl_close(fd);
 }
 
