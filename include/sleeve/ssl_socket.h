@@ -347,10 +347,8 @@ int ssl_shutdown(int fd, int how);
 /* close(2). At a connection's last fd close_notify is sent; data that the kernel had no room for
  * may hold it up for 2 seconds or the time of SO_LINGER (0 seconds: cut off at once, as usual). */
 int ssl_close(int fd);
-/* dup(2), dup2(2), dup3(2): both fds are the same connection; ssl_close() of the last one says
- * close_notify. What newfd was is closed as by ssl_close(). Of a socket without a connection the
- * duplicate gets a copy of the options, and does not become a connection when the other one does.
- */
+/* dup(2), dup2(2), dup3(2): both fds are the same connection, or become it together; ssl_close() of
+ * the last one says close_notify. What newfd was is closed as by ssl_close(). */
 int ssl_dup(int fd);
 int ssl_dup2(int fd, int newfd);
 int ssl_dup3(int fd, int newfd, int flags);
