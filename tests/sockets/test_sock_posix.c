@@ -53,7 +53,7 @@ static void partial_reads(struct stage *s)
     DO(s, ssl_read(b, in, sizeof in));
     BYTES(s, in, 6);
     for (int i = 0; i < 5; i++) {
-        DO(s, ssl_send(a, "abcdef" + i, 1, i < 4 ? MSG_MORE : 0));
+        DO(s, ssl_send(a, &"abcdef"[i], 1, i < 4 ? MSG_MORE : 0));
     }
     arrive(b, 5);
     DO(s, ssl_read(b, in, sizeof in));

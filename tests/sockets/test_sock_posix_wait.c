@@ -180,7 +180,7 @@ static void poll_errors(struct stage *s)
 {
     int a = s->f[0], b = s->f[1], shut = dup(a);
     struct timespec bad = { 0, -1 }, zero = { 0, 0 };
-    struct pollfd p = { a, POLLIN, 0 };
+    struct pollfd p = { a, POLLIN, 0 }, *many;
     struct rlimit most;
 
     close(shut);
@@ -191,7 +191,11 @@ static void poll_errors(struct stage *s)
     DO(s, ssl_poll(NULL, 0, 0));
     DO(s, ssl_poll(NULL, 2, 0));
     getrlimit(RLIMIT_NOFILE, &most);
-    DO(s, ssl_poll(&p, most.rlim_cur + 1, 0));
+    many = calloc(most.rlim_cur + 1, sizeof *many);
+    assert_non_null(many);
+    many[0] = p;
+    DO(s, ssl_poll(many, most.rlim_cur + 1, 0));
+    free(many);
     DO(s, ssl_ppoll(&p, 1, &bad, NULL));
     DO(s, ssl_ppoll(&p, 0, &zero, NULL));
 }
