@@ -78,6 +78,7 @@ int conn_detach(struct conn *c, int fd)
         rc = step(c, fd);
         if (rc > 0) {
             table_drop(fd, &c->entry);
+            h.fd = -1; /* what the peer wanted answered has no place on it any more */
             atomic_fetch_or(&c->events_due, 1U << CONN_EVENT_CLOSED);
         }
         conn_leave(&h);

@@ -153,7 +153,7 @@ ssize_t ssl_sendto(int fd, const void *buf, size_t n, int flags, const struct so
     if (c) {
         return done(c, conn_send(c, fd, &iov, 1, flags));
     }
-    return options_plain(fd) ? sys.sendto(fd, buf, n, flags, addr, len) : -1;
+    return options_plain(fd) ? sys.sendto(fd, buf, n, flags & ~SSL_MSG_EARLY, addr, len) : -1;
 }
 
 ssize_t ssl_sendmsg(int fd, const struct msghdr *m, int flags)
@@ -167,7 +167,7 @@ ssize_t ssl_sendmsg(int fd, const struct msghdr *m, int flags)
         return ssl_failed(EACCES, "a TLS descriptor cannot be passed on: its receiver would write "
                                   "in clear");
     }
-    return options_plain(fd) ? sys.sendmsg(fd, m, flags) : -1;
+    return options_plain(fd) ? sys.sendmsg(fd, m, flags & ~SSL_MSG_EARLY) : -1;
 }
 
 ssize_t ssl_sendfile(int out, int in, off_t *offset, size_t n)
