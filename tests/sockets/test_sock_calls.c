@@ -289,6 +289,33 @@ static void test_fionread(void **state)
     close_pair(f);
 }
 
+static void *write_much(void *arg)
+{
+    static uint8_t out[1000000];
+
+    fill_pattern(out, sizeof out, 0);
+    return (void *)(intptr_t)(ssl_write((int)(intptr_t)arg, out, sizeof out) != sizeof out);
+}
+
+/* More than is thrown away at once. */
+static void test_much_thrown_away(void **state)
+{
+    uint8_t in[10];
+    pthread_t t;
+    void *failed;
+    int f[2];
+
+    (void)state;
+    tls_pair(f);
+    pthread_create(&t, NULL, write_much, (void *)(intptr_t)f[0]);
+    assert_int_equal(ssl_recv(f[1], NULL, 999990, MSG_TRUNC | MSG_WAITALL), 999990);
+    assert_int_equal(ssl_recv(f[1], in, 10, MSG_WAITALL), 10);
+    expect_pattern(in, 10, 999990);
+    pthread_join(t, &failed);
+    assert_null(failed);
+    close_pair(f);
+}
+
 /* After a fork the connection is one process's; the other one's stream fails (threat 40). */
 static void test_stream_of_two_processes(void **state)
 {
@@ -449,17 +476,12 @@ static void test_detach_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_in_clear),
-        cmocka_unit_test(test_rights),
-        cmocka_unit_test(test_urgent),
-        cmocka_unit_test(test_serve),
-        cmocka_unit_test(test_dup2_over_tls),
-        cmocka_unit_test(test_dup_listener),
-        cmocka_unit_test(test_dup_of_reused),
-        cmocka_unit_test(test_fionread),
-        cmocka_unit_test(test_stream_of_two_processes),
-        cmocka_unit_test(test_detach),
-        cmocka_unit_test(test_detach_step_by_step),
+        cmocka_unit_test(test_nothing_in_clear), cmocka_unit_test(test_rights),
+        cmocka_unit_test(test_urgent),           cmocka_unit_test(test_serve),
+        cmocka_unit_test(test_dup2_over_tls),    cmocka_unit_test(test_dup_listener),
+        cmocka_unit_test(test_dup_of_reused),    cmocka_unit_test(test_fionread),
+        cmocka_unit_test(test_much_thrown_away), cmocka_unit_test(test_stream_of_two_processes),
+        cmocka_unit_test(test_detach),           cmocka_unit_test(test_detach_step_by_step),
         cmocka_unit_test(test_detach_fails),
     };
 
