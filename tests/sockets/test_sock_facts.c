@@ -3,9 +3,12 @@
  * facts of ssl_info(), ssl_getsockopt() and ssl_error(), of connections that came about and that
  * did not.
  */
+#include <spawn.h>
 #include <sys/stat.h>
 
 #include "tests/sockets/peers.h"
+
+extern char **environ;
 
 static void ends(int f[2])
 {
@@ -173,6 +176,101 @@ static void test_openssl(void **state)
         pthread_join(t, NULL);
         ssl_close(l);
     }
+}
+
+static pid_t openssl_server(const char *port, int *in)
+{
+    char *argv[] = { (char[]){ "openssl" },
+                     (char[]){ "s_server" },
+                     (char[]){ "-accept" },
+                     strdup(port),
+                     (char[]){ "-cert" },
+                     strdup(cert_path("server.pem")),
+                     (char[]){ "-ciphersuites" },
+                     (char[]){ "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256" },
+                     (char[]){ "-groups" },
+                     (char[]){ "P-384:P-521" },
+                     (char[]){ "-sigalgs" },
+                     (char[]){ "ECDSA+SHA256" },
+                     (char[]){ "-tls1_3" },
+                     (char[]){ "-quiet" },
+                     NULL };
+    posix_spawn_file_actions_t a;
+    int p[2];
+    pid_t pid;
+
+    assert_int_equal(pipe2(p, O_CLOEXEC), 0); /* it ends with its input */
+    posix_spawn_file_actions_init(&a);
+    posix_spawn_file_actions_adddup2(&a, p[0], 0);
+    posix_spawn_file_actions_addopen(&a, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_adddup2(&a, 1, 2);
+    assert_int_equal(posix_spawnp(&pid, argv[0], &a, NULL, argv, environ), 0);
+    posix_spawn_file_actions_destroy(&a);
+    close(p[0]);
+    free(argv[3]);
+    free(argv[5]);
+    *in = p[1];
+    return pid;
+}
+
+/* Ours as the client of OpenSSL's server: what they agree on, and the alert when they do not. */
+static void test_openssl_server(void **state)
+{
+    static const struct {
+        int option;
+        const char *value, *got; /* NULL: they do not agree */
+    } rows[] = {
+        { SSL_OPT_SUITES, "TLS_AES_128_GCM_SHA256,TLS_CHACHA20_POLY1305_SHA256",
+          "TLS_CHACHA20_POLY1305_SHA256" },
+        { SSL_OPT_SUITES, "TLS_AES_128_GCM_SHA256", NULL },
+        { SSL_OPT_GROUPS, "x25519,secp521r1", "secp521r1" },
+        { SSL_OPT_GROUPS, "x25519", NULL },
+        { SSL_OPT_SCHEMES, "ecdsa_secp384r1_sha384,ecdsa_secp256r1_sha256",
+          "ecdsa_secp256r1_sha256" },
+        { SSL_OPT_SCHEMES, "ecdsa_secp384r1_sha384", NULL },
+    };
+    struct sockaddr_in addr;
+    int l = listener(&addr), in, status;
+    struct ssl_info i;
+    char port[8];
+    pid_t pid;
+
+    (void)state;
+    snprintf(port, sizeof port, "%u", ntohs(addr.sin_port));
+    ssl_close(l); /* its port is free now */
+    pid = openssl_server(port, &in);
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        int fd = -1, rc = -1, tries = 0;
+
+        do {
+            if (fd >= 0) {
+                ssl_close(fd);
+                nap_ms(100);
+            }
+            fd = client_socket("server.test", "ca.crt");
+            set_string(fd, rows[k].option, rows[k].value);
+            rc = ssl_connect(fd, (struct sockaddr *)&addr, sizeof addr);
+        } while (rc && errno == ECONNREFUSED && tries++ < 300);
+        i = info_of(fd);
+        if ((rc == 0) != (rows[k].got != NULL)) {
+            fail_msg("%zu: %s", k, ssl_error(fd));
+        }
+        if (rc == 0) {
+            assert_string_equal(rows[k].option == SSL_OPT_SUITES   ? i.suite
+                                : rows[k].option == SSL_OPT_GROUPS ? i.group
+                                                                   : i.signature,
+                                rows[k].got);
+        } else {
+            assert_int_equal(i.alert_received, 40);
+            assert_string_equal(i.alert_received_name, "handshake_failure");
+            assert_string_equal(i.where, "ServerHello");
+            assert_non_null(strstr(ssl_error(fd), "(alert from the peer: handshake_failure, at "));
+        }
+        ssl_close(fd);
+    }
+    close(in);
+    kill(pid, SIGTERM);
+    waitpid(pid, &status, 0);
 }
 
 /* ---- the key log ---- */
@@ -359,9 +457,10 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lists),   cmocka_unit_test(test_no_lists),
-        cmocka_unit_test(test_openssl), cmocka_unit_test(test_keylog),
-        cmocka_unit_test(test_facts),   cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_lists),    cmocka_unit_test(test_no_lists),
+        cmocka_unit_test(test_openssl),  cmocka_unit_test(test_openssl_server),
+        cmocka_unit_test(test_keylog),   cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_failures),
     };
 
     return cmocka_run_group_tests(tests, setup, peers_teardown);
