@@ -37,7 +37,7 @@ static int read_all(int fd, struct buf *out)
 int file_read(const char *path, struct buf *out, struct error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    int failed = errno;
+    int failed = errno, rc;
 
     if (fd >= 0) {
         failed = read_all(fd, out);
@@ -45,9 +45,10 @@ int file_read(const char *path, struct buf *out, struct error *err)
     }
     if (failed) {
         buf_free(out);
-        (void)FAIL(err, ERR_FILE, "cannot read %.100s: %s", path, strerror(failed));
+        rc = failed == ENOMEM ? ERR_MEM : ERR_FILE;
+        (void)FAIL(err, rc, "cannot read %.100s: %s", path, strerror(failed));
         errno = failed;
-        return failed == ENOMEM ? ERR_MEM : ERR_FILE;
+        return rc;
     }
     return 0;
 }

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
+#include "base/mem.h"
 #include "tests/sockets/peers.h"
 
 static void config_string(struct ssl_config *c, int option, const char *value)
@@ -428,6 +429,48 @@ static void test_load_meanings(void **state)
     }
 }
 
+/* ---- no memory ---- */
+
+static size_t allocations, fail_at;
+
+static void *failing_alloc(size_t n)
+{
+    return ++allocations == fail_at ? NULL : malloc(n);
+}
+
+/* Each allocation fails once: ENOMEM, nothing leaks, nothing is half sealed. */
+static void test_no_memory(void **state)
+{
+    const char *path = conf(WHOLE);
+    int server = SSL_SERVER, done = 0;
+
+    (void)state;
+    for (fail_at = 1; fail_at < 3000 && !done; fail_at++) {
+        struct ssl_config *c;
+        int err = 0;
+
+        allocations = 0;
+        errno = 0;
+        mem_hooks.alloc = failing_alloc;
+        c = ssl_config_load(path, "config web");
+        if (!c || ssl_config_set(c, SSL_OPT_SNI, "a.test", 6) ||
+            ssl_config_set(c, SSL_OPT_KEYLOG_FILE, "/dev/null", 9) || ssl_config_seal(c, server)) {
+            err = errno;
+        }
+        mem_hooks.alloc = malloc;
+        done = allocations < fail_at;
+        if (err != 0 && err != ENOMEM) {
+            fail_msg("allocation %zu: errno %d, \"%s\"", fail_at, err, ssl_error(-1));
+        }
+        if (c && err) { /* what failed can be tried again */
+            seal(c, SSL_SERVER);
+        }
+        ssl_config_free(c);
+    }
+    assert_true(done);
+    assert_true(fail_at > 30);
+}
+
 /* ---- threads ---- */
 
 static struct ssl_config *common[2];
@@ -539,7 +582,8 @@ int main(void)
         cmocka_unit_test(test_refused),      cmocka_unit_test(test_own_afterwards),
         cmocka_unit_test(test_defaults),     cmocka_unit_test(test_load),
         cmocka_unit_test(test_load_refused), cmocka_unit_test(test_load_meanings),
-        cmocka_unit_test(test_threads),      cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_no_memory),    cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_reload),
     };
 
     return cmocka_run_group_tests(tests, setup, peers_teardown);
