@@ -306,6 +306,7 @@ check: $(STAMPS)/test
 	@$(MAKE) $(PAR) all tests
 	@$(SUM) --title lint --jobs 1 --timeout 600 $(LINTS)
 	@$(SUM) --title 'C tests' $(TEST_BINS)
+	@$(SUM) --title packages --timeout 1200 --step 'make deb' $(MAKE) $(PAR) deb
 	@$(SUM) --title scripts $(TESTS_X)
 	@$(SUM) --title 'sanitizer build' --timeout 1200 --step 'make tests SAN=1' $(MAKE_SAN)
 	@$(SUM) --title 'C tests with AddressSanitizer and UBSan' --build $(BUILD)/asan $(SAN_BINS)

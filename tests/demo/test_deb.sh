@@ -53,13 +53,16 @@ grep -qx "libdir=/$multi" "$multi/pkgconfig/sleeve.pc" || fail "libdir of sleeve
 cd "$OLDPWD"
 ! grep -rlF -e "$PWD" -e "$B" "$T/root" || fail "the directory of the build is in them"
 
-# Another directory, the same packages.
-mkdir "$T/elsewhere"
-cp -R .ci .packaging Makefile ./*.md LICENSE include src shim preload examples "$T/elsewhere/"
-mkdir -p "$T/elsewhere/build/.deps"
-for p in build deb; do touch "$T/elsewhere/build/.deps/$p"; done
+# Another directory and other flags, the same packages. Three files are enough to be compiled there.
+mkdir -p "$T/elsewhere/build/deb"
+cp -a .ci .packaging Makefile ./*.md LICENSE include src shim preload examples "$T/elsewhere/"
+cp -a "$B/deb/build" "$T/elsewhere/build/deb/"
+mkdir "$T/elsewhere/build/.deps"
+touch "$T/elsewhere/build/.deps/build" "$T/elsewhere/build/.deps/deb"
+for file in src/engine.c shim/ssl_socket.c preload/launcher/run.c; do touch "$T/elsewhere/$file"; done
 make -C "$T/elsewhere" deb BUILD=build CFLAGS='-O0 -g' STAMPS=build/.deps >"$T/make.log" 2>&1 ||
     { cat "$T/make.log"; fail "make deb elsewhere"; }
+[ "$(grep -c '^  CC ' "$T/make.log")" = 3 ] || { cat "$T/make.log"; fail "the three files were not compiled"; }
 for name in libsleeve0 libsleeve-dev sleeve; do
     cmp "$T/$name.deb" "$T/elsewhere/build/deb/${name}_${version}_$arch.deb" || fail "$name is another when made elsewhere"
 done
