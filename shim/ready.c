@@ -60,6 +60,7 @@ short conn_want(struct conn *c, short events)
         want |= POLLOUT; /* whatever is waited for, the tail must go first */
     }
     if (state == CONN_HANDSHAKE) {
+        want |= conn_half_open(c) && (events & OUT) ? POLLOUT : 0;
         return (short)(want | POLLIN);
     }
     if (events & IN) {
