@@ -386,6 +386,20 @@ int config_set_sessions(struct config *c, struct session_cache *cache, struct ti
     return 0;
 }
 
+int config_set_store(struct config *c, const struct session_store *store)
+{
+    static const struct session_store none;
+
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    if (store && (c->s.role != TLS_SERVER || !store->put || !store->get || !store->drop)) {
+        return ERR_ARG;
+    }
+    c->s.store = store ? *store : none;
+    return 0;
+}
+
 int config_set_early_data(struct config *c, uint32_t max_bytes, struct replay_store *store,
                           replay_fn *fn, void *ctx)
 {

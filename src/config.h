@@ -68,6 +68,13 @@ int config_set_keylog(struct config *c, void (*fn)(void *ctx, const char *line),
  * seconds, at most SESSION_LIFE_MAX. */
 int config_set_sessions(struct config *c, struct session_cache *cache, struct ticket_keys *tickets,
                         uint32_t life) MUST_CHECK;
+/* Server: sessions of TLS 1.2 that go by an id are kept there in place of the cache, and those of
+ * TLS 1.3 in place of in tickets, which become names of 32 bytes that serve once. What is kept is
+ * sealed under the ticket keys of config_set_sessions(), without which and a clock config_seal()
+ * fails: servers that share a store share keys. Clients of TLS 1.2 that take tickets are given
+ * tickets. All of store is copied; NULL: none. Functions and ctx must be there as long as the
+ * config. */
+int config_set_store(struct config *c, const struct session_store *store) MUST_CHECK;
 /* Server: how many tickets a TLS 1.3 client gets behind each handshake, 0 to 8 (2): a client uses
  * each once, and so can open as many connections at once. */
 int config_set_ticket_count(struct config *c, unsigned count) MUST_CHECK;

@@ -11,7 +11,8 @@
  * Not so where tls_input() itself answers the peer: with CONFIG_POST_AUTH, where renegotiation is
  * allowed, and from tls_request_client_auth() or tls_rehandshake() to TLS_EV_DONE: one thread at a
  * time. tls_session(), tls_get_info(), tls_waiting() and tls_error() belong to the read half. Jobs
- * for a key callback (handshake/key_job.h) are completed from any thread.
+ * for a key callback (handshake/key_job.h) and lookups in a store (session/store.h) are completed
+ * from any thread.
  */
 #ifndef SRC_ENGINE_H
 #define SRC_ENGINE_H
@@ -51,9 +52,9 @@ enum tls_event {
      * be a replay of what the client said to somebody else (RFC 8446 section 8): use it only for
      * what may happen twice. All of it comes before DONE, all else as DATA behind it. */
     TLS_EV_EARLY_DATA,
-    /* With config_set_key_callback(): used nothing, a job for our private key is out. Once it is
-     * done tls_input() goes on, also without a byte (in.len 0), uses nothing again, and says
-     * PROGRESS or DONE. */
+    /* With config_set_key_callback() a job for our private key is out, with config_set_store() a
+     * lookup: used nothing. Once it is done tls_input() goes on, also without a byte (in.len 0),
+     * uses nothing again, and says PROGRESS or DONE. */
     TLS_EV_WAIT,
 };
 struct tls_in {
@@ -79,9 +80,9 @@ int tls_input(struct tls *t, struct tls_in *in) MUST_CHECK;
 /* Would tls_input() say TLS_EV_WAIT? */
 bool tls_waiting(const struct tls *t);
 /* Before the first tls_input(): who is told that tls_input() can go on (handshake/key_job.h says
- * what it may do). NULL: the key callback's own side passes the word on. A connection that is
- * waiting can be freed or given up at any time. tls_hand_off() and tls_rehandshake() are ERR_STATE;
- * tls_close() takes back what was not in a record yet. */
+ * what it may do). NULL: the side of the key callback or of the store passes the word on. A
+ * connection that is waiting can be freed or given up at any time. tls_hand_off() and
+ * tls_rehandshake() are ERR_STATE; tls_close() takes back what was not in a record yet. */
 void tls_set_wake(struct tls *t, key_wake_fn *wake, void *ctx);
 
 /* ---- writing ---- */

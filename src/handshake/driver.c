@@ -142,11 +142,21 @@ static int step(struct hs *h, unsigned kind, struct span message, bool last_in_r
     return move(h, kind);
 }
 
+bool hs_waiting(const struct hs *h)
+{
+    return h->work && h->work->pending;
+}
+
+bool hs_ready(const struct hs *h)
+{
+    return task_ready(h->work->pending);
+}
+
 int hs_resume(struct hs *h)
 {
     const unsigned kind = h->work->waiting;
 
-    TRY(key_go_on(h));
+    TRY(h->work->go_on(h));
     return hs_waiting(h) ? 0 : move(h, kind);
 }
 
@@ -347,6 +357,8 @@ void hs_end(struct hs *h)
     shares_drop(w);
     pubkey_free(w->peer_key);
     key_job_cancel(w->job);
+    session_lookup_cancel(w->lookup);
+    session_unref(w->found);
     buf_free(&w->to_sign.buf);
     buf_free(&w->unjudged);
     buf_free(&w->cookie);
@@ -363,8 +375,13 @@ void hs_forget(struct hs *h)
 {
     const struct tls_session *s = h->session;
 
-    if (s && s->id_len && h->set->role == TLS_SERVER && h->set->cache) {
-        session_cache_drop(h->set->cache, span_of(s->id, s->id_len));
+    if (s && s->id_len && h->set->role == TLS_SERVER) {
+        if (h->set->cache) {
+            session_cache_drop(h->set->cache, span_of(s->id, s->id_len));
+        }
+        if (h->set->store.drop) {
+            h->set->store.drop(h->set->store.ctx, span_of(s->id, s->id_len));
+        }
     }
     session_unref(h->session);
     h->session = NULL;

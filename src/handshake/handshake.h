@@ -196,8 +196,8 @@ int hs_take_over(struct hs *h, struct rd *r) MUST_CHECK;
 void hs_abandon(struct hs *h);
 /* One whole message with its header. last_in_record: nothing follows it in its record. */
 int hs_message(struct hs *h, struct span message, bool last_in_record) MUST_CHECK;
-/* The last message waits for a private key, and with it the state; no other one comes before it has
- * gone on. */
+/* The last message waits for a private key or a session store, and with it the state; no other one
+ * comes before it has gone on. */
 bool hs_waiting(const struct hs *h);
 bool hs_ready(const struct hs *h); /* hs_waiting(): may it go on? */
 /* hs_ready(): the rest of that message, which still lies where it was. */

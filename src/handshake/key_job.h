@@ -13,6 +13,7 @@
  * completion, since an erroneous one gives the key away. */
 #ifndef HANDSHAKE_KEY_JOB_H
 #define HANDSHAKE_KEY_JOB_H
+#include "base/task.h"
 #include "x509/x509.h"
 
 struct key_job;
@@ -21,7 +22,7 @@ typedef void key_fn(void *ctx, struct key_job *job);
  * not at all once the connection is freed or has failed: whoever frees it waits for a call that has
  * begun. So it only passes the word on (writes to a pipe, posts a semaphore): it calls nothing of
  * the connection or of the job, and takes no lock that is held around such calls. */
-typedef void key_wake_fn(void *ctx);
+typedef task_wake_fn key_wake_fn;
 
 struct key_request {
     enum key_op {

@@ -76,6 +76,18 @@ static int take_result(struct hs *h, struct key_job *job)
     return signed_send(h, span_of(result, n));
 }
 
+static int go_on(struct hs *h)
+{
+    struct key_job *job = h->work->job;
+    int rc;
+
+    h->work->job = NULL;
+    h->work->pending = NULL;
+    rc = take_result(h, job);
+    key_job_unref(job);
+    return rc;
+}
+
 static int ask(struct hs *h, enum key_op op, const struct span *part, size_t n)
 {
     struct hs_work *k = h->work;
@@ -91,32 +103,13 @@ static int ask(struct hs *h, enum key_op op, const struct span *part, size_t n)
     }
     h->set->on_key(h->set->on_key_ctx, job);
     key_job_unref(job);
-    if (key_job_waits(job, h->wake, h->wake_ctx)) {
+    if (task_waits(key_job_task(job), h->wake, h->wake_ctx)) {
         trace(TRACE_HANDSHAKE, "waiting for the private key");
         k->job = job;
+        k->pending = key_job_task(job);
+        k->go_on = go_on;
         return 0;
     }
-    rc = take_result(h, job);
-    key_job_unref(job);
-    return rc;
-}
-
-bool hs_waiting(const struct hs *h)
-{
-    return h->work && h->work->job;
-}
-
-bool hs_ready(const struct hs *h)
-{
-    return key_job_ready(h->work->job);
-}
-
-int key_go_on(struct hs *h)
-{
-    struct key_job *job = h->work->job;
-    int rc;
-
-    h->work->job = NULL;
     rc = take_result(h, job);
     key_job_unref(job);
     return rc;

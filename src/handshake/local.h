@@ -90,6 +90,13 @@ struct hs_msg {
 /* What comes next in a flight. */
 typedef int hs_step(struct hs *h);
 
+struct client_hello {
+    struct span head; /* all in front of the extensions */
+    uint16_t version;
+    struct span random;
+    struct rd session, suites, compression, extensions;
+};
+
 struct hs_work {
     struct transcript transcript;
     struct schedule13 schedule;
@@ -147,11 +154,18 @@ struct hs_work {
     bool name_used;    /* server: the client's name chose */
     const struct identity *identity;
     const struct scheme *our_scheme;
-    /* our private key (key_use.c) */
-    struct hs_msg to_sign; /* ends with a signature that is being made */
+    /* what somebody else is at: a job for our private key (key_use.c), a lookup (stored.c) */
+    struct task *pending;  /* NULL: nothing waits */
+    hs_step *go_on;        /* when it is done: with what came of it */
     hs_step *after;        /* and then */
-    struct key_job *job;   /* somebody else is at it; NULL: nothing waits */
     unsigned waiting;      /* the message that the table is to leave its state for, then */
+    struct hs_msg to_sign; /* ends with a signature that is being made */
+    struct key_job *job;
+    struct session_lookup *lookup;
+    struct tls_session *found; /* in the store */
+    uint8_t found_id[SESSION_ID_MAX];
+    size_t found_id_len;
+    struct client_hello hello; /* server: the message being handled */
     struct pubkey *peer_key;
     struct buf unjudged; /* TLS 1.2 client: the server's certificates, until it is known whether an
                             OCSP response comes with them */
@@ -175,12 +189,6 @@ static inline bool group_is_classic(const struct group *g)
 }
 
 /* The hellos of both versions, taken apart (hello.c). */
-struct client_hello {
-    struct span head; /* all in front of the extensions */
-    uint16_t version;
-    struct span random;
-    struct rd session, suites, compression, extensions;
-};
 struct server_hello {
     uint16_t version;
     struct span random;
@@ -259,16 +267,12 @@ int authorities_take(struct hs *h, struct rd list) MUST_CHECK;
 int key_sign(struct hs *h, const struct span *part, size_t n, hs_step *after) MUST_CHECK;
 /* The premaster secret of an RSA key exchange, and from it the master secret. */
 int key_decrypt(struct hs *h, struct span sealed) MUST_CHECK;
-/* hs_ready(): what came of it. */
-int key_go_on(struct hs *h) MUST_CHECK;
 
 /* ---- a job's other side (key_job.c) ---- */
 /* With two references, one for the time that the callback runs. The input is copied out of the
  * parts. NULL: no memory. */
 struct key_job *key_job_new(const struct key_request *what, const struct span *part, size_t n);
-/* The callback has returned: is it still to be done? Then wake (NULL: nobody) will be called. */
-bool key_job_waits(struct key_job *job, key_wake_fn *wake, void *ctx);
-bool key_job_ready(struct key_job *job);
+struct task *key_job_task(struct key_job *job);
 /* Of one that is ready. false: it failed, and the SIG_MAX bytes of result are zeros. n: as it was
  * said to be, which may be more. */
 bool key_job_result(const struct key_job *job, const uint8_t **result, size_t *n);
@@ -304,6 +308,8 @@ int request13_read(struct hs *h, struct rd *body) MUST_CHECK; /* and chooses our
 /* ---- pre-shared keys of TLS 1.3: from a session or from outside (psk13.c) ---- */
 /* Client: may its suites and switches offer this one? */
 bool psk13_usable(const struct hs *h, const struct tls_session *s);
+/* Server: the name of a session to look up in the store before anything is chosen; empty: none. */
+struct span psk13_stored(const struct hs *h);
 /* Server: takes from the hello the first session that could go on, and chooses the suite for it
  * (NULL: there is none). */
 const struct suite *psk13_suite(struct hs *h, const struct client_hello *c);
@@ -353,6 +359,16 @@ int exporter13_keep(struct hs *h, const uint8_t *transcript) MUST_CHECK;
 int exporter12_keep(struct hs *h) MUST_CHECK; /* once the peer's Finished was right */
 size_t exporter_size(const struct hs *h);     /* of what either keeps; 0: nothing */
 void exporter_free(struct hs *h);
+
+/* ---- sessions in a store (stored.c) ---- */
+#define STORED_NAME 32 /* bytes, of a session of TLS 1.3: no ticket is so short */
+bool stored_possible(const struct hs *h); /* is there a store to ask? */
+/* Like key_sign(): nothing comes behind a call. takes: it serves once. */
+int stored_find(struct hs *h, struct span id, bool takes, hs_step *after) MUST_CHECK;
+/* What stored_find() has found, when it was that one; a reference, or NULL. */
+struct tls_session *stored_found(const struct hs *h, struct span id);
+/* life: seconds. An error: it could not be sealed. */
+int stored_put(struct hs *h, struct span id, const struct tls_session *s, uint32_t life) MUST_CHECK;
 
 /* ---- keys and shared steps of TLS 1.2 (keys12.c, cert12.c) ---- */
 int keys12_master(struct hs *h, struct span premaster) MUST_CHECK; /* and the key block */

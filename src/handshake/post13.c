@@ -63,6 +63,21 @@ static struct tls_session *session13_make(struct hs *h, struct span nonce)
     return s;
 }
 
+/* What the client gets of a session: all of it, sealed, or where a store keeps it, a name. */
+static int ticket_give(struct hs *h, const struct tls_session *s, struct buf *ticket)
+{
+    const struct post13 *p = h->post;
+    uint8_t name[STORED_NAME];
+
+    if (!stored_possible(h)) {
+        return ticket_seal(h->set->tickets, s, hs_now(h), ticket);
+    }
+    TRY(rand_bytes(name, sizeof name));
+    TRY(stored_put(h, span_of(name, sizeof name), s,
+                   (uint32_t)(p->made / 1000 + p->lifetime - hs_now(h) / 1000)));
+    return buf_append(ticket, name, sizeof name);
+}
+
 static int ticket_make(struct hs *h, struct span nonce, uint32_t *age_add, struct buf *ticket)
 {
     const struct post13 *p = h->post;
@@ -76,7 +91,7 @@ static int ticket_make(struct hs *h, struct span nonce, uint32_t *age_add, struc
         /* The client counts from now: this makes it from `made`. */
         s->age_add -= (uint32_t)(hs_now(h) - p->made);
         s->max_early = h->set->max_early;
-        rc = ticket_seal(h->set->tickets, s, hs_now(h), ticket);
+        rc = ticket_give(h, s, ticket);
     }
     session_unref(s);
     return rc == 0 && buf_len(ticket) > TICKET_MAX ? ERR_LIMIT : rc;

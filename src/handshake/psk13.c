@@ -299,17 +299,39 @@ bool psk13_fits(struct hs *h, const struct suite *s)
     return false;
 }
 
+/* The first that is one, and no other: each costs a lookup. It is taken out of the store, so the
+ * hello behind a HelloRetryRequest goes by what was found for the first. */
+struct span psk13_stored(const struct hs *h)
+{
+    struct rd ids = h->work->psk_ids, id;
+    uint32_t age;
+
+    if (!stored_possible(h) || h->set->no_tickets || h->work->retried || !psk13_speaks(h)) {
+        return span_of(NULL, 0);
+    }
+    for (unsigned i = 0; i < TRIES && rd_vec(&ids, 2, &id) && rd_u32(&ids, &age); i++) {
+        if (id.n == STORED_NAME) {
+            return span_of(id.p, id.n);
+        }
+    }
+    return span_of(NULL, 0);
+}
+
 /* The session of a ticket, when it is acceptable. Without a clock nothing would ever be too old. */
 static struct tls_session *open_ticket(const struct hs *h, struct span ticket, uint32_t age)
 {
-    struct tls_session *s;
+    struct tls_session *s = NULL;
     bool renew;
 
-    if (!h->set->tickets || h->set->no_tickets || !h->set->now ||
-        ticket_open(h->set->tickets, ticket, hs_now(h), &s, &renew) < 0) {
+    if (!h->set->tickets || h->set->no_tickets || !h->set->now) {
         return NULL;
     }
-    if (acceptable(h, s, age)) {
+    if (ticket.n == STORED_NAME) {
+        s = stored_found(h, ticket);
+    } else if (ticket_open(h->set->tickets, ticket, hs_now(h), &s, &renew) < 0) {
+        s = NULL;
+    }
+    if (s && acceptable(h, s, age)) {
         return s;
     }
     session_unref(s);

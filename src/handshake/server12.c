@@ -15,7 +15,8 @@ static bool resumable(struct hs *h, const struct client_hello *c, const struct t
            (h->set->client_auth != CLIENT_AUTH_REQUIRE || s->peer_cert_len);
 }
 
-/* What the client offers, from its ticket or from the cache; *renew: it wants a new ticket. */
+/* What the client offers, from its ticket, the store or the cache; *renew: it wants a new ticket.
+ */
 static struct tls_session *find_session(struct hs *h, const struct client_hello *c, bool *renew)
 {
     const struct settings *set = h->set;
@@ -26,7 +27,9 @@ static struct tls_session *find_session(struct hs *h, const struct client_hello 
     if (!h->may_resume || !h->set->now) { /* without a clock nothing would ever be too old */
         return NULL;
     }
-    if (k->ticket.n && set->tickets) {
+    if (!k->ticket.n && stored_possible(h)) {
+        s = stored_found(h, span_of(c->session.p, c->session.n));
+    } else if (k->ticket.n && set->tickets) {
         if (ticket_open(set->tickets, k->ticket, hs_now(h), &s, renew) < 0) {
             s = NULL;
         }
@@ -215,7 +218,7 @@ static int full(struct hs *h, const struct client_hello *c)
     lasts = h->ems && h->set->now && h->set->session_life; /* else nothing is resumed */
     if (lasts && k->offers_tickets && h->set->tickets) {
         h->facts |= FACT_TICKET;
-    } else if (lasts && h->set->cache) {
+    } else if (lasts && (h->set->cache || stored_possible(h))) {
         TRY(rand_bytes(k->session_id, SESSION_ID_MAX));
         k->session_id_len = SESSION_ID_MAX;
     }
@@ -229,16 +232,30 @@ static int full(struct hs *h, const struct client_hello *c)
     return h->facts & FACT_RSA_KX ? flight_end(h) : key_exchange_send(h, flight_end);
 }
 
+static int answer(struct hs *h)
+{
+    const struct client_hello *c = &h->work->hello;
+    struct tls_session *s;
+    bool renew;
+
+    s = find_session(h, c, &renew);
+    if (s) {
+        return resume(h, c, s, renew);
+    }
+    session_unref(h->session);
+    h->session = NULL;
+    return full(h, c);
+}
+
 int server12_on_hello(struct hs *h, struct rd *body)
 {
     struct hs_work *k = h->work;
-    struct client_hello c;
-    struct tls_session *s;
-    bool renew, had_ems;
+    struct client_hello *c = &k->hello;
+    bool had_ems;
 
-    TRY(hello_client_parse(h, body, &c));
-    TRY(hello_client_extensions(h, &c, body));
-    TRY(hello_client_check12(h, &c));
+    TRY(hello_client_parse(h, body, c));
+    TRY(hello_client_extensions(h, c, body));
+    TRY(hello_client_check12(h, c));
     TRY(cert_weigh(h));
     had_ems = h->renegotiating && h->ems;
     h->write_blocked = h->renegotiating; /* no peer expects data between our hello and Finished */
@@ -246,16 +263,14 @@ int server12_on_hello(struct hs *h, struct rd *body)
     h->ems = k->offers_ems && !h->set->no_ems;
     TRY(hello_check_ems(h, had_ems));
     ext_sizes_agree(h);
-    k->client_version = c.version;
-    memcpy(k->client_random, c.random.p, RANDOM_SIZE);
+    k->client_version = c->version;
+    memcpy(k->client_random, c->random.p, RANDOM_SIZE);
     TRY(hello_server_random(h, TLS_1_2));
-    s = find_session(h, &c, &renew);
-    if (s) {
-        return resume(h, &c, s, renew);
+    /* Ours are of that length, and resumed by who knows extended master secret. */
+    if (stored_possible(h) && !k->ticket.n && h->ems && c->session.n == SESSION_ID_MAX) {
+        return stored_find(h, span_of(c->session.p, c->session.n), false, answer);
     }
-    session_unref(h->session);
-    h->session = NULL;
-    return full(h, &c);
+    return answer(h);
 }
 
 int server12_on_key_exchange(struct hs *h, struct rd *body)
@@ -295,7 +310,11 @@ int server12_on_finished(struct hs *h, struct rd *body)
     }
     if (h->facts & FACT_TICKET) {
         TRY(ticket_send(h, h->session));
-    } else if (h->session) {
+    } else if (h->session && stored_possible(h)) {
+        /* What cannot be kept is not resumed. */
+        (void)!stored_put(h, span_of(h->session->id, h->session->id_len), h->session,
+                          h->session->lifetime);
+    } else if (h->session && h->set->cache) {
         session_cache_put(h->set->cache, h->session, hs_now(h));
     }
     h->finished_last = true;

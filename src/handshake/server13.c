@@ -25,11 +25,9 @@ static int hello_digest(const struct client_hello *c, uint8_t out[static HASH_MA
     return hash_parts(HASH_SHA256, part, n, out);
 }
 
-/* Takes the extensions in and chooses the suite. */
-static int negotiate(struct hs *h, const struct client_hello *c, struct rd *body)
+static int take_extensions(struct hs *h, const struct client_hello *c, struct rd *body)
 {
     struct hs_work *k = h->work;
-    const struct suite *suite;
 
     TRY(hello_client_extensions(h, c, body));
     if (c->compression.n != 1 || c->compression.p[0] != 0) { /* threat 15 */
@@ -48,6 +46,14 @@ static int negotiate(struct hs *h, const struct client_hello *c, struct rd *body
         return FAIL(h->err, TLS_ALERT(ALERT_MISSING_EXTENSION),
                     "ClientHello lacks psk_key_exchange_modes");
     }
+    return 0;
+}
+
+static int negotiate(struct hs *h, const struct client_hello *c)
+{
+    struct hs_work *k = h->work;
+    const struct suite *suite;
+
     /* One that a session or an external key goes with (section 4.2.11), and no other after a retry.
      */
     suite = psk13_suite(h, c);
@@ -227,20 +233,18 @@ static int flight(struct hs *h)
     return cert13_send(h, flight_end);
 }
 
-int server13_on_hello(struct hs *h, struct rd *body)
+static int answer(struct hs *h)
 {
     struct hs_work *k = h->work;
+    const struct client_hello *c = &k->hello;
     const struct suite *before = h->suite;
-    struct client_hello c;
     uint8_t digest[HASH_MAX];
 
-    TRY(hello_client_parse(h, body, &c));
-    h->facts &= ~(unsigned)FACT_RETRY;
-    TRY(negotiate(h, &c, body));
+    TRY(negotiate(h, c));
     TRY(cert_weigh(h));
     TRY(choose_exchange(h));
     if (k->retried) {
-        TRY(hello_digest(&c, digest));
+        TRY(hello_digest(c, digest));
         if (h->suite != before || (h->facts & FACT_RETRY) ||
             k->share_group->id != k->selected_group || k->early_data ||
             (!rd_done(&k->psk_ids) && !k->transcript.keep) ||
@@ -250,13 +254,13 @@ int server13_on_hello(struct hs *h, struct rd *body)
         }
     } else {
         TRY(hello_server_random(h, TLS_1_3));
-        memcpy(k->client_random, c.random.p, RANDOM_SIZE);
-        k->session_id_len = c.session.n;
-        if (c.session.n) {
-            memcpy(k->session_id, c.session.p, c.session.n);
+        memcpy(k->client_random, c->random.p, RANDOM_SIZE);
+        k->session_id_len = c->session.n;
+        if (c->session.n) {
+            memcpy(k->session_id, c->session.p, c->session.n);
         }
         if (h->facts & FACT_RETRY) {
-            return retry(h, &c);
+            return retry(h, c);
         }
     }
     TRY(authenticate(h));
@@ -266,6 +270,18 @@ int server13_on_hello(struct hs *h, struct rd *body)
     transcript_drop_raw(&k->transcript);
     TRY(early13_choose(h));
     return flight(h);
+}
+
+int server13_on_hello(struct hs *h, struct rd *body)
+{
+    struct hs_work *k = h->work;
+    struct span name;
+
+    TRY(hello_client_parse(h, body, &k->hello));
+    h->facts &= ~(unsigned)FACT_RETRY;
+    TRY(take_extensions(h, &k->hello, body));
+    name = psk13_stored(h);
+    return name.n ? stored_find(h, name, true, answer) : answer(h);
 }
 
 int server13_on_finished(struct hs *h, struct rd *body)

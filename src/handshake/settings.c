@@ -140,6 +140,9 @@ int settings_seal(struct settings *s, struct error *err)
     if (s->max_early && (!s->tickets || !s->now)) {
         return FAIL(err, ERR_ARG, "early data needs ticket keys and a clock");
     }
+    if (s->store.get && (!s->tickets || !s->now)) {
+        return FAIL(err, ERR_ARG, "a session store needs ticket keys and a clock");
+    }
     if (s->role == TLS_SERVER && s->nidentities == 0) { /* TLS 1.2 has no such keys */
         s->min_version = TLS_1_3;
     }

@@ -6,6 +6,7 @@
 #include "handshake/key_job.h"
 #include "handshake/suites.h"
 #include "session/session.h"
+#include "session/store.h"
 #include "x509/x509.h"
 
 enum tls_role { TLS_CLIENT, TLS_SERVER };
@@ -147,6 +148,7 @@ struct settings {
     /* sessions; server: NULL means that none is kept or given */
     struct session_cache *cache;
     struct ticket_keys *tickets;
+    struct session_store store;       /* in place of the cache; get NULL: none */
     uint8_t tickets_sent;             /* TLS 1.3 server: how many behind a handshake */
     bool no_tickets;                  /* client: asks for none */
     uint32_t session_life;            /* seconds that a session of ours may be resumed */

@@ -123,6 +123,13 @@ int ticket_seal(struct ticket_keys *k, const struct tls_session *s, int64_t now_
 int ticket_open(struct ticket_keys *k, struct span ticket, int64_t now_ms, struct tls_session **out,
                 bool *renew) MUST_CHECK;
 
+/* What a store keeps under an id of 1 to SESSION_ID_MAX bytes: the same, with the id behind the
+ * key's name as additional data, so that no entry stands for another or for a ticket. */
+int ticket_seal_stored(struct ticket_keys *k, struct span id, const struct tls_session *s,
+                       int64_t now_ms, struct buf *out) MUST_CHECK;
+int ticket_open_stored(struct ticket_keys *k, struct span id, struct span value, int64_t now_ms,
+                       struct tls_session **out, bool *renew) MUST_CHECK;
+
 /* ---- the server's memory of 0-RTT (RFC 8446 section 8), in one process ---- */
 struct replay_store;
 /* entries: values it takes in one window, about 64 bytes each, all allocated now. window_ms: for

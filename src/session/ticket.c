@@ -250,9 +250,26 @@ static bool key_to_open(struct ticket_keys *k, struct span name, int64_t now_ms,
     return found;
 }
 
-static int seal(const struct ticket_key *key, struct span plain, struct buf *out)
+/* Additional data: the key's name, and of what a store keeps the id. */
+struct bound {
+    uint8_t p[TICKET_NAME + SESSION_ID_MAX];
+    size_t n;
+};
+
+static struct bound bind(const struct ticket_key *key, struct span id)
 {
-    const struct span name = span_of(key->name, TICKET_NAME);
+    struct bound b = { .n = TICKET_NAME + id.n };
+
+    memcpy(b.p, key->name, TICKET_NAME);
+    if (id.n) {
+        memcpy(b.p + TICKET_NAME, id.p, id.n);
+    }
+    return b;
+}
+
+static int seal(const struct ticket_key *key, struct span id, struct span plain, struct buf *out)
+{
+    const struct bound b = bind(key, id);
     struct aead *a;
     uint8_t *at;
     int rc;
@@ -265,7 +282,7 @@ static int seal(const struct ticket_key *key, struct span plain, struct buf *out
     if (!a) {
         return crypto_why(ERR_CRYPTO);
     }
-    rc = aead_seal(a, at + TICKET_NAME, name, &plain, 1, at + TICKET_NAME + AEAD_IV);
+    rc = aead_seal(a, at + TICKET_NAME, span_of(b.p, b.n), &plain, 1, at + TICKET_NAME + AEAD_IV);
     aead_free(a);
     if (rc == 0) {
         buf_added(out, plain.n + TICKET_OVERHEAD);
@@ -273,7 +290,8 @@ static int seal(const struct ticket_key *key, struct span plain, struct buf *out
     return rc;
 }
 
-int ticket_seal(struct ticket_keys *k, const struct tls_session *s, int64_t now_ms, struct buf *out)
+static int seal_for(struct ticket_keys *k, struct span id, const struct tls_session *s,
+                    int64_t now_ms, struct buf *out)
 {
     struct ticket_key key = { 0 };
     struct buf plain = { 0 };
@@ -283,25 +301,37 @@ int ticket_seal(struct ticket_keys *k, const struct tls_session *s, int64_t now_
         rc = key_to_seal(k, now_ms, &key);
     }
     if (rc == 0) {
-        rc = seal(&key, buf_span(&plain), out);
+        rc = seal(&key, id, buf_span(&plain), out);
     }
     buf_free(&plain);
     wipe(&key, sizeof key);
     return rc;
 }
 
+int ticket_seal(struct ticket_keys *k, const struct tls_session *s, int64_t now_ms, struct buf *out)
+{
+    return seal_for(k, span_of(NULL, 0), s, now_ms, out);
+}
+
+int ticket_seal_stored(struct ticket_keys *k, struct span id, const struct tls_session *s,
+                       int64_t now_ms, struct buf *out)
+{
+    return id.n && id.n <= SESSION_ID_MAX ? seal_for(k, id, s, now_ms, out) : ERR_ARG;
+}
+
 /* ERR_MISMATCH for whatever the ticket is to blame for (threat 39). */
-static int open_under(const struct ticket_key *key, const uint8_t nonce[static AEAD_IV],
-                      struct span sealed, struct tls_session **out)
+static int open_under(const struct ticket_key *key, struct span id,
+                      const uint8_t nonce[static AEAD_IV], struct span sealed,
+                      struct tls_session **out)
 {
     const size_t n = sealed.n - AEAD_TAG;
+    const struct bound b = bind(key, id);
     struct aead *a = aead_new(AEAD_AES_256_GCM, key->key, false);
     uint8_t *plain = mem_alloc(n);
     int rc = ERR_MEM;
 
     if (a && plain) {
-        rc = aead_open(a, nonce, span_of(key->name, TICKET_NAME), sealed,
-                       &(struct mspan){ plain, n }, 1);
+        rc = aead_open(a, nonce, span_of(b.p, b.n), sealed, &(struct mspan){ plain, n }, 1);
         if (rc == 0) {
             rc = session_parse(out, span_of(plain, n));
         }
@@ -312,8 +342,8 @@ static int open_under(const struct ticket_key *key, const uint8_t nonce[static A
     return rc;
 }
 
-int ticket_open(struct ticket_keys *k, struct span ticket, int64_t now_ms, struct tls_session **out,
-                bool *renew)
+static int open_for(struct ticket_keys *k, struct span id, struct span ticket, int64_t now_ms,
+                    struct tls_session **out, bool *renew)
 {
     struct rd r = rd_span(ticket);
     struct tls_session *s = NULL;
@@ -327,7 +357,7 @@ int ticket_open(struct ticket_keys *k, struct span ticket, int64_t now_ms, struc
         return ERR_MISMATCH;
     }
     if (key_to_open(k, name, now_ms, &key, &old)) {
-        rc = open_under(&key, nonce.p, span_of(r.p, r.n), &s);
+        rc = open_under(&key, id, nonce.p, span_of(r.p, r.n), &s);
     }
     wipe(&key, sizeof key);
     if (rc == 0 && !session_fresh(s, now_ms)) {
@@ -339,4 +369,17 @@ int ticket_open(struct ticket_keys *k, struct span ticket, int64_t now_ms, struc
         *renew = old;
     }
     return rc;
+}
+
+int ticket_open(struct ticket_keys *k, struct span ticket, int64_t now_ms, struct tls_session **out,
+                bool *renew)
+{
+    return open_for(k, span_of(NULL, 0), ticket, now_ms, out, renew);
+}
+
+int ticket_open_stored(struct ticket_keys *k, struct span id, struct span value, int64_t now_ms,
+                       struct tls_session **out, bool *renew)
+{
+    return id.n && id.n <= SESSION_ID_MAX ? open_for(k, id, value, now_ms, out, renew)
+                                          : ERR_MISMATCH;
 }

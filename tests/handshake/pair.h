@@ -53,6 +53,7 @@ struct pair_params {
     struct tls_session *resume;
     struct session_cache *cache;
     struct ticket_keys *tickets;
+    const struct session_store *store;
     enum renegotiation renegotiation;
     bool post_auth; /* TLS 1.3: the client offers it */
     bool pack[2];   /* by role: compresses certificates */
@@ -191,6 +192,7 @@ static inline struct config *pair_config(struct pair *p, enum tls_role role,
     assert_int_equal(config_set_versions(c, TLS_1_2, max ? max : TLS_1_3), 0);
     if (!client) {
         assert_int_equal(config_set_sessions(c, q->cache, q->tickets, q->life ? q->life : 3600), 0);
+        assert_int_equal(config_set_store(c, q->store), 0);
         assert_int_equal(config_set_early_data(c, q->max_early, q->replay,
                                                q->replay || !q->max_early ? NULL
                                                : q->on_replay             ? q->on_replay
