@@ -99,13 +99,16 @@ OUTPUTS := $(BUILD)/libsleeve.a $(BUILD)/libsleeve.so $(BUILD)/sleeve.pc \
 # ---- packages -------------------------------------------------------------------------------
 
 PKG_BUILD := libbsd-dev libssl-dev libinih-dev zlib1g-dev pkg-config
+# For shim/store_memcached.c and shim/store_redis.c, which are of no use without, and loaded when a
+# program asks for them: nothing is linked with these.
+PKG_STORE := libmemcached-dev libhiredis-dev
 PKG_DEMO  := $(PKG_BUILD) redis-server redis-tools openssl
-PKG_TEST  := $(PKG_DEMO) libcmocka-dev socat redis curl gnutls-bin libnss3-tools python3 netcat-openbsd \
+PKG_TEST  := $(PKG_DEMO) $(PKG_STORE) libcmocka-dev socat redis curl gnutls-bin libnss3-tools python3 netcat-openbsd \
              clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm mandoc valgrind xxd \
              libgnutls28-dev libwolfssl-dev tshark memcached nginx wget perl tcl dpkg-dev man-db \
              $(if $(shell command -v node 2>/dev/null),,nodejs)
 PKG_BENCH := $(PKG_TEST) gnuplot-nox
-PKG_DEB   := $(PKG_BUILD) dpkg-dev
+PKG_DEB   := $(PKG_BUILD) $(PKG_STORE) dpkg-dev
 STAMPS ?= $(BUILD)/.deps
 
 .PHONY: all demo check check-c check-san check-tsan check-valgrind check-apps bogo lint bench fuzz fuzzers tests \
@@ -142,7 +145,8 @@ $(STAMPS)/%: Makefile .ci/deps
 
 # ---- building -------------------------------------------------------------------------------
 
-# Other flags or another compiler: everything again. Another LIBDIR: what has it inside.
+# Other flags or another compiler: everything again. Another LIBDIR: what has it inside. A library
+# that has come: what can use it.
 keep = echo '$(subst ','\'',$(1))' | cmp -s - $@ || echo '$(subst ','\'',$(1))' >$@
 $(BUILD)/.flags: FORCE
 	@mkdir -p $(@D)
@@ -152,6 +156,10 @@ $(BUILD)/.libdir: FORCE
 	@$(call keep,$(PRELOADDIR))
 $(call obj,$(LAUNCHER)): $(BUILD)/.libdir
 $(OBJ)/preload/launcher/%.o: private EXTRA := $(LIBDIR_FLAG)
+
+$(BUILD)/.stores: FORCE
+	@$(call keep,$(shell pkg-config --modversion libmemcached hiredis 2>/dev/null))
+$(call obj,shim/store_memcached.c shim/store_redis.c): $(BUILD)/.stores
 
 $(OBJ)/%.o: %.c $(BUILD)/.flags | $(STAMPS)/build
 	@mkdir -p $(@D)

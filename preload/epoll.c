@@ -220,12 +220,11 @@ static void expire(void *ctx, int fd)
     if (!c) {
         return;
     }
-    if (conn_deadline_ms(c) == 0) {
+    if (conn_is_due(c)) {
         conn_pump(c, fd, 0);
         watch_note(c, fd);
-    } else {
-        set_deadline(x->set, c);
     }
+    set_deadline(x->set, c);
     conn_put(c);
 }
 

@@ -207,7 +207,8 @@ static void say_goodbye(struct hold *h, int fd, int budget)
             conn_drain(fd);
             return;
         }
-        p.events = atomic_load(&c->unsent) ? POLLOUT : POLLIN;
+        p.events = atomic_load(&c->unsent) ? POLLOUT : atomic_load(&c->asking) ? 0 : POLLIN;
+        budget = atomic_load(&c->asking) ? 1 : budget;
         /* A close() that a jump cuts short must not leave the halves taken. */
         wait_begin(c, -1);
         conn_give(c, HALF_BOTH);

@@ -328,7 +328,7 @@ void conn_info(struct conn *c, struct tls_info *i)
     uncalm(&signals, cancel);
 }
 
-int conn_deadline_ms(struct conn *c)
+static int left_ms(struct conn *c)
 {
     int64_t left;
 
@@ -337,4 +337,17 @@ int conn_deadline_ms(struct conn *c)
     }
     left = c->deadline - now_ms();
     return left < 0 ? 0 : left > 1 << 30 ? 1 << 30 : (int)left;
+}
+
+int conn_deadline_ms(struct conn *c)
+{
+    int left = left_ms(c);
+
+    return left != 0 && atomic_load(&c->asking) && atomic_load(&c->state) == CONN_HANDSHAKE ? 1
+                                                                                            : left;
+}
+
+bool conn_is_due(struct conn *c)
+{
+    return atomic_load(&c->state) == CONN_HANDSHAKE && (atomic_load(&c->asking) || left_ms(c) == 0);
 }

@@ -64,6 +64,7 @@ struct conn {
     struct client_sessions *sessions; /* client: NULL: it has no part in them. Read half */
 
     _Atomic bool told;           /* conn_tell() */
+    _Atomic bool asking;         /* in the handshake: a session store */
     _Atomic int state;           /* enum conn_state */
     _Atomic int fail_errno;      /* set before CONN_FAILED */
     _Atomic unsigned events_due; /* bits 1 << CONN_EVENT_*; told by conn_leave() */
@@ -155,6 +156,9 @@ int64_t now_ms(void);
 int conn_fetch(struct conn *c, int fd, size_t goal);
 /* One receive for the handshake. 1 something came, 0 end of stream, -1 errno. Both halves. */
 int conn_feed(struct conn *c, int fd);
+/* In the handshake, before it receives: lets go on what has waited for a session store. false: it
+ * waits still. Both halves. */
+bool conn_go_on(struct conn *c);
 void conn_read_broke(struct conn *c, int err); /* the socket said so. Read half */
 /* Throws away what the kernel has received, so that close() does not answer it with a reset. */
 void conn_drain(int fd);

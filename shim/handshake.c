@@ -4,8 +4,10 @@
 #include <stdio.h>
 
 #include "shim/conn.h"
+#include "shim/store.h"
 
 #define SLICE_MS 50
+#define STORE_MS 1 /* between two looks for a store's answer */
 
 /* The socket, not TLS, ended the handshake. */
 static int socket_failed(struct conn *c, int err)
@@ -37,11 +39,26 @@ static int too_late(struct conn *c)
     return -1;
 }
 
+static bool is_late(const struct conn *c)
+{
+    return c->deadline >= 0 && now_ms() >= c->deadline;
+}
+
 int conn_step(struct conn *c, int fd, enum until until)
 {
     int rc = state_of(c), sent;
 
+    if (rc == 0 && atomic_load(&c->asking)) {
+        stores_expire();
+    }
     while (rc == 0) {
+        if (!conn_go_on(c)) {
+            return is_late(c) ? too_late(c) : 0;
+        }
+        rc = state_of(c);
+        if (rc != 0) {
+            break;
+        }
         sent = conn_flush(c, fd);
         if (sent < 0) {
             return socket_failed(c, errno);
@@ -52,7 +69,7 @@ int conn_step(struct conn *c, int fd, enum until until)
         rc = conn_feed(c, fd);
         if (rc < 0 && errno == EAGAIN) {
             /* Now, and not at the start: what has come in time counts even if we look late. */
-            return c->deadline >= 0 && now_ms() >= c->deadline ? too_late(c) : 0;
+            return is_late(c) ? too_late(c) : 0;
         }
         if (rc < 0 && atomic_load(&c->state) == CONN_HANDSHAKE) {
             return socket_failed(c, errno);
@@ -69,6 +86,15 @@ int conn_step(struct conn *c, int fd, enum until until)
         conn_flush(c, fd); /* what cannot leave now waits as a tail */
     }
     return rc;
+}
+
+/* There is nothing to be received as long as the handshake waits for a session store, whose answer
+ * is a matter of moments. */
+static int wait_store(struct conn *c)
+{
+    struct patience none = { .asked = true, .end = -1 };
+
+    return wait_poll(c, -1, 0, &none, now_ms() + STORE_MS);
 }
 
 int conn_complete(struct conn *c, int fd, int flags, int timeo, enum until until)
@@ -96,7 +122,8 @@ int conn_complete(struct conn *c, int fd, int flags, int timeo, enum until until
         /* Not to the deadline at once: another thread may have taken the bytes we wait for. */
         slice = now_ms() + SLICE_MS;
         slice = c->deadline >= 0 && c->deadline < slice ? c->deadline : slice;
-        if (wait_poll(c, fd, events, &p, slice) && errno != ETIMEDOUT) {
+        rc = atomic_load(&c->asking) ? wait_store(c) : wait_poll(c, fd, events, &p, slice);
+        if (rc && errno != ETIMEDOUT) {
             return -1;
         }
     }

@@ -91,7 +91,7 @@ static int collect(struct request *q)
         p->revents = kernel;
         if (c) {
             /* Also when the kernel has nothing: a handshake may be too late. */
-            if (kernel || conn_deadline_ms(c) == 0) {
+            if (kernel || conn_is_due(c)) {
                 conn_pump(c, p->fd, kernel);
                 if (poll_hooks.noted) {
                     poll_hooks.noted(c, p->fd);

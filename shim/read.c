@@ -124,6 +124,9 @@ static int open_record(struct conn *c, struct sink *s, uint8_t *data, size_t n, 
     switch (event) {
     case TLS_EV_MORE:
         return 0;
+    case TLS_EV_WAIT:
+        atomic_store(&c->asking, true);
+        return 0;
     case TLS_EV_DONE:
         handshake_done(c);
         break;
@@ -319,6 +322,18 @@ int conn_feed(struct conn *c, int fd)
     struct sink s = { .goal = 0 };
 
     return receive(c, fd, &s);
+}
+
+bool conn_go_on(struct conn *c)
+{
+    struct sink s = { .goal = 0 };
+    size_t used;
+
+    atomic_store(&c->asking, false);
+    if (open_record(c, &s, NULL, 0, &used) > 0) {
+        open_kept(c, &s);
+    }
+    return !atomic_load(&c->asking);
 }
 
 void conn_drain(int fd)

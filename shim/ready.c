@@ -61,7 +61,7 @@ short conn_want(struct conn *c, short events)
     }
     if (state == CONN_HANDSHAKE) {
         want |= conn_half_open(c) && (events & OUT) ? POLLOUT : 0;
-        return (short)(want | POLLIN);
+        return (short)(atomic_load(&c->asking) ? want : want | POLLIN);
     }
     if (events & IN) {
         want |= POLLIN;

@@ -66,9 +66,11 @@ void conn_early_over(struct conn *c); /* and from now on it does not */
 uint64_t conn_early_bytes(struct conn *c);
 /* connect() has told its caller that it is connected: true the first time. */
 bool conn_tell(struct conn *c);
-/* Milliseconds until the handshake has taken too long, for poll's timeout; -1: there is no such
- * time. */
+/* Milliseconds until the handshake has taken too long (0: it has), or is to be looked at because it
+ * waits for a session store, for poll's timeout; -1: there is no such time. conn_is_due: one of the
+ * two is so: conn_pump(), also when the kernel has reported nothing. */
 int conn_deadline_ms(struct conn *c);
+bool conn_is_due(struct conn *c);
 
 /* POSIX recv/send semantics on plaintext: flags MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, MSG_NOSIGNAL,
  * MSG_MORE; O_NONBLOCK, SO_RCVTIMEO and SO_SNDTIMEO of the fd honoured; the handshake is done first

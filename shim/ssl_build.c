@@ -9,6 +9,7 @@
 #include "base/trace.h"
 #include "shim/keylog.h"
 #include "shim/ssl_options.h"
+#include "shim/store.h"
 
 static int64_t wall_clock(void)
 {
@@ -324,6 +325,25 @@ static int add_sessions(const struct plan *p)
     return server_sessions_apply(atomic_load(&p->s->sessions), &o, p->c, p->f, p->err);
 }
 
+/* Behind add_sessions(): where nothing is resumed there are no keys. Those of a file are for all
+ * machines; others have to be the store's, drawn before anybody forked. */
+static int add_store(const struct plan *p)
+{
+    const struct settings *set = config_settings(p->c);
+    const char *name = string_of(p, SET_STORE);
+    struct store *store;
+
+    if (!name || set->role != TLS_SERVER || !set->tickets) {
+        return 0;
+    }
+    TRY(store_open(name, &store, p->err));
+    store_set_timeout(store, p->s->number[NUM_STORE_TIMEOUT]);
+    if (!string_of(p, SET_TICKET_KEYS)) {
+        TRY(config_set_sessions(p->c, set->cache, store_keys(store), set->session_life));
+    }
+    return config_set_store(p->c, store_calls(store));
+}
+
 /* ---- all of it ---- */
 
 static const struct step {
@@ -346,6 +366,7 @@ static const struct step {
     { SSL_OPT_PSK, add_psks },
     { SSL_OPT_CERT_CALLBACK, add_hooks },
     { SSL_OPT_TICKET_KEY_FILE, add_sessions }, /* the last: keys are in use at once */
+    { SSL_OPT_SESSION_STORE, add_store },
 };
 
 static int build(const struct plan *p)

@@ -33,6 +33,7 @@ enum setting {
     SET_SCHEMES,
     SET_KEYLOG,
     SET_TICKET_KEYS,
+    SET_STORE,
     SET_STRINGS
 };
 enum number {
@@ -48,6 +49,7 @@ enum number {
     NUM_TTL,
     NUM_TICKETS,
     NUM_EARLY,
+    NUM_STORE_TIMEOUT,
     NUM_COUNT,
     /* not of the configuration, but of each fd */
     NUM_TIMEOUT = NUM_COUNT,

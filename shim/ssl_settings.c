@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "shim/ssl_options.h"
+#include "shim/store.h"
 
 struct ssl_settings *ssl_settings_new(void)
 {
@@ -17,6 +18,7 @@ struct ssl_settings *ssl_settings_new(void)
         s->number[NUM_RELOAD] = 1;
         s->number[NUM_REUSE] = 1;
         s->number[NUM_TICKETS] = 2;
+        s->number[NUM_STORE_TIMEOUT] = STORE_TIMEOUT_MS;
         s->nown = 1;
     }
     return s;

@@ -5,6 +5,7 @@
 
 #include "shim/ini.h"
 #include "shim/ssl_options.h"
+#include "shim/store.h"
 
 /* ---- strings that are right by themselves ---- */
 
@@ -57,6 +58,14 @@ static int check_sni(const char *text, struct error *err)
     return strlen(text) < NAME_SIZE && host_is_valid(text) && !host_is_ip(text)
                ? 0
                : FAIL(err, ERR_ARG, "it is not a host name: \"%.100s\"", text);
+}
+
+/* It is there from now on, for the processes that are forked later. */
+static int check_store(const char *text, struct error *err)
+{
+    struct store *store;
+
+    return store_open(text, &store, err);
 }
 
 /* ---- the rows ---- */
@@ -136,6 +145,10 @@ const struct ssl_option ssl_options[OPTIONS_END] = {
         .in = IN_ANY, .role = TLS_SERVER),
     /* no key: it is for programs that know */
     ROW(SSL_OPT_EARLY_DATA, OPT_NUMBER, .where = NUM_EARLY, .max = EARLY_DATA_MAX),
+    ROW(SSL_OPT_SESSION_STORE, OPT_STRING, .where = SET_STORE, .check = check_store,
+        .key = "session-store", .in = IN_RULE | IN_CONFIG, .role = TLS_SERVER),
+    ROW(SSL_OPT_SESSION_STORE_TIMEOUT, OPT_MS, .where = NUM_STORE_TIMEOUT, .min = 1, .max = 10000,
+        .key = "session-store-timeout", .in = IN_RULE | IN_CONFIG, .role = TLS_SERVER),
     ROW(SSL_OPT_VERSION, OPT_FACT, .role = -1),
     ROW(SSL_OPT_SUITE, OPT_FACT, .role = -1),
     ROW(SSL_OPT_GROUP, OPT_FACT, .role = -1),

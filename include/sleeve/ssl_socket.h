@@ -141,6 +141,20 @@ enum {
                                 (default): none. A client's: what may leave with SSL_MSG_EARLY; a
                                 server's: what it takes from each client. Anyone may send it twice:
                                 only for what may be done twice */
+    /* Servers: where sessions are kept for processes and machines that share a service */
+    SSL_OPT_SESSION_STORE, /* string: "shm:ENTRIES": memory that is shared with the processes which
+                              are forked after the option was set, for so many sessions (1 to
+                              1000000, 2 KiB each, the oldest go first); "memcached:HOST:PORT",
+                              "memcached:/path.sock", "redis:HOST:PORT", "redis:/path.sock" (Redis
+                              6.2): EOPNOTSUPP without libmemcached or hiredis. What is kept is
+                              sealed: machines share the keys of SSL_OPT_TICKET_KEY_FILE, the
+                              processes of one family those drawn when the option is set.
+                              A client of TLS 1.3, and one of TLS 1.2 without tickets, resumes where
+                              its session is found; whatever goes wrong is a full handshake. One
+                              store for each name: what one fd says of its timeout is for all */
+    SSL_OPT_SESSION_STORE_TIMEOUT, /* int: milliseconds that a handshake waits for its answer, 1 to
+                                      10000; 50 (default). After that, as after a failure, it is
+                                      not asked for a second */
     /* for ssl_getsockopt() only, once connected (else ENOTCONN) */
     SSL_OPT_VERSION,    /* string: "TLSv1.3" */
     SSL_OPT_SUITE,      /* string: "TLS_AES_128_GCM_SHA256" */
