@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "shim/conn.h"
@@ -109,8 +110,8 @@ static int make(struct store *s, const char *name, struct error *err)
 
     s->name = mem_strdup(name);
     s->keys = ticket_keys_new(KEYS_LIFE_MS);
-    if (!s->name || !s->keys) {
-        return FAIL(err, ERR_MEM, "no memory for a session store");
+    if (!s->name || !s->keys || ticket_keys_share(s->keys, (int64_t)time(NULL) * 1000) < 0) {
+        return FAIL(err, ERR_MEM, "no memory or no randomness for a session store");
     }
     if ((rest = behind(name, "shm:"))) {
         return make_shm(s, rest, err);

@@ -11,6 +11,8 @@
  * key from outside cannot be; it stops at the limit of NIST SP 800-38D section 8.3. */
 #define TICKET_SEALS_DRAWN (UINT64_C(1) << 24)
 #define TICKET_SEALS_MAX   (UINT64_C(1) << 32)
+#define TICKET_SEALS_SHARE (UINT64_C(1) << 28) /* of one process, where several have the key */
+#define TICKET_STEPS_MAX   65536               /* of shared keys at once: the clock has jumped */
 
 struct ticket_key {
     uint8_t name[TICKET_NAME];
@@ -26,6 +28,9 @@ struct ticket_keys {
     pthread_mutex_t lock;
     int64_t life_ms;
     bool fixed;                                /* keys come from outside */
+    bool shared;                               /* drawn ones are derived: */
+    uint8_t next[TICKET_KEY];                  /* of this comes the next one */
+    int64_t period;                            /* of the first key, in halves of a life */
     size_t count;                              /* 1 to TICKET_GENERATIONS */
     struct ticket_key gen[TICKET_GENERATIONS]; /* the first one seals; no name is in there twice */
 };

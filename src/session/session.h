@@ -89,6 +89,11 @@ struct ticket_keys;
 struct ticket_keys *ticket_keys_new(int64_t life_ms); /* NULL: no memory or no randomness */
 struct ticket_keys *ticket_keys_ref(struct ticket_keys *k);
 void ticket_keys_unref(struct ticket_keys *k); /* wipes at the last one */
+/* For a process that will fork: the drawn keys of it and of all its children are the same, from now
+ * to any time. Each is derived of the one before and the clock, which is therefore needed here; who
+ * gets hold of one knows those to come, and none that were. What was drawn is forgotten. An error
+ * leaves all as it was. */
+int ticket_keys_share(struct ticket_keys *k, int64_t now_ms) MUST_CHECK;
 /* A key from outside in place of the drawn ones (several servers, one service): a name of 16 bytes
  * that travels in clear and 32 bytes of key. The one before becomes the previous generation; keys
  * are no longer drawn. A name stands for one key: an older one under it is forgotten. ERR_ARG: the

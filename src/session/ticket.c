@@ -68,6 +68,43 @@ static int draw(struct ticket_keys *k, int64_t since)
     return rc;
 }
 
+/* The key of the next period, and what the one after it will come of. */
+static int derive(struct ticket_keys *k)
+{
+    const int64_t period = k->period + 1, half = k->life_ms / 2;
+    struct ticket_key key = { .since = period * half };
+    SECRET(after, TICKET_KEY);
+    int rc;
+
+    rc = hkdf_expand(HASH_SHA256, k->next, span_text("name"), key.name, sizeof key.name);
+    rc = rc < 0 ? rc : hkdf_expand(HASH_SHA256, k->next, span_text("key"), key.key, sizeof key.key);
+    rc = rc < 0 ? rc : hkdf_expand(HASH_SHA256, k->next, span_text("next"), after, TICKET_KEY);
+    if (rc == 0) {
+        if (k->count) {
+            k->gen[0].since = key.since;
+        }
+        push(k, &key);
+        memcpy(k->next, after, TICKET_KEY);
+        k->period = period;
+    }
+    wipe(&key, sizeof key);
+    return rc;
+}
+
+/* By the clock alone, which all who share the keys have in common. It does not run back. */
+static int turn_shared(struct ticket_keys *k, int64_t now_ms)
+{
+    const int64_t period = now_ms / (k->life_ms / 2);
+
+    if (period - k->period > TICKET_STEPS_MAX) {
+        return ERR_LIMIT;
+    }
+    while (k->period < period) {
+        TRY(derive(k));
+    }
+    return k->gen[0].sealed >= TICKET_SEALS_SHARE ? ERR_LIMIT : 0;
+}
+
 /* Brings the generations up to date. Without randomness what is too old is forgotten all the same,
  * and the error tells that the first key should not seal any more. */
 static int turn(struct ticket_keys *k, int64_t now_ms)
@@ -82,7 +119,10 @@ static int turn(struct ticket_keys *k, int64_t now_ms)
             k->gen[i].since = now_ms;
         }
     }
-    if (!k->fixed && (now_ms - first->since >= half || first->sealed >= TICKET_SEALS_DRAWN)) {
+    if (k->shared && !k->fixed) {
+        rc = turn_shared(k, now_ms);
+    } else if (!k->fixed &&
+               (now_ms - first->since >= half || first->sealed >= TICKET_SEALS_DRAWN)) {
         const int64_t since = first->since;
 
         /* It ended when its half was over, also when nobody came by at that time. */
@@ -114,6 +154,25 @@ struct ticket_keys *ticket_keys_new(int64_t life_ms)
         return NULL;
     }
     return k;
+}
+
+int ticket_keys_share(struct ticket_keys *k, int64_t now_ms)
+{
+    SECRET(root, TICKET_KEY);
+
+    if (now_ms < 0 || k->life_ms < 2) {
+        return ERR_ARG;
+    }
+    TRY(rand_bytes(root, TICKET_KEY));
+    pthread_mutex_lock(&k->lock);
+    memcpy(k->next, root, TICKET_KEY);
+    while (k->count) {
+        forget(k, 0);
+    }
+    k->period = now_ms / (k->life_ms / 2) - 1;
+    k->shared = true;
+    pthread_mutex_unlock(&k->lock);
+    return 0;
 }
 
 struct ticket_keys *ticket_keys_ref(struct ticket_keys *k)
