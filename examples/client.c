@@ -1,5 +1,20 @@
 /* SPDX-License-Identifier: ISC */
-/* client HOST PORT [CA-FILE] <request: sends its input, then prints the answer. */
+/* NAME
+ *     client - sends its input over TLS, then prints the answer
+ *
+ * SYNOPSIS
+ *     client HOST PORT [CA-FILE] <request
+ *
+ * DESCRIPTION
+ *     Connects to HOST, whose certificate must be for that name and signed by a CA of CA-FILE or,
+ *     without one, by a CA that the system trusts. At the end of the input the server is told so,
+ *     and what it says is printed until it ends too.
+ *
+ * EXIT STATUS
+ *     0 all was sent and received, 1 something failed, 2 wrong usage.
+ *
+ * EXAMPLES
+ *     printf 'GET / HTTP/1.0\r\nHost: www.example.org\r\n\r\n' | client www.example.org 443 */
 #include <sleeve/ssl_socket.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,9 +38,11 @@ static int copy(int from, int to)
 
 int main(int argc, char **argv)
 {
-    if (argc < 3) {
-        fprintf(stderr, "usage: client HOST PORT [CA-FILE] <request\n");
-        return 2;
+    if (argc < 3 || argc > 4) {
+        int help = argc == 2 && strcmp(argv[1], "--help") == 0;
+
+        fprintf(help ? stdout : stderr, "usage: client HOST PORT [CA-FILE] <request\n");
+        return help ? 0 : 2;
     }
     if (argc > 3) {
         ssl_setsockopt(SSL_DEFAULTS, SOL_SSL, SSL_OPT_CA_FILE, argv[3], (socklen_t)strlen(argv[3]));

@@ -1,69 +1,62 @@
 /* SPDX-License-Identifier: ISC */
-/* server PORT CERT-FILE KEY-FILE: an echo server, a process for each connection. Port 0 takes a
- * free one; the port is printed. It is the plain server of every textbook with ssl_ in front of its
- * calls. */
+/* NAME
+ *     server - echoes over TLS, one client after another
+ *
+ * SYNOPSIS
+ *     server PORT CERT-FILE KEY-FILE
+ *
+ * DESCRIPTION
+ *     Listens on PORT of all addresses, sends back what each client sends, and prints the port: 0
+ *     takes a free one. The certificate and its key are PEM.
+ *
+ * EXIT STATUS
+ *     1 the port or the certificate cannot be used, 2 wrong usage, else it runs until it is killed.
+ *
+ * CAVEATS
+ *     The next client waits until this one has gone. For many at once see threads, forks, polls. */
 #include <netinet/in.h>
 #include <signal.h>
 #include <sleeve/ssl_socket.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* The handshake takes place here, in the child, at the first read. */
-static int echo(int fd)
+static void echo(int fd)
 {
     char buf[16384];
     ssize_t n, k = 0;
 
-    while (k >= 0 && (n = ssl_read(fd, buf, sizeof buf)) > 0) {
+    while (k >= 0 && (n = ssl_read(fd, buf, sizeof buf)) > 0) { /* first of all, the handshake */
         for (ssize_t done = 0; done < n && k >= 0; done += k) {
             k = ssl_write(fd, buf + done, (size_t)(n - done));
         }
     }
-    int failed = k < 0 || n < 0;
-    if (failed) {
+    if (k < 0 || n < 0) {
         fprintf(stderr, "server: %s\n", ssl_error(fd));
     }
-    ssl_close(fd);
-    return failed;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        fprintf(stderr, "usage: server PORT CERT-FILE KEY-FILE\n");
-        return 2;
-    }
-    struct sockaddr_in a = { .sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)atoi(argv[1])),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in6 a;
     socklen_t len = sizeof a;
-    int on = 1, listener = ssl_socket(AF_INET, SOCK_STREAM, 0);
 
-    signal(SIGCHLD, SIG_IGN);
+    if (argc != 4) {
+        int help = argc == 2 && strcmp(argv[1], "--help") == 0;
+
+        fprintf(help ? stdout : stderr, "usage: server PORT CERT-FILE KEY-FILE\n");
+        return help ? 0 : 2;
+    }
     signal(SIGPIPE, SIG_IGN);
-    if (ssl_setsockopt(listener, SOL_SSL, SSL_OPT_CERT_FILE, argv[2], (socklen_t)strlen(argv[2])) <
-            0 ||
-        ssl_setsockopt(listener, SOL_SSL, SSL_OPT_KEY_FILE, argv[3], (socklen_t)strlen(argv[3])) <
-            0 ||
-        ssl_setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-        ssl_bind(listener, (struct sockaddr *)&a, sizeof a) < 0 || ssl_listen(listener, 64) < 0 ||
-        getsockname(listener, (struct sockaddr *)&a, &len) < 0) {
-        perror("server");
-        return 1;
-    }
-    printf("%u\n", ntohs(a.sin_port));
-    fflush(stdout);
-    for (;;) {
-        int fd = ssl_accept(listener, NULL, NULL);
-        if (fd < 0) {
-            fprintf(stderr, "server: %s\n", ssl_error(listener));
-            return 1;
+    ssl_setsockopt(SSL_DEFAULTS, SOL_SSL, SSL_OPT_CERT_FILE, argv[2], (socklen_t)strlen(argv[2]));
+    ssl_setsockopt(SSL_DEFAULTS, SOL_SSL, SSL_OPT_KEY_FILE, argv[3], (socklen_t)strlen(argv[3]));
+    int listener = ssl_serve(NULL, argv[1], 64);
+    if (listener >= 0 && getsockname(listener, (struct sockaddr *)&a, &len) == 0) {
+        printf("%u\n", ntohs(a.sin6_port)); /* where an IPv4 address has it, too */
+        fflush(stdout);
+        for (int fd; (fd = ssl_accept(listener, NULL, NULL)) >= 0; ssl_close(fd)) {
+            echo(fd);
         }
-        if (fork() == 0) {
-            exit(echo(fd));
-        }
-        ssl_close(fd);
     }
+    fprintf(stderr, "server: %s\n", ssl_error(listener));
+    return 1;
 }
