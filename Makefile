@@ -69,6 +69,7 @@ ENTRY    := preload/entry.c preload/rules_glance.c preload/rules_env.c preload/r
 WRAP     := $(filter-out preload/entry.c,$(PRELOAD))
 LAUNCHER := $(sort $(wildcard preload/launcher/*.c))
 EXAMPLES := $(sort $(wildcard examples/*.c))
+HTTPD    := $(sort $(wildcard examples/httpd/*.c))
 TESTLIB  := $(sort $(wildcard tests/lib/*.c))
 TESTS_C  := $(sort $(wildcard tests/*/test_*.c))
 TESTS_X  := $(sort $(wildcard tests/*/test_*.sh tests/*/test_*.py))
@@ -105,7 +106,7 @@ PKG_STORE := libmemcached-dev libhiredis-dev
 PKG_DEMO  := $(PKG_BUILD) redis-server redis-tools openssl
 PKG_TEST  := $(PKG_DEMO) $(PKG_STORE) libcmocka-dev socat redis curl gnutls-bin libnss3-tools python3 netcat-openbsd \
              clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm mandoc valgrind xxd \
-             libgnutls28-dev libwolfssl-dev tshark memcached nginx wget perl tcl dpkg-dev man-db \
+             libgnutls28-dev libwolfssl-dev tshark memcached nginx wget wrk perl tcl dpkg-dev man-db \
              $(if $(shell command -v node 2>/dev/null),,nodejs)
 PKG_BENCH := $(PKG_TEST) gnuplot-nox
 PKG_DEB   := $(PKG_BUILD) $(PKG_STORE) dpkg-dev
@@ -206,6 +207,9 @@ $(BUILD)/libsleeve-wrap.so: $(LIB_OBJS) $(call obj,$(WRAP))
 $(BUILD)/sleeve: $(call obj,$(LAUNCHER) $(RULES)) $(LIB_OBJS)
 	$(say) LINK $@
 	$(Q)$(LD_PROG) -o $@ $^ $(LIBS)
+
+# Of more than one file: what is in the directory of its name.
+$(BUILD)/examples/httpd: $(call obj,$(HTTPD))
 
 $(BUILD)/examples/%: $(OBJ)/examples/%.o $(BUILD)/libsleeve.a
 	@mkdir -p $(@D)
@@ -385,5 +389,5 @@ deb: $(STAMPS)/deb
 clean:
 	rm -rf $(BUILD)
 
--include $(patsubst %.o,%.d,$(LIB_OBJS) $(call obj,$(PRELOAD) $(LAUNCHER) $(EXAMPLES) $(TESTLIB) $(TESTS_C) $(PEERS_C) $(PROVIDERS_C))) \
+-include $(patsubst %.o,%.d,$(LIB_OBJS) $(call obj,$(PRELOAD) $(LAUNCHER) $(EXAMPLES) $(HTTPD) $(TESTLIB) $(TESTS_C) $(PEERS_C) $(PROVIDERS_C))) \
     $(wildcard $(FUZZ_OBJ)/*/*.d $(FUZZ_OBJ)/*/*/*.d)
