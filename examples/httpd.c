@@ -4,7 +4,7 @@
  *
  * SYNOPSIS
  *     httpd [-q] [-p PORT] [-c CERT-FILE] [-k KEY-FILE] [-C CA-FILE] [-a PROTOCOLS] [-m VERSION]
- *           [-M VERSION] [-s SUITES] [DIRECTORY]
+ *           [-M VERSION] [-s SUITES] [-t TICKETS] [-e BYTES] [DIRECTORY]
  *
  * DESCRIPTION
  *     Serves the files in DIRECTORY (default: the working directory) by HTTP/1.1 over TLS, with one
@@ -22,6 +22,9 @@
  *     -a PROTOCOLS  ALPN, in order of preference (http/1.1)
  *     -m, -M        lowest and highest version of TLS: 1.2, 1.3
  *     -s SUITES     cipher suites, in order of preference
+ *     -t TICKETS    tickets for each client to come back with (2); 0: nobody's session is resumed
+ *     -e BYTES      early data (0-RTT) that is taken (0). Whoever recorded it can send it again: a
+ *                   GET is answered all the same, a POST by 425 Too Early (RFC 8470)
  *     -q            no line for each request, no errors of clients
  *
  * EXIT STATUS
@@ -35,6 +38,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -286,7 +290,8 @@ static int usage(FILE *to)
 {
     fprintf(to,
             "usage: httpd [-q] [-p PORT] [-c CERT-FILE] [-k KEY-FILE] [-C CA-FILE] [-a PROTOCOLS]\n"
-            "             [-m VERSION] [-M VERSION] [-s SUITES] [DIRECTORY]\n");
+            "             [-m VERSION] [-M VERSION] [-s SUITES] [-t TICKETS] [-e BYTES]\n"
+            "             [DIRECTORY]\n");
     return to == stdout ? 0 : 2;
 }
 
@@ -305,6 +310,14 @@ static int set_version(int option, const char *value)
     return set_number(option, strcmp(value, "1.2") == 0   ? 0x0303
                               : strcmp(value, "1.3") == 0 ? 0x0304
                                                           : -1);
+}
+
+static int set_amount(int option, const char *value)
+{
+    char *end;
+    long n = strtol(value, &end, 10);
+
+    return set_number(option, end > value && *end == '\0' && n <= INT_MAX ? (int)n : -1);
 }
 
 /* -1: the option cannot be set so, errno; -2: there is no such option. */
@@ -333,6 +346,11 @@ static int option(int c, const char **port)
         return set_version(SSL_OPT_MIN_VERSION, optarg);
     case 'M':
         return set_version(SSL_OPT_MAX_VERSION, optarg);
+    case 't':
+        return strcmp(optarg, "0") == 0 ? set_number(SSL_OPT_SESSION_REUSE, 0)
+                                        : set_amount(SSL_OPT_TICKETS, optarg);
+    case 'e':
+        return set_amount(SSL_OPT_EARLY_DATA, optarg);
     default:
         return -2;
     }
@@ -372,7 +390,7 @@ int main(int argc, char **argv)
     set(SSL_OPT_CERT_FILE, "server.pem");
     set(SSL_OPT_ALPN, "http/1.1");
     set_number(SSL_OPT_HANDSHAKE_TIMEOUT, PATIENCE * 1000);
-    for (int c; (c = getopt_long(argc, argv, "qp:c:k:C:a:m:M:s:", help, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "qp:c:k:C:a:m:M:s:t:e:", help, NULL)) != -1;) {
         int rc = option(c, &port);
 
         if (rc == -2) {

@@ -119,6 +119,8 @@ static void facts(struct client *c)
     row(page, sizeof page, "server name (SNI)", i.sni);
     row(page, sizeof page, "client", i.peer_subject[0] != '\0' ? i.peer_subject : "not known");
     row(page, sizeof page, "resumed", i.resumed ? "yes" : "no");
+    snprintf(number, sizeof number, "%llu bytes", (unsigned long long)i.early_bytes);
+    row(page, sizeof page, "early data", number);
     snprintf(number, sizeof number, "%llu received, %llu sent",
              (unsigned long long)i.bytes_received, (unsigned long long)i.bytes_sent);
     row(page, sizeof page, "bytes", number);

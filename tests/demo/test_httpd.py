@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -336,6 +337,69 @@ def heeds_versions_and_protocols(room):
             need(chosen is None, f"{protocols}, {offered}: {e}")
 
 
+class Held:
+    """A relay that keeps back what the server says until it is told: the client cannot end the handshake before."""
+
+    def __init__(self, port):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.go = threading.Event()
+        threading.Thread(target=self.serve, args=(port,), daemon=True).start()
+
+    def serve(self, port):
+        a, b = self.listener.accept()[0], socket.create_connection(("127.0.0.1", port))
+        threading.Thread(target=self.pump, args=(a, b), daemon=True).start()
+        self.go.wait(WAIT)
+        self.pump(b, a)
+
+    @staticmethod
+    def pump(src, dst):
+        try:
+            while data := src.recv(65536):
+                dst.sendall(data)
+            dst.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+def resumes_and_takes_early_data(room):
+    """What came as early data, which anybody may have recorded, is answered at once if it is a GET; a POST is not done."""
+    s = Server(room, "-e", "16384")
+    resume = os.path.join(EXAMPLES, "resume")
+    said = room.run([resume, "localhost", str(s.port), "4", room.path("ca.pem")]).decode()
+    need(said.count(" resumed ") == 3 and said.endswith("3 of 4 resumed\n"), said)
+    host = b" / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    room.write("get", b"GET" + host + b"\r\n")
+    room.write("post", b"POST" + host + b"Content-Length: 5\r\n\r\nhello")
+
+    def s_client(port, *more):
+        return room.start(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "localhost", "-alpn",
+                           "http/1.1", "-CAfile", "ca.pem", *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def early(name, server, line):
+        p = s_client(server.port, "-quiet", "-sess_out", "session")
+        need(b"200 OK" in p.communicate(b"GET" + host + b"\r\n", timeout=WAIT)[0], "the first connection")
+        held, before = Held(server.port), len(server.lines())
+        p = s_client(held.port, "-ign_eof", "-sess_in", "session", "-early_data", name)
+        until(lambda: [x for x in server.lines()[before:] if line in x],
+              f"{name} is not answered before the handshake is over: {server.lines()}")
+        held.go.set()
+        return p.communicate(timeout=WAIT)[0]
+    got = early("get", s, '"GET /" 200')
+    need(b"Early data was accepted" in got and b"<th>early data<td>%d bytes" % len(b"GET" + host + b"\r\n") in got, got[-900:])
+    got = early("post", s, '"POST /" 425')
+    need(b"Early data was accepted" in got and b"HTTP/1.1 425 Too Early" in got and b"\r\n\r\nhello" not in got, got[-900:])
+    s.alive()
+    s = Server(room)  # takes none
+    p = s_client(s.port, "-quiet", "-sess_out", "session")
+    p.communicate(b"GET" + host + b"\r\n", timeout=WAIT)
+    p = s_client(s.port, "-ign_eof", "-sess_in", "session")
+    need(b"Reused, " in p.communicate(b"GET" + host + b"\r\n", timeout=WAIT)[0], "not resumed")
+    s = Server(room, "-t", "0")
+    p = room.run([resume, "localhost", str(s.port), "3", room.path("ca.pem")], check=False)
+    need(p.returncode == 3 and p.stdout.endswith(b"0 of 3 resumed\n"), f"-t 0: {p.stdout}")
+
+
 def says_what_is_wrong(room):
     def run(*args):
         p = subprocess.run([os.path.join(EXAMPLES, "httpd"), *args], capture_output=True, timeout=WAIT, cwd=room.dir)
@@ -345,7 +409,8 @@ def says_what_is_wrong(room):
     for wrong in (["-z"], ["-p"], ["a", "b"]):
         status, out, err = run(*wrong)
         need(status == 2 and out == "" and "usage: httpd " in err, f"{wrong}: {status} {err}")
-    for wrong in (["-m", "1.7"], ["-s", "NULL"], ["-a", ",,"]):
+    for wrong in (["-m", "1.7"], ["-s", "NULL"], ["-a", ",,"], ["-t", "x"], ["-t", "9"], ["-e", "-1"],
+                  ["-e", "9999999999"]):
         status, _, err = run(*wrong)
         need(status == 2 and len(err) > len(start := f"httpd: {' '.join(wrong)}: ") + 5 and err.startswith(start),
              f"{wrong}: {status} {err}")
@@ -367,24 +432,27 @@ def a_thousand_at_once(room):
         return f"skipped: at most {hard} open files are permitted"
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2200), hard))
     s = Server(room, "-q")
-    before = s.fds()
-    p = subprocess.Popen(["wrk", "-c1000", "-t2", "-d3s", "--timeout", "60s", s.url + "/"], stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT, process_group=0)
-    room.started.append(p)
-    most = 0
-    while p.poll() is None:
-        most = max(most, s.fds() - before)
-        time.sleep(0.05)
-    report = p.stdout.read().decode()
-    need(p.returncode == 0 and "Socket errors" not in report and "Non-2xx" not in report, report)
-    requests = int(re.search(r"(\d+) requests in", report)[1])
-    need(most >= 1000 and requests >= 1000, f"{most} connections, {requests} requests\n{report}")
-    until(lambda: s.fds() <= before, "descriptors stay open")
+    before, requests = s.fds(), 0
+    for seconds in (3, 12, 48):  # on a busy machine the handshakes alone take more than the first
+        p = subprocess.Popen(["wrk", "-c1000", "-t2", f"-d{seconds}s", "--timeout", "90s", s.url + "/"],
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0)
+        room.started.append(p)
+        most = 0
+        while p.poll() is None:
+            most = max(most, s.fds() - before)
+            time.sleep(0.05)
+        report = p.stdout.read().decode()
+        need(p.returncode == 0 and "Socket errors" not in report and "Non-2xx" not in report, report)
+        requests = int(re.search(r"(\d+) requests in", report)[1])
+        until(lambda: s.fds() <= before, "descriptors stay open")
+        if requests > 5000:
+            break
+    need(most >= 1000 and requests > 5000, f"{most} connections, {requests} requests\n{report}")
     s.alive()
-    return f"{most} connections, {requests} requests"
+    return f"{most} connections, {requests} requests in {seconds} s"
 
 
 if __name__ == "__main__":
     sys.exit(main(serves_files_and_facts, echoes, keeps_connections, refuses_what_is_malformed, survives_what_is_not_tls,
-                  cuts_off_who_is_slow, asks_for_certificates, heeds_versions_and_protocols, says_what_is_wrong,
-                  a_thousand_at_once))
+                  cuts_off_who_is_slow, asks_for_certificates, heeds_versions_and_protocols,
+                  resumes_and_takes_early_data, says_what_is_wrong, a_thousand_at_once))
