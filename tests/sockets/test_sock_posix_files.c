@@ -147,6 +147,7 @@ static void duplicating(struct stage *s)
     DO(s, ssl_dup2(a, 1 << 30));
     DO(s, ssl_dup2(-1, a)); /* a stays what it was */
     DO(s, ssl_dup3(-1, a, 0));
+    DO(s, ssl_dup3(spare, a, 1));
     NUMBER(s, works(s, a));
     DO(s, ssl_fcntl(a, F_DUPFD, 300));
     DO(s, ssl_fcntl(a, F_DUPFD_CLOEXEC, 300));

@@ -315,6 +315,27 @@ static void test_records_without_data(void **state)
     close_pair(f);
 }
 
+/* No tail of ours waits, but the kernel is full: a write would have to wait. */
+static void test_kernel_full(void **state)
+{
+    static char junk[65536];
+    int f[2];
+    fd_set w;
+
+    (void)state;
+    tls_pair(f);
+    small_buffers(f);
+    assert_int_equal(ssl_poll(&(struct pollfd){ f[0], POLLOUT, 0 }, 1, 0), 1);
+    for (int full = 0; full < 10;) { /* beneath TLS: nobody reads it */
+        full = send(f[0], junk, sizeof junk, MSG_DONTWAIT) > 0 ? 0 : full + 1;
+        nap_ms(full ? 50 : 0);
+    }
+    assert_int_equal(ssl_poll(&(struct pollfd){ f[0], POLLOUT, 0 }, 1, 50), 0);
+    w = set_of(f[0], -1);
+    assert_int_equal(ssl_select(f[0] + 1, NULL, &w, NULL, &(struct timeval){ 0, 50000 }), 0);
+    close_pair(f);
+}
+
 /* A handshake under way is neither data nor room to write. */
 static void test_select_in_handshake(void **state)
 {
@@ -369,9 +390,8 @@ static void test_long_sets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scenes),
-        cmocka_unit_test(test_records_without_data),
-        cmocka_unit_test(test_select_in_handshake),
+        cmocka_unit_test(test_scenes),      cmocka_unit_test(test_records_without_data),
+        cmocka_unit_test(test_kernel_full), cmocka_unit_test(test_select_in_handshake),
         cmocka_unit_test(test_long_sets),
     };
 
