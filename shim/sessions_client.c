@@ -145,8 +145,10 @@ void client_sessions_unlock(void)
 
 void client_sessions_in_child(bool torn)
 {
-    pthread_mutex_init(&lock, NULL);
-    if (torn) {
+    if (!torn) {
+        pthread_mutex_unlock(&lock); /* the forking thread's, who is this one */
+    } else {
+        pthread_mutex_init(&lock, NULL);
         memset(bucket, 0, sizeof bucket); /* lost: it may be half changed */
         hosts = 0;
     }
