@@ -19,11 +19,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct ticket_secret none[TICKET_GENERATIONS];
     struct ticket_secret list[TICKET_GENERATIONS] = { { { 0 }, { 0 } } };
-    struct ticket_keys *k = ticket_keys_new(1000);
+    struct ticket_keys *k;
     struct error err;
     size_t n = 0;
     int rc;
 
+    insist(crypto_init() == 0);
+    k = ticket_keys_new(1000);
     error_clear(&err);
     rc = ticket_file_parse(span_of(data, size), list, &n, &err);
     if (rc == 0) {
