@@ -100,6 +100,31 @@ static struct conn *make(const struct conn_params *p, int fd, uint64_t cookie, s
     return c;
 }
 
+int conn_renew(struct conn *c, int fd, struct config *config, struct error *err)
+{
+    struct tls *fresh = NULL;
+    struct tls_info i;
+    struct hold h;
+    int rc = -1;
+
+    error_clear(err);
+    if (conn_enter(&h, c, fd, HALF_BOTH)) {
+        return refuse(err, ERR_STATE, errno, strerrordesc_np(errno));
+    }
+    tls_get_info(c->tls, &i);
+    if (c->role != TLS_SERVER || atomic_load(&c->state) != CONN_HANDSHAKE || i.version != 0) {
+        refuse(err, ERR_STATE, EISCONN, "the handshake has begun");
+    } else if (tls_new(&fresh, config, NULL, NULL, NULL, err) < 0) {
+        errno = errno_of(err);
+    } else {
+        tls_free(c->tls);
+        c->tls = fresh;
+        rc = 0;
+    }
+    conn_leave(&h);
+    return rc;
+}
+
 int conn_attach(int fd, const struct conn_params *p, struct error *err)
 {
     uint64_t cookie = cookie_of(fd);

@@ -49,6 +49,9 @@ int shim_init(void);
 /* Makes fd a TLS connection; nothing is sent yet. 0, or -1 and errno; *err (may be NULL) has the
  * sentence. */
 int conn_attach(int fd, const struct conn_params *p, struct error *err);
+/* A server that has not heard its client yet, from now on with another sealed configuration; else
+ * -1 EISCONN. */
+int conn_renew(struct conn *c, int fd, struct config *config, struct error *err);
 /* Lock-free; NULL: not ours. A reference is taken: conn_put() gives it back. */
 struct conn *conn_get(int fd);
 void conn_put(struct conn *c);

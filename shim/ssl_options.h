@@ -209,6 +209,11 @@ int alpn_parse(const char *text, struct name_list *out, struct error *err) MUST_
 /* May options of the fd be set? 0, or -1 with errno; what: for the sentence. */
 int ssl_may_set(int fd, const char *what);
 
+/* ---- ssl_socket.c ---- */
+/* Another address may be reachable where this one is not; it does not make a peer more trustworthy.
+ */
+bool ssl_worth_another(int err);
+
 /* ---- ssl_error.c ---- */
 /* Keeps the sentence for ssl_error(); returns -1 with errno. */
 int ssl_failed(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

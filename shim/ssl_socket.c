@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "shim/ssa.h"
 #include "shim/ssl_options.h"
 
 /* Why a call on c failed, also for those who ask without the fd. */
@@ -23,6 +24,10 @@ int ssl_socket(int domain, int type, int protocol)
     if ((type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) != SOCK_STREAM) {
         return ssl_failed(EPROTOTYPE, "TLS needs a stream socket");
     }
+    if (protocol == IPPROTO_TLS && domain == AF_HOSTNAME) {
+        return ssa_socket(type);
+    }
+    protocol = protocol == IPPROTO_TLS ? 0 : protocol;
     if (shim_init()) {
         return ssl_failed(errno, "cryptography is not available");
     }
@@ -41,6 +46,16 @@ int ssl_socket(int domain, int type, int protocol)
     }
     options_put(&o);
     return fd;
+}
+
+int ssl_posix_socket(int domain, int type, int protocol)
+{
+    bool stream = (type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) == SOCK_STREAM;
+
+    if (protocol == IPPROTO_TLS || (stream && (domain == AF_INET || domain == AF_INET6))) {
+        return ssl_socket(domain, type, protocol);
+    }
+    return socket(domain, type, protocol);
 }
 
 int ssl_bind(int fd, const struct sockaddr *addr, socklen_t len)
@@ -219,7 +234,7 @@ int ssl_connect(int fd, const struct sockaddr *addr, socklen_t len)
     if (!options_get(fd, &o)) {
         return sys.connect(fd, addr, len);
     }
-    rc = begin(fd, &o, addr, len);
+    rc = ssa_is_host(addr, len) ? ssa_connect(fd, addr, len) : begin(fd, &o, addr, len);
     options_put(&o);
     return rc;
 }
@@ -293,9 +308,7 @@ static int dial_address(const struct addrinfo *a, const char *host)
     return fd;
 }
 
-/* Another address may be reachable where this one is not; it does not make a peer more trustworthy.
- */
-static bool worth_another(int err)
+bool ssl_worth_another(int err)
 {
     return err == ECONNREFUSED || err == EHOSTUNREACH || err == ENETUNREACH || err == ETIMEDOUT ||
            err == EADDRNOTAVAIL || err == EAFNOSUPPORT || err == ECONNRESET;
@@ -314,7 +327,7 @@ int ssl_dial(const char *host, const char *service)
     }
     for (const struct addrinfo *a = list; a; a = a->ai_next) {
         fd = dial_address(a, host);
-        if (fd >= 0 || !worth_another(errno)) {
+        if (fd >= 0 || !ssl_worth_another(errno)) {
             break;
         }
     }

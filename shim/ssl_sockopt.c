@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "shim/conn.h"
+#include "shim/ssa.h"
 #include "shim/ssl_options.h"
 
 static bool is_tls(int fd)
@@ -29,6 +30,9 @@ int ssl_setsockopt(int fd, int level, int name, const void *value, socklen_t len
     struct error err;
     int rc;
 
+    if (level == IPPROTO_TLS) {
+        return ssa_setsockopt(fd, name, value, len);
+    }
     if (level != SOL_SSL) {
         return sys.setsockopt(fd, level, name, value, len);
     }
@@ -159,6 +163,9 @@ int ssl_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
     if (level == SOL_SOCKET && name == SO_ERROR) {
         return get_so_error(fd, value, len);
+    }
+    if (level == IPPROTO_TLS) {
+        return ssa_getsockopt(fd, name, value, len);
     }
     if (level != SOL_SSL) {
         return sys.getsockopt(fd, level, name, value, len);

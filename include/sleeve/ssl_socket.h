@@ -308,8 +308,11 @@ struct ssl_trace {
 /* ---- sockets ---- */
 
 /* socket(2) for TLS: type must be SOCK_STREAM, with or without SOCK_CLOEXEC and SOCK_NONBLOCK (else
- * EPROTOTYPE). */
+ * EPROTOTYPE). protocol may be IPPROTO_TLS of <sleeve/in_tls.h> as well. */
 int ssl_socket(int domain, int type, int protocol);
+/* What socket() is in <sleeve/posix.h>: ssl_socket() for SOCK_STREAM of AF_INET and AF_INET6 and
+ * for IPPROTO_TLS, else the kernel's. */
+int ssl_posix_socket(int domain, int type, int protocol);
 /* bind(2), listen(2): unchanged. */
 int ssl_bind(int fd, const struct sockaddr *addr, socklen_t len);
 int ssl_listen(int fd, int backlog);
