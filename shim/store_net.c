@@ -24,7 +24,7 @@
 
 struct request {
     struct request *next;
-    enum { GET, PUT, DROP } what;
+    enum wanted { GET, PUT, DROP } what;
     char key[KEY_SIZE];
     struct session_lookup *lookup; /* GET: a reference; NULL: it was answered */
     bool takes;
@@ -313,7 +313,7 @@ static void key_of(struct span id, char key[static KEY_SIZE])
     key[at] = '\0';
 }
 
-static struct request *request_new(int what, struct span id, struct span value)
+static struct request *request_new(enum wanted what, struct span id, struct span value)
 {
     struct request *r = id.n <= SESSION_ID_MAX ? mem_alloc(sizeof *r + value.n) : NULL;
 
