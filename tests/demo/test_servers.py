@@ -53,6 +53,12 @@ class Server:
         with open(self.proc + "/statm", encoding="ascii") as f:
             return int(f.read().split()[1]) * resource.getpagesize() / (1 << 20)
 
+    def worked(self):
+        """Seconds of a processor."""
+        with open(self.proc + "/stat", encoding="ascii") as f:
+            fields = f.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def idle(self, fds):
         until(lambda: self.fds() <= fds and self.threads() == 1 and not self.children(),
               f"{self.name} keeps {self.fds() - fds} descriptors, {self.threads() - 1} threads, {self.children()}")
@@ -161,6 +167,9 @@ def polls_pushes_back(room):
         except (TimeoutError, ssl.SSLWantWriteError):
             pass
         need(at < 30_000_000, f"{at} bytes were taken from a client that reads nothing")
+        worked = server.worked()
+        time.sleep(1)
+        need(server.worked() < worked + 0.3, "it does not wait until there is room, it tries all the time")
         need(server.memory() < before + 20, f"{server.memory() - before:.0f} MiB more for one client")
         echo_once(room, server)
         s.settimeout(WAIT)
