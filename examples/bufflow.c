@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: ISC */
-/* A TLS client and a TLS server in one program, joined by memcpy: no socket, no file descriptor.
+/* NAME
+ *     bufflow - a TLS client and a TLS server in one program, joined by memcpy
  *
- *     bufflow server.pem server.key ca.pem
+ * SYNOPSIS
+ *     bufflow CERT-FILE KEY-FILE CA-FILE
  *
- * Shows the buffer flow of <matrixssl/matrixsslApi.h>: what one side wants to send is copied into
- * the read buffer of the other, and every return code is answered as the guide says. */
+ * DESCRIPTION
+ *     Shows the buffer flow of <matrixssl/matrixsslApi.h>, without a socket or a file descriptor:
+ *     what one side wants to send is copied into the read buffer of the other, and every return
+ *     code is answered as the guide says. The server has CERT-FILE and KEY-FILE, the client trusts
+ *     CA-FILE; each says what it sees.
+ *
+ * EXIT STATUS
+ *     0 both have connected, talked and closed, 1 something failed, 2 wrong usage.
+ *
+ * SEE ALSO
+ *     serial, matrixssl(3) */
 #include <matrixssl/matrixsslApi.h>
 
 struct end {

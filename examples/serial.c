@@ -1,7 +1,25 @@
 /* SPDX-License-Identifier: ISC */
-/* TLS over a serial line, or anything else that has a path and carries bytes both ways. There is no
- * socket in this program: the engine of <matrixssl/matrixsslApi.h> takes and gives bytes, and who
- * carries them is its own affair. */
+/* NAME
+ *     serial - TLS over a serial line
+ *
+ * SYNOPSIS
+ *     serial server LINE CERT-FILE KEY-FILE
+ *     serial client LINE CA-FILE NAME
+ *
+ * DESCRIPTION
+ *     What comes in at standard input goes to the other side's standard output and the other way
+ *     round, until both inputs have ended. LINE is a serial line, a pseudo-terminal or anything
+ *     else that has a path and carries bytes both ways; its speed is what stty(1) has set. Start
+ *     the server first. The client trusts CA-FILE and insists on a certificate for NAME.
+ *
+ *     There is no socket in this program: the engine of <matrixssl/matrixsslApi.h> takes and gives
+ *     bytes, and who carries them is its own affair.
+ *
+ * EXIT STATUS
+ *     0 both inputs arrived whole, 1 something failed, 2 wrong usage.
+ *
+ * SEE ALSO
+ *     bufflow, matrixssl(3) */
 #include <errno.h>
 #include <fcntl.h>
 #include <matrixssl/matrixsslApi.h>
