@@ -179,6 +179,8 @@ def links():
         need(os.path.exists(path), f"there is no {path}")
     for path in [f"{room}/{p}" for room in ("src", "shim", "preload") for p in os.listdir(room) if re.search(r"\.\d$", p)]:
         need(f"]({path})" in README, f"{path} is not among the manual pages")
+    for name in (p for p in os.listdir("examples") if p.endswith(".c")):
+        need(re.search(rf"[`/]{name}\b", README), f"examples/{name} is not mentioned")
     targets = set(re.findall(r"^([\w-]+):", read("Makefile"), re.M))
     for target in re.findall(r"^    make (\w+)", README, re.M) + re.findall(r"`make (\w+)", README):
         need(target in targets, f"there is no make {target}")
