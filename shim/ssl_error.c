@@ -21,18 +21,16 @@ int ssl_failed(int err, const char *fmt, ...)
     return -1;
 }
 
-/* "sentence (alert sent: unknown_ca, at Certificate)" */
+/* "sentence (alert sent: unknown_ca, at Certificate)"; that of the peer's alert has its name. */
 static void describe(struct conn *c)
 {
     const struct error *e = conn_error(c);
-    const bool theirs = e->alert_received != ALERT_NONE;
-    const unsigned alert = theirs ? e->alert_received : e->alert_sent;
     struct tls_info i;
 
     conn_info(c, &i);
-    if (alert != ALERT_NONE) {
-        snprintf(shown, sizeof shown, "%s (alert %s: %s, at %s)", e->text,
-                 theirs ? "from the peer" : "sent", alert_name(alert), i.where);
+    if (e->alert_sent != ALERT_NONE && e->alert_received == ALERT_NONE) {
+        snprintf(shown, sizeof shown, "%s (alert sent: %s, at %s)", e->text,
+                 alert_name(e->alert_sent), i.where);
     } else {
         snprintf(shown, sizeof shown, "%s (at %s)", e->text, i.where);
     }

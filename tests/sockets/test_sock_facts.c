@@ -264,7 +264,7 @@ static void test_openssl_server(void **state)
             assert_int_equal(i.alert_received, 40);
             assert_string_equal(i.alert_received_name, "handshake_failure");
             assert_string_equal(i.where, "ServerHello");
-            assert_non_null(strstr(ssl_error(fd), "(alert from the peer: handshake_failure, at "));
+            assert_non_null(strstr(ssl_error(fd), "the peer sent the alert handshake_failure (at "));
         }
         ssl_close(fd);
     }
@@ -432,7 +432,7 @@ static void test_failures(void **state)
         assert_int_equal(i.alert_received, rows[k].sent);
         assert_string_equal(i.alert_received_name, rows[k].alert);
         assert_string_equal(i.where, rows[k].at_server);
-        snprintf(text, sizeof text, "(alert from the peer: %s, at %s)", rows[k].alert, i.where);
+        snprintf(text, sizeof text, "the peer sent the alert %s (at %s)", rows[k].alert, i.where);
         assert_non_null(strstr(ssl_error(f[1]), text));
         close_pair(f);
     }
