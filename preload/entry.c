@@ -119,7 +119,7 @@ static void *load(void)
 }
 
 /* A listed program cannot have its TLS, so it does not run: the way of the dynamic linker. */
-static void give_up(const char *why)
+static _Noreturn void give_up(const char *why)
 {
     hello_send(-1, why);
     fprintf(stderr, "sleeve: %s\n", why);
