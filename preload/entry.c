@@ -119,7 +119,7 @@ static void *load(void)
 }
 
 /* A listed program cannot have its TLS, so it does not run: the way of the dynamic linker. */
-static _Noreturn void give_up(const char *why)
+static void give_up(const char *why)
 {
     hello_send(-1, why);
     fprintf(stderr, "sleeve: %s\n", why);
@@ -144,8 +144,7 @@ __attribute__((constructor)) static void entry_start(int argc, char **argv, char
     if (!start) {
         why = dlerror();
         give_up(why ? why : WRAP_LIBRARY " is not beside libsleeve-preload.so");
-    }
-    if (start(&e) != 0) {
+    } else if (start(&e) != 0) {
         give_up(WRAP_LIBRARY " is of another version");
     }
 }
