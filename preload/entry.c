@@ -135,7 +135,7 @@ __attribute__((constructor)) static void entry_start(int argc, char **argv, char
 
     sleeve_door_fill();
     policy_environment(envp);
-    if (!policy_glance()) {
+    if (!policy_glance(argv)) {
         hello_send(0, NULL);
         return;
     }

@@ -71,8 +71,9 @@ struct program {
  * still NULL then (getenv finds nothing). NULL, the default: environ. */
 void policy_environment(char **envp);
 
-/* May a rule speak of this process? false: policy_load() would say 0. Needs none of the engine. */
-bool policy_glance(void);
+/* May a rule speak of this process, which was started with argv? false: policy_load() would say 0.
+ * Needs none of the engine. */
+bool policy_glance(char *const *argv);
 
 /* prog NULL: this process (found out here, at little cost). Returns
  *   0    dormant: *out is NULL. Costs the environment, an open and a scan for [app] lines.

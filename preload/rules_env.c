@@ -2,13 +2,13 @@
 /* The environment, read from the vector the kernel gave us: a constructor that runs before the C
  * library's own has no environ yet. */
 #include <errno.h>
-#include <stdio.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
 #include "preload/rules_parts.h"
 
 #define SYSTEM_CONF "/etc/sleeve/sleeve.conf"
+#define USER_CONF   "/.config/sleeve/sleeve.conf" /* in $HOME */
 
 static char **environment;
 
@@ -74,11 +74,15 @@ void sources_find(struct sources *s)
         }
         home = env_get("HOME");
         if (home && *home == '/') {
-            int n = snprintf(s->buf, sizeof s->buf, "%s/.config/sleeve/sleeve.conf", home);
+            size_t n = strlen(home);
 
-            if (n > 0 && (size_t)n < sizeof s->buf && access(s->buf, F_OK) == 0) {
-                s->path = s->buf;
-                return;
+            if (n <= sizeof s->buf - sizeof USER_CONF) {
+                memcpy(s->buf, home, n);
+                memcpy(s->buf + n, USER_CONF, sizeof USER_CONF);
+                if (access(s->buf, F_OK) == 0) {
+                    s->path = s->buf;
+                    return;
+                }
             }
         }
     }

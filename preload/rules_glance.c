@@ -3,7 +3,6 @@
  * are told no: so this looks at the lines of the configuration without parsing them, allocates
  * next to nothing, and needs nothing of the engine. Whatever is not as usual means yes: who reads
  * it whole will say what is wrong. */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -40,6 +39,12 @@ const struct program *self_find(struct self *s)
     return &s->prog;
 }
 
+/* As isspace(), without the page that its table is in. */
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 static bool starts_key(const char *p, const char *end, const char *key)
 {
     size_t n = strlen(key);
@@ -47,7 +52,7 @@ static bool starts_key(const char *p, const char *end, const char *key)
     if ((size_t)(end - p) <= n || memcmp(p, key, n) != 0) {
         return false;
     }
-    for (p += n; p < end && isspace((unsigned char)*p); p++) {
+    for (p += n; p < end && is_space(*p); p++) {
     }
     return p < end && (*p == '=' || *p == ':');
 }
@@ -80,7 +85,7 @@ bool text_may_list(const char *text, const struct program *prog)
     while (*text) {
         const char *end;
 
-        while (isspace((unsigned char)*text)) {
+        while (is_space(*text)) {
             text++;
         }
         end = strchrnul(text, '\n');
@@ -132,81 +137,128 @@ static bool rules_may_list(const char *text, const struct program *prog)
 
 /* ---- files ---- */
 
-/* One that would be refused when it is read is a reason to read it. */
-static bool file_may_list(int dir, const char *path, const struct program *prog)
+static bool open_file_may_list(int fd, const struct stat *st, const struct program *prog)
+{
+    char small[2048], *text = small;
+    size_t n = (size_t)st->st_size;
+    bool may;
+
+    if (!S_ISREG(st->st_mode) || st->st_size > INI_FILE_MAX || ini_is_foreign(st) ||
+        ini_is_open(st)) {
+        return true;
+    }
+    /* One byte more than the file has: the end of the text. */
+    if (n >= sizeof small) {
+        text = mmap(NULL, n + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (text == MAP_FAILED) {
+            return true;
+        }
+    }
+    text[n] = '\0';
+    may = read(fd, text, n) != (ssize_t)n || strlen(text) != n || text_may_list(text, prog);
+    if (text != small) {
+        munmap(text, n + 1);
+    }
+    return may;
+}
+
+static bool directory_may_list(int dir, const struct stat *st, const struct program *prog);
+
+/* What would be refused when it is read is a reason to read it. */
+static bool path_may_list(int dir, const char *path, const struct program *prog)
 {
     int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct stat st;
     bool may = true;
-    char *text;
-    size_t n;
 
     if (fd < 0) {
         return true;
     }
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= INI_FILE_MAX &&
-        !ini_is_foreign(&st) && !ini_is_open(&st)) {
-        n = (size_t)st.st_size;
-        /* One byte more than the file has: the end of the text. */
-        text = mmap(NULL, n + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (text != MAP_FAILED) {
-            may = read(fd, text, n) != (ssize_t)n || strlen(text) != n || text_may_list(text, prog);
-            munmap(text, n + 1);
-        }
+    if (fstat(fd, &st) == 0) {
+        may = dir == AT_FDCWD && S_ISDIR(st.st_mode) ? directory_may_list(fd, &st, prog)
+                                                     : open_file_may_list(fd, &st, prog);
     }
     close(fd);
     return may;
 }
 
-static bool directory_may_list(const char *path, const struct program *prog)
+/* Without opendir(), which would be the first in the program to allocate. */
+static bool directory_may_list(int dir, const struct stat *st, const struct program *prog)
 {
-    DIR *d = opendir(path);
-    bool may = false, any = false;
-    struct dirent *e;
-    struct stat st;
+    struct {
+        _Alignas(struct dirent64) char bytes[2048];
+    } list;
+    bool may = ini_is_foreign(st) || ini_is_open(st), any = false;
+    ssize_t n = 0;
 
-    if (!d || fstat(dirfd(d), &st) != 0 || ini_is_foreign(&st) || ini_is_open(&st)) {
-        may = true;
-    }
-    while (!may && (e = readdir(d)) != NULL) {
-        if (ini_is_conf(e->d_name)) {
-            any = true;
-            may = file_may_list(dirfd(d), e->d_name, prog);
+    while (!may && (n = getdents64(dir, &list, sizeof list)) > 0) {
+        const struct dirent64 *e;
+
+        for (ssize_t at = 0; at < n && !may; at += e->d_reclen) {
+            e = (const void *)(list.bytes + at);
+            if (ini_is_conf(e->d_name)) {
+                any = true;
+                may = path_may_list(dir, e->d_name, prog);
+            }
         }
     }
-    if (d) {
-        closedir(d);
-    }
-    return may || !any;
+    return may || n < 0 || !any;
 }
 
 bool sources_may_list(const struct sources *src, const struct program *prog)
 {
-    struct stat st;
-
     if (src->off) {
         return false;
     }
     if (src->rules && rules_may_list(src->rules, prog)) {
         return true;
     }
-    if (!src->path) {
-        return false;
-    }
-    return stat(src->path, &st) == 0 && S_ISDIR(st.st_mode)
-               ? directory_may_list(src->path, prog)
-               : file_may_list(AT_FDCWD, src->path, prog);
+    return src->path && path_may_list(AT_FDCWD, src->path, prog);
 }
 
-bool policy_glance(void)
+/* Is the file that execve() was given the executable itself, so that there is no need to ask /proc,
+ * which takes longer than all the rest? Not when it is a link; not when it is a script or the like,
+ * because then the kernel has put its name among the arguments; not when the dynamic linker was
+ * started with a program to load. */
+static bool is_executable_itself(const char *execfn, char *const *argv)
 {
+    struct stat st;
+
+    if (!execfn || !argv || !argv[0] || getauxval(AT_BASE) == 0 || lstat(execfn, &st) != 0 ||
+        !S_ISREG(st.st_mode)) {
+        return false;
+    }
+    while (*++argv) {
+        if (strcmp(*argv, execfn) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Not inlined: its room on the stack is touched only when need be. */
+__attribute__((noinline)) static bool whoever_may_list(const struct sources *src)
+{
+    struct self self;
+
+    return sources_may_list(src, self_find(&self));
+}
+
+bool policy_glance(char *const *argv)
+{
+    struct program prog = { .execfn = (const char *)getauxval(AT_EXECFN) };
     int saved = errno;
     struct sources src;
-    struct self self;
     bool may;
 
     sources_find(&src);
-    may = !src.off && (src.path || src.rules) && sources_may_list(&src, self_find(&self));
+    if (src.off || !(src.path || src.rules)) {
+        may = false;
+    } else if (is_executable_itself(prog.execfn, argv)) {
+        may = sources_may_list(&src, &prog);
+    } else {
+        may = whoever_may_list(&src);
+    }
     errno = saved;
     return may;
 }

@@ -45,6 +45,33 @@ chmod g+w "$dir/conf.d/a.conf"
 SLEEVE_CONFIG=$dir/conf.d/a.conf LD_PRELOAD=$preload cat /proc/self/maps | grep -q libsleeve-wrap ||
     fail 'a file that others may write is not a reason to look'
 
+# By whatever way it was started: it is the executable that the rule may name, or what led to it. A file that is
+# longer than the others, and a directory with many.
+rm "$dir/conf.d/a.conf"
+ln -s "$(command -v cat)" "$dir/feline"
+maps "$dir/feline" "$rule" | grep -q libsleeve-wrap || fail 'cat by another name was overlooked'
+maps "$dir/feline" 'client feline *:1 verify=none' | grep -q libsleeve-wrap || fail 'the name of a link was overlooked'
+printf '#!%s\n' "$(command -v cat)" >"$dir/script"
+chmod +x "$dir/script"
+maps "$dir/script" "$rule" | grep -q libsleeve-wrap || fail 'the interpreter of a script was overlooked'
+maps "$dir/script" 'client script *:1 verify=none' | grep -q libsleeve-wrap || fail 'the name of a script was overlooked'
+printf '#!%s\n' "$dir/script" >"$dir/outer" && chmod +x "$dir/outer"
+maps "$dir/outer" "$rule" | grep -q libsleeve-wrap || fail 'the interpreter of a script of a script was overlooked'
+for n in 1019 1020 2047 2048 2049 100000; do
+    { head -c "$n" /dev/zero | tr '\0' '\n' && cat "$dir/conf.d/b.conf"; } >"$dir/long.conf"
+    SLEEVE_CONFIG=$dir/long.conf LD_PRELOAD=$preload cat /proc/self/maps | grep -q libsleeve-wrap ||
+        fail "overlooked behind $n bytes"
+    SLEEVE_CONFIG=$dir/long.conf LD_PRELOAD=$preload true || fail "a program that is not listed, $n bytes"
+done
+for n in $(seq 200); do
+    sed "s/cat/cow$n/" "$dir/conf.d/b.conf" >"$dir/conf.d/$n-a-name-that-takes-some-room-in-a-list.conf"
+done
+SLEEVE_CONFIG=$dir/conf.d LD_PRELOAD=$preload cat /proc/self/maps | grep -q libsleeve-wrap || fail 'overlooked among 200'
+rm "$dir/conf.d/b.conf"
+if SLEEVE_CONFIG=$dir/conf.d LD_PRELOAD=$preload cat /proc/self/maps | grep libsleeve-wrap; then
+    fail 'none of 200 files names cat'
+fi
+
 # The other library is not there, or is of another version: a listed program does not run, others do.
 cp "$preload" "$dir/"
 status=0
