@@ -307,7 +307,8 @@ bogo: all tests
 	@tests/bogo/run; rc=$$?; [ $$rc = 0 ] || [ $$rc = 77 -a -z "$(BOGO)" ]
 
 check-apps: all tests
-	@$(RUN) --title 'programs' $(filter tests/apps/%,$(TESTS_X))
+	@rc=0; $(RUN) --title programs $(filter tests/apps/%,$(TESTS_X)) || rc=1; \
+	tests/apps/report --build $(BUILD) && exit $$rc
 
 # Every part runs even when one before it failed; the sum is the last line.
 PAR = $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(JOBS))
@@ -320,6 +321,7 @@ check: $(STAMPS)/test
 	@$(SUM) --title 'C tests' $(TEST_BINS)
 	@$(SUM) --title packages --timeout 1200 --step 'make deb' $(MAKE) $(PAR) deb
 	@$(SUM) --title scripts $(TESTS_X)
+	@$(SUM) --title 'table of programs' --step tests/apps/report tests/apps/report --build $(BUILD) --title scripts
 	@$(SUM) --title 'sanitizer build' --timeout 1200 --step 'make tests SAN=1' $(MAKE_SAN)
 	@$(SUM) --title 'C tests with AddressSanitizer and UBSan' --build $(BUILD)/asan $(SAN_BINS)
 	@$(SUM) --title 'ThreadSanitizer build' --timeout 1200 --step 'make tests TSAN=1' $(MAKE_TSAN)

@@ -3,7 +3,13 @@
 their own id, and a recording relay that insists on TLS on the wire.
 
 The relay reads both directions record by record. A byte of a known payload in clear, or anything that is
-not a TLS record of legal type, version and length, is a failure of the test (threat 41)."""
+not a TLS record of legal type, version and length, is a failure of the test (threat 41).
+
+A test ends in `main(case, ...)`, which prints a line per case; tests/apps/report reads them:
+
+    ok|skip|FAIL  CASE  SECONDS s  N of M bytes in clear  NOTE
+
+M is what the relays of the case carried."""
 import hashlib
 import itertools
 import os
@@ -28,18 +34,36 @@ class Bad(Exception):
     """The test has failed; the text says how."""
 
 
+class Skip(Exception):
+    """The case cannot be tried here; the text says why."""
+
+
 def need(condition, text):
     if not condition:
         raise Bad(text)
 
 
+def missing(programs):
+    """A sentence, when one of them is not installed."""
+    if "/sbin" not in os.environ["PATH"].split(":"):
+        os.environ["PATH"] += ":/usr/sbin:/sbin"
+    absent = [p for p in programs if not shutil.which(p)]
+    return "not installed: " + ", ".join(absent) if absent else ""
+
+
 def skip_without(*programs):
-    """Exit 77 unless all of them are installed."""
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
-    missing = [p for p in programs if not shutil.which(p)]
-    if missing:
-        print("not installed: " + ", ".join(missing))
+    """Exit 77 unless all of them are installed: for what every case of a test needs."""
+    text = missing(programs)
+    if text:
+        print(text)
         sys.exit(77)
+
+
+def needs(*programs):
+    """The same for one case."""
+    text = missing(programs)
+    if text:
+        raise Skip(text)
 
 
 def system_python():
@@ -167,6 +191,11 @@ class Room:
         r = Relay(port, **kw)
         self.relays.append(r)
         return r
+
+    def carried(self):
+        """How many bytes in clear, of how many, the relays saw."""
+        wires = [w for r in self.relays if not r.plain for pair in r.wires for w in pair]
+        return sum(w.clear for w in wires), sum(w.bytes for w in wires)
 
     def log_lines(self, *words):
         if not os.path.exists(self.log):
@@ -304,17 +333,22 @@ class Wire:
 
     def __init__(self, needles):
         self.needles, self.tail, self.rest = needles, b"", b""
-        self.bytes = self.records = 0
-        self.bad = None
+        self.bytes = self.records = self.clear = 0
+        self.bad, self.lost = None, False  # lost: no longer records
         self.open = None  # what is left of a record
 
     def feed(self, data):
         self.bytes += len(data)
-        text = self.tail + data
         for needle in self.needles:
-            if needle in text:
+            end = self.tail[1 - len(needle):] if len(needle) > 1 else b""  # too short to count one again
+            found = (end + data).count(needle)
+            if found:
+                self.clear += found * len(needle)
                 self.bad = self.bad or f"in clear: {needle!r}"
-        self.tail = text[-64:]
+        self.tail = (self.tail + data)[-64:]
+        if self.lost:
+            self.clear += len(data)
+            return
         left, at = self.open or 0, 0
         while at < len(data):
             if left:
@@ -330,6 +364,9 @@ class Wire:
             length = int.from_bytes(head[3:5], "big")
             if not 20 <= head[0] <= 23 or head[1] != 3 or head[2] not in (1, 3) or not 0 < length <= 16384 + 256:
                 self.bad = self.bad or f"not a TLS record: {head.hex()} after {self.records} records"
+                self.clear += len(data) - at + len(head)
+                self.rest, self.open, self.lost = b"", 0, True
+                return
             left = length
             self.records += 1
         self.open = left
@@ -410,19 +447,28 @@ class Relay:
 
 
 def main(*cases):
-    """Runs the cases, each with a room of its own; the exit status of the test."""
-    failed = 0
+    """Runs the cases (or those that are named as arguments), each with a room of its own, and prints how each
+    went; the exit status of the test."""
+    words = []
     for case in cases:
-        start = time.monotonic()
+        if len(sys.argv) > 1 and case.__name__ not in sys.argv[1:]:
+            continue
+        start, room, word, note = time.monotonic(), Room(), "ok", ""
         try:
-            with Room() as room:
+            with room:
                 room.certificates()
                 note = case(room) or ""
-            print(f"ok    {case.__name__}  {time.monotonic() - start:.1f} s  {note}", flush=True)
+        except Skip as e:
+            word, note = "skip", str(e)
         except (Bad, OSError, subprocess.SubprocessError, ssl.SSLError) as e:
-            failed += 1
-            print(f"FAIL  {case.__name__}: {type(e).__name__}: {e}", flush=True)
-    return 1 if failed else 0
+            word, note = "FAIL", f"{type(e).__name__}: {e}"
+        clear, carried = room.carried()
+        print(f"{word:<4}  {case.__name__}  {time.monotonic() - start:.1f} s  {clear} of {carried} bytes in clear  {note}".rstrip(),
+              flush=True)
+        words.append(word)
+    if "FAIL" in words or not words:
+        return 1
+    return 0 if "ok" in words else 77
 
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
