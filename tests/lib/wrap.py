@@ -94,6 +94,7 @@ class Room:
         self.relays = []
         self.log = self.path("sleeve.log")
         self.conf = self.path("sleeve.conf")
+        self.build, self.as_user = BUILD, {}
 
     def __enter__(self):
         return self
@@ -116,6 +117,8 @@ class Room:
         fd = os.open(self.path(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(fd, "wb") as f:
             f.write(data)
+        if self.as_user:
+            shutil.chown(self.path(name), self.as_user["user"])
         return self.path(name)
 
     # ---- certificates ----
@@ -165,9 +168,23 @@ class Room:
 
     def wrapped(self, *argv):
         """The command line under `sleeve run`."""
-        launcher = os.path.join(BUILD, "sleeve")
+        launcher = os.path.join(self.build, "sleeve")
         need(os.path.exists(launcher), f"{launcher} is not built")
         return [launcher, "run", "-c", self.conf, "--", *argv]
+
+    def share(self, user):
+        """For programs that will not run as root: what is there belongs to the user from now on, who starts everything
+        and has a copy of what is under test, as its place may be closed to others."""
+        self.build = self.path("build")
+        os.mkdir(self.build)
+        for name in ("sleeve", "libsleeve-preload.so", "libsleeve-wrap.so"):
+            shutil.copy(os.path.join(BUILD, name), self.build)
+        for top, _, names in os.walk(self.dir):
+            for path in (top, *(os.path.join(top, name) for name in names)):
+                shutil.chown(path, user)
+        if os.path.basename(os.path.dirname(self.dir)).startswith("sleeve-test-"):
+            os.chmod(os.path.dirname(self.dir), 0o711)
+        self.as_user = {"user": user, "group": user, "extra_groups": []}
 
     def env(self, more=None):
         return {**os.environ, "SLEEVE_LOG": self.log, "LC_ALL": "C.UTF-8", **(more or {})}
@@ -176,13 +193,14 @@ class Room:
         kw.setdefault("stdin", subprocess.DEVNULL)
         kw.setdefault("stdout", subprocess.DEVNULL)
         kw.setdefault("stderr", subprocess.DEVNULL)
-        p = subprocess.Popen(argv, env=self.env(env), cwd=self.dir, process_group=0, **kw)
+        p = subprocess.Popen(argv, env=self.env(env), cwd=self.dir, process_group=0, **self.as_user, **kw)
         self.started.append(p)
         return p
 
     def run(self, argv, data=b"", timeout=WAIT, check=True, env=None):
         """Its standard output."""
-        p = subprocess.run(argv, input=data, env=self.env(env), cwd=self.dir, capture_output=True, timeout=timeout)
+        p = subprocess.run(argv, input=data, env=self.env(env), cwd=self.dir, capture_output=True, timeout=timeout,
+                           **self.as_user)
         if check:
             need(p.returncode == 0, f"{' '.join(argv)}: exit {p.returncode}\n{p.stderr.decode(errors='replace')[-2000:]}")
         return p.stdout if check else p
