@@ -6,10 +6,11 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from jobs import each_way  # noqa: E402
+from jobs import Job, each_way  # noqa: E402
 from wrap import main, need, payload, skip_without  # noqa: E402
 
 skip_without("git", "socat", "openssl")
+DAEMON = "/usr/lib/git-core/git-daemon"
 ENV = {"GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@test",
        "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@test", "GIT_PROTOCOL": "version=2"}
 
@@ -29,12 +30,16 @@ def repository(room):
     return top
 
 
-def git(room):
+def daemon(room, j):
+    return j.serve(DAEMON, "--reuseaddr", "--listen=127.0.0.1", f"--port={j.listen}", "--export-all",
+                   f"--base-path={room.path('tree')}", env=ENV)
+
+
+def clone(room):
     repository(room)
 
     def job(j):
-        p = j.serve("git", "daemon", "--reuseaddr", "--listen=127.0.0.1", f"--port={j.listen}", "--export-all",
-                    f"--base-path={room.path('tree')}", env=ENV)
+        p = daemon(room, j)
         at = room.path("clone." + j.way)
         room.run(j.client("git", "clone", "-q", "--bare", f"git://localhost:{j.dial}/repo", at), env=ENV)
         need(b"error" not in room.run(["git", "-C", at, "fsck", "--full"], env=ENV), "fsck")
@@ -43,8 +48,19 @@ def git(room):
         p.wait(10)
         return room.run(["git", "-C", at, "log", "--format=%H %s"], env=ENV)
 
-    each_way(room, job, client="git", server="git-daemon")
+    each_way(room, job, ways=("plain", "client"), client="git")
+
+
+def server(room):
+    """The program that the daemon starts on each connection would speak plaintext: it is not started."""
+    os.mkdir(room.path("tree"))
+    j = Job(room, "server", server="git-daemon")
+    daemon(room, j)
+    p = room.run(["git", "clone", "-q", f"git://localhost:{j.dial}/repo", room.path("clone")], env=ENV, check=False)
+    need(p.returncode != 0, "a clone")
+    room.wait_log("result=refused")
+    j.check(whole=False)
 
 
 if __name__ == "__main__":
-    sys.exit(main(git))
+    sys.exit(main(clone, server))

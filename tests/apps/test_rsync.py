@@ -33,32 +33,40 @@ def sums(top):
     return found
 
 
-def rsync(room):
+def daemon(room, j):
+    conf = room.write("rsyncd.conf", f"use chroot = no\nuid = {os.getuid()}\ngid = {os.getgid()}\n[in]\npath = "
+                      f"{room.path('in')}\nread only = no\n[out]\npath = {room.path('tree')}\n")
+    os.makedirs(room.path("in"), exist_ok=True)
+    return j.serve("rsync", "--daemon", "--no-detach", f"--config={conf}", "--address=127.0.0.1", f"--port={j.listen}",
+                   f"--log-file={room.path('rsyncd.log')}")
+
+
+def copy(room, j, up):
+    """The client sends the tree or fetches it."""
+    p = daemon(room, j)
+    url = f"rsync://localhost:{j.dial}/"
+    here, there = (room.path("tree"), "in") if up else (room.path("in"), "out")
+    pair = [here + "/", url + there + "/"] if up else [url + there + "/", here + "/"]
+    room.run(j.client("rsync", "-rlt", *pair))
+    left = room.run(j.client("rsync", "-rltni", "--checksum", *pair))
+    need(left == b"", f"--checksum would still copy {left!r:.200}")
+    got = sums(room.path("in"))
+    room.run(["rm", "-rf", room.path("in")])
+    j.check(connections=2, least=12 * BIG)
+    p.terminate()
+    p.wait(10)
+    return got
+
+
+def client(room):
     tree(room)
-    want = sums(room.path("tree"))
+    each_way(room, lambda j: copy(room, j, True), ways=("plain", "client"), client="rsync")
 
-    def job(j):
-        conf = room.write("rsyncd.conf", f"use chroot = no\nuid = {os.getuid()}\ngid = {os.getgid()}\n[in]\npath = "
-                          f"{room.path('in.' + j.way)}\nread only = no\n[out]\npath = {room.path('tree')}\n")
-        os.mkdir(room.path("in." + j.way))
-        p = j.serve("rsync", "--daemon", "--no-detach", f"--config={conf}", "--address=127.0.0.1", f"--port={j.listen}",
-                    f"--log-file={room.path('rsyncd.log')}")
-        url = f"rsync://localhost:{j.dial}"
-        # Half of it up, all of it down: each program sends and receives.
-        room.run(j.client("rsync", "-rlt", room.path("tree/large"), url + "/in/"))
-        room.run(j.client("rsync", "-rlt", url + "/out/", room.path("out")))
-        left = room.run(j.client("rsync", "-rltni", "--checksum", url + "/out/", room.path("out")))
-        need(left == b"", f"--checksum would still copy {left!r:.200}")
-        up, down = sums(room.path("in." + j.way)), sums(room.path("out"))
-        need(up == {k: v for k, v in want.items() if k.startswith("large/")}, "another tree at the daemon")
-        room.run(["rm", "-rf", room.path("out"), room.path("in." + j.way)])
-        j.check(connections=3, least=BIG * 24)
-        p.terminate()
-        p.wait(10)
-        return down
 
-    each_way(room, job, client="rsync", server="rsync")
+def server(room):
+    tree(room)
+    each_way(room, lambda j: copy(room, j, False), ways=("plain", "server"), server="rsync")
 
 
 if __name__ == "__main__":
-    sys.exit(main(rsync))
+    sys.exit(main(client, server))
