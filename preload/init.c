@@ -47,6 +47,15 @@ static void log_rules(void)
     }
 }
 
+/* A listed program that could write plaintext does not run. */
+static void give_up(const char *why)
+{
+    log_line("not started: %s", why);
+    hello_send(-1, why);
+    fprintf(stderr, "sleeve: %s\n", why);
+    REAL(_exit)(127);
+}
+
 static void start(int argc, char **argv)
 {
     struct error err = { .code = 0 };
@@ -64,6 +73,9 @@ static void start(int argc, char **argv)
     }
     where = secure_getenv("SLEEVE_LOG");
     log_open(where ? where : policy_log(policy));
+    if (uring_shut() != 0) {
+        give_up("io_uring cannot be kept from the program, which has liburing");
+    }
     broken = policy ? policy_broken(policy) : "no memory for the configuration";
     if (shim_init() != 0) {
         broken = "the TLS engine does not start";

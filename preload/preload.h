@@ -64,6 +64,9 @@ int process_start(void);       /* a listed program; 0 or not */
 void process_farewell(void);   /* the process ends: every connection is closed in order */
 int process_before_exec(void); /* 0, or -1 and errno: refused */
 
+/* ---- uring.c ---- */
+int uring_shut(void); /* no io_uring for a program that has liburing; 0, or -1: it still has */
+
 /* ---- log.c ---- */
 void log_open(const char *where); /* NULL: silent */
 void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
