@@ -75,6 +75,7 @@ TESTS_C  := $(sort $(wildcard tests/*/test_*.c))
 TESTS_X  := $(sort $(wildcard tests/*/test_*.sh tests/*/test_*.py))
 PEERS_C  := $(sort $(wildcard tests/interop/peer_*.c tests/bogo/shim.c))
 PROVIDERS_C := $(sort $(wildcard tests/*/provider_*.c))
+APPS_C   := $(sort $(wildcard tests/apps/app_*.c))
 FUZZERS  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 MANPAGES := $(sort $(wildcard src/*.[1357] shim/*.[1357] preload/*.[1357]))
 
@@ -82,6 +83,7 @@ LIB_OBJS     := $(call obj,$(SRC) $(SHIM))
 TEST_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TESTS_C))
 PEER_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(PEERS_C))
 PROVIDERS    := $(patsubst tests/%.c,$(BUILD)/tests/%.so,$(PROVIDERS_C))
+APP_BINS     := $(patsubst tests/%.c,$(BUILD)/tests/%,$(APPS_C))
 FUZZ_BINS    := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 EXAMPLE_BINS := $(patsubst examples/%.c,$(BUILD)/examples/%,$(EXAMPLES))
 # A few C programs under valgrind as well: it sees uninitialised reads, which the sanitizers do not.
@@ -109,7 +111,8 @@ PKG_TEST  := $(PKG_DEMO) $(PKG_STORE) libcmocka-dev socat redis curl gnutls-bin 
              libgnutls28-dev libwolfssl-dev tshark memcached nginx wget wrk perl tcl dpkg-dev man-db \
              $(if $(shell command -v node 2>/dev/null),,nodejs)
 # Programs that tests/apps/ puts Sleeve under.
-PKG_APPS  := mosquitto mosquitto-clients beanstalkd iperf3 apache2-utils gdb gdbserver postgresql rsync git
+PKG_APPS  := mosquitto mosquitto-clients beanstalkd iperf3 apache2-utils gdb gdbserver postgresql rsync git \
+             liburing-dev busybox-static
 PKG_TEST  += $(PKG_APPS)
 PKG_BENCH := $(PKG_TEST) gnuplot-nox
 PKG_DEB   := $(PKG_BUILD) $(PKG_STORE) dpkg-dev
@@ -248,7 +251,13 @@ $(BUILD)/tests/%.so: $(OBJ)/tests/%.o
 
 $(BUILD)/tests/handshake/test_token: | $(BUILD)/tests/handshake/provider_token.so
 
-tests: $(TEST_BINS) $(PEER_BINS) $(PROVIDERS) $(if $(wildcard tests/demo/relay.c),$(BUILD)/demo/relay)
+# Programs that know nothing of Sleeve.
+$(BUILD)/tests/apps/app_%: $(OBJ)/tests/apps/app_%.o
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(LD_PROG) -o $@ $< -luring
+
+tests: $(TEST_BINS) $(PEER_BINS) $(PROVIDERS) $(APP_BINS) $(if $(wildcard tests/demo/relay.c),$(BUILD)/demo/relay)
 
 $(BUILD)/demo/relay: $(OBJ)/tests/demo/relay.o
 	@mkdir -p $(@D)
@@ -394,5 +403,5 @@ deb: $(STAMPS)/deb
 clean:
 	rm -rf $(BUILD)
 
--include $(patsubst %.o,%.d,$(LIB_OBJS) $(call obj,$(PRELOAD) $(LAUNCHER) $(EXAMPLES) $(HTTPD) $(TESTLIB) $(TESTS_C) $(PEERS_C) $(PROVIDERS_C))) \
+-include $(patsubst %.o,%.d,$(LIB_OBJS) $(call obj,$(PRELOAD) $(LAUNCHER) $(EXAMPLES) $(HTTPD) $(TESTLIB) $(TESTS_C) $(PEERS_C) $(PROVIDERS_C) $(APPS_C))) \
     $(wildcard $(FUZZ_OBJ)/*/*.d $(FUZZ_OBJ)/*/*/*.d)

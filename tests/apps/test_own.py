@@ -1,0 +1,105 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""Programs of our own that hand a connection on: by fork(), by exec(), by SCM_RIGHTS; and one that has the kernel work on
+it (io_uring). What cannot be done is refused with an errno and a sentence in the log, and nothing is ever in clear
+(threats 40 and 41)."""
+import os
+import ssl
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from wrap import BUILD, MARK, Skip, free_port, main, need, payload, skip_without, wait_port  # noqa: E402
+
+skip_without("openssl")
+
+
+def serve(room, name, *args):
+    """The program, wrapped, and a relay in front of it."""
+    path = os.path.join(BUILD, "tests", "apps", name)
+    if not os.path.exists(path):
+        raise Skip(f"{path} is not built")
+    port = free_port()
+    relay = room.relay(port)
+    room.server_rule(name, port)
+    p = room.start(room.wrapped(path, str(port), *args), stderr=subprocess.PIPE)
+    wait_port(port, p)
+    return p, relay
+
+
+def ended(p):
+    p.wait(30)
+    return p.returncode, p.stderr.read().decode()
+
+
+def nothing_served(room, relay):
+    """A client that gets no answer."""
+    try:
+        with room.dial(relay.port) as s:
+            s.sendall(payload(1000))
+            need(s.recv(100) == b"", "an answer")
+    except (ssl.SSLError, ConnectionError):
+        pass
+
+
+def fork_both(room):
+    """The process that is not the connection's is told so; the other one goes on."""
+    p, relay = serve(room, "app_fork", "2")
+    with room.dial(relay.port) as s:
+        s.sendall(MARK + b" 1\n" + MARK + b" 2\n")
+        need(s.recv(100) == b"P" + MARK + b" 1\n", "the parent's answer")
+        need(s.recv(100) == b"", "an answer of the child, too")
+    code, text = ended(p)
+    need(code != 0 and "Operation not permitted" in text, f"{code} {text}")
+    relay.check()
+
+
+def exec_unwrapped(room):
+    """A program that is not wrapped would speak plaintext on its standard input and output."""
+    p, relay = serve(room, "app_hand", "exec", "cat")
+    nothing_served(room, relay)
+    code, text = ended(p)
+    need(code == 1 and "exec: Permission denied" in text, f"{code} {text}")
+    room.wait_log("result=refused")
+    relay.check(whole=False)
+
+
+def pass_unwrapped(room):
+    """Nor does one get the connection by SCM_RIGHTS."""
+    p, relay = serve(room, "app_hand", "pass", os.path.join(BUILD, "tests", "apps", "app_hand"), "-", "take")
+    nothing_served(room, relay)
+    code, text = ended(p)
+    need(code == 1 and "sendmsg: " in text, f"{code} {text}")
+    room.wait_log("result=refused")
+    relay.check(whole=False)
+
+
+def uring_falls_back(room):
+    """There is no io_uring: a program that can do without it does."""
+    p, relay = serve(room, "app_uring", "fall")
+    with room.dial(relay.port) as s:
+        for i in range(20):
+            s.sendall(payload(3000, i))
+            got = b""
+            while len(got) < 3000:
+                part = s.recv(3000 - len(got))
+                need(part, "the end")
+                got += part
+            need(got == payload(3000, i), "other bytes")
+        s.unwrap().close()
+    need(ended(p) == (0, ""), "app_uring does not end well")
+    relay.check()
+
+
+def uring_fails(room):
+    """One that cannot is told so, and says it."""
+    room.server_rule("app_uring", free_port())
+    path = os.path.join(BUILD, "tests", "apps", "app_uring")
+    if not os.path.exists(path):
+        raise Skip(f"{path} is not built")
+    p = room.run(room.wrapped(path, "0", "fail"), check=False)
+    need(p.returncode == 2 and b"io_uring: Function not implemented" in p.stderr, f"{p.returncode} {p.stderr!r}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(fork_both, exec_unwrapped, pass_unwrapped, uring_falls_back, uring_fails))
