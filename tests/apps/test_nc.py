@@ -1,108 +1,82 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
-"""nc (OpenBSD's) both ways with 64 MB and -N; socat as client and as forking server."""
+"""The three that are called nc: 64 MB in each direction, -N, -e."""
 import os
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from wrap import exchange, free_port, main, need, payload, read_all, sha, skip_without, wait_port  # noqa: E402
+from jobs import each_way  # noqa: E402
+from wrap import MARK, exchange, free_port, main, need, needs, payload, read_all, wait_port  # noqa: E402
 
-skip_without("nc.openbsd", "socat", "openssl")
 BIG = payload(64 << 20)
+SIZES = {"both": len(BIG)}  # the ways in which socat takes part: less
 
 
-def nc_both(room):
-    """64 MB from client to server, and 64 MB back on another connection: `nc -l` leaves when its client has ended,
-    whatever it still had to send, with and without TLS."""
-    room.write("data", BIG)
-    for sends in ("client", "server"):
-        port = free_port()
-        relay = room.relay(port)
-        room.server_rule("nc.openbsd", port)
-        room.client_rule("nc.openbsd", relay.port)
-        with open(room.path("data" if sends == "server" else "/dev/null"), "rb") as data, open(room.path("got"), "wb") as got:
-            flags = ["-N"] if sends == "server" else ["-d"]
-            p = room.start(room.wrapped("nc.openbsd", *flags, "-l", "127.0.0.1", str(port)), stdin=data,
-                           stdout=got if sends == "client" else subprocess.DEVNULL)
-        wait_port(port, p)
-        with open(room.path("data" if sends == "client" else "/dev/null"), "rb") as data, open(room.path("back"), "wb") as back:
-            flags = ["-N"] if sends == "client" else ["-d"]
-            q = room.start(room.wrapped("nc.openbsd", *flags, "localhost", str(relay.port)), stdin=data, stdout=back)
-        need(q.wait(60) == 0 and p.wait(60) == 0, f"{sends} sends: exit {q.returncode} and {p.returncode}")
-        with open(room.path("got" if sends == "client" else "back"), "rb") as f:
-            data = f.read()
-        need(sha(data) == sha(BIG), f"{sends} sends: {len(data)} of {len(BIG)} bytes, or other ones")
-        relay.check(least=len(BIG))
-        os.unlink(room.conf)
+def transfer(j, sender, receiver, serving):
+    """`sender` sends and `receiver` receives until the end; one of the two listens. What it was, and the exit codes."""
+    room, size = j.room, SIZES.get(j.way, 4 << 20)
+    room.write("data", BIG[:size])
+    with open(room.path("data"), "rb") as data, open(room.path("got"), "wb") as got, open(os.devnull, "r+b") as null:
+        ends = {"sender": dict(stdin=data, stdout=null), "receiver": dict(stdin=null, stdout=got)}
+        argv = {"sender": sender, "receiver": receiver}
+        dialing = "receiver" if serving == "sender" else "sender"
+        p = j.serve(*argv[serving], **ends[serving])
+        q = room.start(j.client(*argv[dialing]), **ends[dialing])
+        codes = q.wait(60), p.wait(60)
+    with open(room.path("got"), "rb") as f:
+        back = f.read()
+    need(back == BIG[:size], f"{serving} listens: {len(back)} of {size} bytes, or other ones")
+    j.check(least=size)
+    return codes
 
 
-def nc_openssl(room):
-    """A wrapped nc reaches `openssl s_server`."""
+def both_directions(room, name, listen, send, receive):
+    """The argument vectors are functions of the port; those of the listening side have `listen` added."""
+    each_way(room, lambda j: transfer(j, [name, *send(j.dial)], [name, *listen(j.listen)], "receiver"), client=name, server=name)
+    each_way(room, lambda j: transfer(j, [name, *send(None), *listen(j.listen)], [name, *receive(j.dial)], "sender"),
+             client=name, server=name)
+
+
+def dial(port):
+    return ["localhost", str(port)] if port else []
+
+
+def openbsd(room):
+    """-N ends the own direction when the file has ended; the other one leaves then."""
+    needs("nc.openbsd", "socat")
+    both_directions(room, "nc.openbsd", lambda port: ["-l", "127.0.0.1", str(port)], lambda port: ["-N", *dial(port)],
+                    lambda port: ["-d", *dial(port)])
+
+
+def openbsd_talks(room):
+    """Both directions of one connection, with `openssl s_server`, and -N: what is asked before the end is answered."""
+    needs("nc.openbsd", "openssl")
     port = free_port()
-    relay = room.relay(port)
+    relay = room.relay(port, needles=(MARK, MARK[::-1]))
     room.client_rule("nc.openbsd", relay.port)
-    p = room.start(["openssl", "s_server", "-quiet", "-tls1_3", "-accept", f"127.0.0.1:{port}", "-cert",
-                    room.path("server.pem"), "-key", room.path("server.key")], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    p = room.start(["openssl", "s_server", "-quiet", "-rev", "-tls1_3", "-naccept", "1", "-accept", f"127.0.0.1:{port}",
+                    "-cert", room.path("server.pem"), "-key", room.path("server.key")])
     wait_port(port, p)
+    lines = b"".join(b"%s %d\n" % (MARK, i) for i in range(1000))
     q = room.start(room.wrapped("nc.openbsd", "-N", "localhost", str(relay.port)), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    q.stdin.write(payload(1000))
-    q.stdin.flush()
-    need(p.stdout.read(1000) == payload(1000), "nc to s_server")
-    p.stdin.write(payload(999, 2))
-    p.stdin.flush()
-    need(q.stdout.read(999) == payload(999, 2), "s_server to nc")
+    for line in lines.splitlines():
+        q.stdin.write(line + b"\n")
+        q.stdin.flush()
+        need(q.stdout.readline() == line[::-1] + b"\n", "s_server turned another line round")
     q.stdin.close()
-    q.wait(10)
-    p.terminate()
-    p.wait(10)
-    relay.check(whole=False)
+    need(q.stdout.read() == b"" and q.wait(20) == 0, f"exit {q.returncode}")
+    relay.check()
 
 
-def socat_client(room):
-    port = free_port()
-    relay = room.relay(port)
-    room.client_rule("socat", relay.port)
-    p = room.start(["openssl", "s_server", "-quiet", "-rev", "-tls1_3", "-accept", f"127.0.0.1:{port}", "-cert",
-                    room.path("server.pem"), "-key", room.path("server.key")], stdin=subprocess.PIPE)
-    wait_port(port, p)
-    out = room.run(room.wrapped("socat", "-t", "3", "-", f"TCP:localhost:{relay.port}"), b"sleeve\nabc\n")
-    need(out == b"eveels\ncba\n", f"{out!r}")
-    relay.check(whole=False)
+def traditional(room):
+    needs("nc.traditional", "socat")
+    both_directions(room, "nc.traditional", lambda port: ["-l", "-p", str(port), "-s", "127.0.0.1"],
+                    lambda port: ["-q", "1", *dial(port)], dial)
 
 
-def socat_server(room):
-    """TCP-LISTEN,fork with a pipe behind it."""
-    port = free_port()
-    relay = room.relay(port)
-    room.server_rule("socat", port)
-    p = room.start(room.wrapped("socat", f"TCP-LISTEN:{port},fork,reuseaddr,bind=127.0.0.1", "PIPE"))
-    wait_port(port, p)
-    for i in range(3):
-        data = payload(300000, i)
-        with room.dial(relay.port) as s:
-            need(exchange(s, data) == data, "the echo differs")
-            s.unwrap().close()
-    relay.check(connections=3)
-
-
-def socat_exec(room):
-    """EXEC: wants to hand over data by a socketpair (fine) or the descriptor itself (refused)."""
-    port = free_port()
-    room.server_rule("socat", port)
-    p = room.start(room.wrapped("socat", f"TCP-LISTEN:{port},fork,reuseaddr,bind=127.0.0.1", "EXEC:cat"))
-    wait_port(port, p)
-    relay = room.relay(port)
-    with room.dial(relay.port) as s:
-        need(exchange(s, payload(5000)) == payload(5000), "cat behind socat")
-    p.terminate()
-    p.wait(10)
-    port = free_port()
-    os.unlink(room.conf)
-    room.server_rule("socat", port)
-    p = room.start(room.wrapped("socat", f"TCP-LISTEN:{port},fork,reuseaddr,bind=127.0.0.1", "EXEC:cat,nofork"))
-    wait_port(port, p)
-    relay = room.relay(port)
+def refused(room, relay):
+    """The connection ends without an answer, and the log has the reason."""
     try:
         with room.dial(relay.port) as s:
             s.sendall(payload(100))
@@ -114,5 +88,40 @@ def socat_exec(room):
     relay.check(whole=False)
 
 
+def traditional_exec(room):
+    """-e gives the socket to a program that is not wrapped: with `handoff = none` that is not started."""
+    needs("nc.traditional")
+    port = free_port()
+    relay = room.relay(port)
+    room.server_rule("nc.traditional", port, handoff="none")
+    p = room.start(room.wrapped("nc.traditional", "-l", "-p", str(port), "-s", "127.0.0.1", "-e", "/bin/cat"))
+    wait_port(port, p)
+    refused(room, relay)
+
+
+def ncat(room):
+    needs("ncat", "socat")
+    both_directions(room, "ncat", lambda port: ["-l", "127.0.0.1", str(port)], lambda port: [*dial(port)],
+                    lambda port: ["--recv-only", *dial(port)])
+
+
+def ncat_exec(room):
+    """--exec and --sh-exec behind pipes of its own, -k for several clients at once."""
+    needs("ncat")
+    for flags in (["--exec", "/bin/cat"], ["--sh-exec", "exec cat"]):
+        port = free_port()
+        relay = room.relay(port)
+        room.server_rule("ncat", port)
+        p = room.start(room.wrapped("ncat", "-k", "-l", "127.0.0.1", str(port), *flags))
+        wait_port(port, p)
+        with room.dial(relay.port) as a, room.dial(relay.port) as b:
+            for s, seed in ((a, 1), (b, 2), (a, 3)):
+                need(exchange(s, payload(1 << 20, seed)) == payload(1 << 20, seed), "the echo differs")
+            for s in (a, b):
+                s.unwrap().close()
+        relay.check(connections=2)
+        p.terminate()
+
+
 if __name__ == "__main__":
-    sys.exit(main(nc_both, nc_openssl, socat_client, socat_server, socat_exec))
+    sys.exit(main(openbsd, openbsd_talks, traditional, traditional_exec, ncat, ncat_exec))
