@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: ISC
 """nginx on a plain port (epoll edge-triggered, sendfile, writev, worker processes), and as a proxy whose
 connections to the server behind it are wrapped; reload under load."""
+import hashlib
 import os
+import re
 import sys
 import threading
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from wrap import Bad, free_port, main, need, payload, read_all, sha, skip_without, stop, wait_port  # noqa: E402
+from wrap import Bad, free_port, main, need, needs, payload, read_all, sha, skip_without, stop, wait_port  # noqa: E402
 
 skip_without("nginx")
+GB = 1 << 30
 
 
 def nginx(room, name, port, extra):
@@ -49,13 +52,18 @@ def get(s, path, size):
     return body + read_all(s, size - len(body))
 
 
-def static(room):
+def serve(room):
     port = free_port()
     relay = room.relay(port)
-    data = files(room)
     room.server_rule("nginx", port)
-    p = room.start(room.wrapped(*nginx(room, "a", port, "")))
-    wait_port(port, p)
+    wait_port(port, room.start(room.wrapped(*nginx(room, "a", port, ""))))
+    return relay
+
+
+def static(room):
+    """1000 requests on one connection, one after the other; 200 without waiting for the answers."""
+    data = files(room)
+    relay = serve(room)
     with room.dial(relay.port) as s:
         need(sha(get(s, "big", len(data))) == sha(data), "50 MB by sendfile")
         for _ in range(1000):
@@ -68,6 +76,46 @@ def static(room):
             need(part, f"the end after {len(got)} bytes of 200 answers")
             got += part
     relay.check(least=len(data))
+
+
+def gigabyte(room):
+    """1 GB by sendfile."""
+    data = files(room)
+    with open(room.path("www/huge"), "wb") as f:
+        for _ in range(GB // len(data)):
+            f.write(data)
+        f.write(data[:GB % len(data)])
+    os.chmod(room.path("www/huge"), 0o644)
+    relay = serve(room)
+    total, want, got = 0, hashlib.sha256(), hashlib.sha256()
+    with open(room.path("www/huge"), "rb") as f:
+        while part := f.read(1 << 20):
+            want.update(part)
+    with room.dial(relay.port) as s:
+        s.sendall(b"GET /huge HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        rest = b""
+        while b"\r\n\r\n" not in rest:
+            rest += s.recv(65536)
+        part = rest.partition(b"\r\n\r\n")[2] or s.recv(1 << 18)
+        while part:
+            got.update(part)
+            total += len(part)
+            part = s.recv(1 << 18)
+    need(total == GB and got.digest() == want.digest(), f"{total} bytes, or other ones")
+    relay.check(least=GB)
+
+
+def load(room):
+    """wrk, with OpenSSL, on connections that it keeps: no answer but the right one's length and status."""
+    needs("wrk")
+    files(room)
+    relay = serve(room)
+    out = room.run(["wrk", "-t", "2", "-c", "20", "-d", "3s", f"https://localhost:{relay.port}/small"]).decode()
+    done = int(re.search(r"(\d+) requests in", out)[1])
+    need(done >= 1000 and "Socket errors" not in out and "Non-2xx" not in out, out)
+    need(len(relay.wires) <= 40, f"{len(relay.wires)} connections: not kept")
+    relay.check(connections=20, least=done * 612, whole=False)
+    return f"{done} requests"
 
 
 def reload_under_load(room):
@@ -118,4 +166,4 @@ def proxy(room):
 
 
 if __name__ == "__main__":
-    sys.exit(main(static, reload_under_load, proxy))
+    sys.exit(main(static, gigabyte, load, reload_under_load, proxy))

@@ -11,9 +11,9 @@ from wrap import MARK, WAIT, free_port, main, need, payload, skip_without, until
 skip_without("redis-server", "redis-cli", "redis-benchmark", "openssl")
 
 
-def server(room, wrapped=True):
+def server(room, wrapped=True, *more):
     port = free_port()
-    argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", room.dir]
+    argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", room.dir, *more]
     if wrapped:
         room.server_rule("redis-server", port)
     p = room.start(room.wrapped(*argv) if wrapped else argv)
@@ -47,8 +47,9 @@ def both(room):
 def server_alone(room):
     """Somebody else's TLS client; BGSAVE forks while connections are open."""
     port = server(room)
+    relay = room.relay(port)
     big = payload(1 << 20)
-    with room.dial(port) as a, room.dial(port) as b:
+    with room.dial(relay.port) as a, room.dial(relay.port) as b:
         def ask(s, *words):
             s.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
 
@@ -79,6 +80,7 @@ def server_alone(room):
         b.sendall(b"PING\r\n" * 5000)
         for _ in range(5000):
             need(line(b) == b"+PONG\r\n", "a pipelined PING")
+    relay.check(connections=2, least=len(big))
     # A client without TLS gets no plaintext answer.
     with socket.create_connection(("127.0.0.1", port), WAIT) as s:
         s.sendall(b"PING\r\n")
@@ -91,34 +93,68 @@ def server_alone(room):
     need(room.dial(port).version() == "TLSv1.3", "the server is gone")
 
 
+def pub_sub(room):
+    """redis-cli that waits for words, MULTI on one connection, and a word published by another one."""
+    port = server(room)
+    relay = room.relay(port)
+    room.client_rule("redis-cli", relay.port)
+    with open(room.path("heard"), "wb") as out:
+        p = room.start(room.wrapped("redis-cli", "-h", "localhost", "-p", str(relay.port), "SUBSCRIBE", "c"), stdout=out)
+
+    def heard():
+        with open(room.path("heard"), "rb") as f:
+            return f.read()
+
+    until(lambda: b"subscribe" in heard(), "no answer to SUBSCRIBE")
+    words = [b"%s %d" % (MARK, i) for i in range(100)]
+    out = cli(room, relay.port, data=b"MULTI\nSET k 1\nEXEC\n" + b"".join(b'PUBLISH c "%s"\n' % w for w in words))
+    need(out == b"OK\nQUEUED\nOK\n" + b"1\n" * 100, f"{out[:100]!r}")
+    want = b"subscribe\nc\n1\n" + b"".join(b"message\nc\n%s\n" % w for w in words)
+    until(lambda: heard() == want, "other words than were published")
+    p.terminate()
+    p.wait(10)
+    relay.check(connections=2, whole=False)
+
+
 def verified(room):
     """`openssl s_client -verify_return_error` is content; a client with the wrong CA or name is not."""
     port = server(room)
-    out = room.run(["openssl", "s_client", "-tls1_3", "-connect", f"127.0.0.1:{port}", "-servername", "localhost",
+    relay = room.relay(port)
+    out = room.run(["openssl", "s_client", "-tls1_3", "-connect", f"127.0.0.1:{relay.port}", "-servername", "localhost",
                     "-verify_hostname", "localhost", "-CAfile", room.path("ca.pem"), "-verify_return_error"])
     need(b"Verification: OK" in out or b"Verify return code: 0 (ok)" in out, "s_client does not verify")
-    room.client_rule("redis-cli", port, ca=room.path("other.pem"))
-    p = cli(room, port, "PING", check=False)
+    room.client_rule("redis-cli", relay.port, ca=room.path("other.pem"))
+    p = cli(room, relay.port, "PING", check=False)
     need(b"PONG" not in p.stdout and room.wait_log("role=client", "result=failed"), "wrong CA: not refused")
     os.unlink(room.conf)
-    room.client_rule("redis-cli", port, name="elsewhere.test")
-    p = cli(room, port, "PING", check=False)
+    room.client_rule("redis-cli", relay.port, name="elsewhere.test")
+    p = cli(room, relay.port, "PING", check=False)
     need(b"PONG" not in p.stdout, "wrong name: not refused")
+    relay.check(connections=3)
 
 
-def benchmark(room):
-    """redis-benchmark -c 50 -P 16, wrapped, against the wrapped server."""
-    port = server(room)
+def bench(room, requests, *more):
+    port = server(room, True, *more)
     relay = room.relay(port)
     room.client_rule("redis-benchmark", relay.port)
     room.client_rule("redis-cli", port)
     out = room.run(room.wrapped("redis-benchmark", "-h", "localhost", "-p", str(relay.port), "-c", "50", "-P", "16",
-                                "-n", "40000", "-d", "200", "-t", "set,get,lpush,mset", "-q"), timeout=60)
+                                "-n", str(requests), "-d", "200", "-t", "set,get,lpush,mset", "-q"), timeout=60)
     need(out.count(b"requests per second") == 4, f"{out!r}")
-    need(int(cli(room, port, "LLEN", "mylist").split()[-1]) == 40000, "commands were lost")
+    need(int(cli(room, port, "LLEN", "mylist").split()[-1]) == requests, "commands were lost")
     relay.check(connections=50)
     return out.replace(b"\r", b"\n").split(b"\n")[-3].decode(errors="replace").strip()
 
 
+def benchmark(room):
+    """redis-benchmark -c 50 -P 16, wrapped, against the wrapped server."""
+    return bench(room, 40000)
+
+
+def benchmark_threads(room):
+    """The same with a server that reads and writes in threads (which spin, so less of it)."""
+    return bench(room, 4800, "--io-threads", "2", "--io-threads-do-reads", "yes")
+
+
 if __name__ == "__main__":
-    sys.exit(main(both, server_alone, verified, benchmark))
+    sys.exit(main(both, server_alone, pub_sub, verified, benchmark, benchmark_threads))
