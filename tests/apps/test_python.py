@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
-"""Python's own servers and clients, wrapped: http.server (sendfile), urllib, asyncio, makefile, selectors."""
+"""Python's own servers and clients, wrapped: http.server (sendfile), urllib, asyncio, makefile, selectors, smtplib."""
 import os
+import socket
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from wrap import exchange, free_port, main, need, payload, sha, skip_without, system_python, wait_port  # noqa: E402
@@ -54,6 +56,63 @@ while True:
     c, _ = s.accept()
     with c, open(sys.argv[2], 'rb') as f:
         assert c.sendfile(f) == os.path.getsize(sys.argv[2])
+"""
+
+
+# Mails with text, a large attachment and lines that begin with a dot; what the server says of each.
+SMTP = """
+import smtplib, sys
+from email.message import EmailMessage
+with smtplib.SMTP('localhost', int(sys.argv[1]), timeout=40) as s:
+    s.ehlo('client.test')
+    print(s.does_esmtp, sorted(s.esmtp_features))
+    for size in (10, 3000000):
+        m = EmailMessage()
+        m['From'], m['To'], m['Subject'] = 'a@client.test', 'b@server.test', 'SLEEVE-KNOWN-PAYLOAD'
+        m.set_content('SLEEVE-KNOWN-PAYLOAD\\n.\\n..dots\\n')
+        m.add_attachment(b'SLEEVE-KNOWN-PAYLOAD' * (size // 20), maintype='application', subtype='octet-stream')
+        m.set_boundary('x' * 30)
+        s.send_message(m)
+        print(s.noop())
+    try:
+        s.sendmail('a@client.test', 'nobody@server.test', 'x')
+    except smtplib.SMTPRecipientsRefused as e:
+        print(e.recipients)
+"""
+# socketserver's threads and selectors with non-blocking sockets, MSG_PEEK, recv_into, sendmsg.
+WAYS = """
+import selectors, socket, sys
+s = socket.socket()
+s.setblocking(False)
+assert s.connect_ex(('127.0.0.1', int(sys.argv[1]))) == 115
+sel = selectors.DefaultSelector()
+sel.register(s, selectors.EVENT_WRITE)
+assert sel.select(40) and s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+word = b'SLEEVE-KNOWN-PAYLOAD'
+sel.modify(s, selectors.EVENT_READ)
+try:
+    s.recv(1)
+    assert False
+except BlockingIOError:
+    pass
+for n in (1, 10, 1000):
+    assert s.sendmsg([word] * n) == len(word) * n
+    room, at = bytearray(len(word) * n), 0
+    while at < len(room):
+        assert sel.select(40)
+        assert s.recv(1, socket.MSG_PEEK) == word[at % 20:at % 20 + 1]
+        at += s.recv_into(memoryview(room)[at:])
+    assert room == word * n
+s.setblocking(True)
+s.settimeout(0.2)
+try:
+    s.recv(1)
+    assert False
+except TimeoutError:
+    pass
+s.settimeout(40)
+s.shutdown(socket.SHUT_WR)
+print(s.recv(1) == b'', s.fileno() >= 0)
 """
 
 
@@ -112,5 +171,75 @@ def sendfile(room):
     relay.check(least=len(data))
 
 
+class Mails:
+    """An SMTP server of the plainest kind, which keeps what it is sent."""
+
+    def __init__(self, context):
+        self.context, self.mails = context, []
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            s = self.socket.accept()[0]
+            if self.context:
+                s = self.context.wrap_socket(s, server_side=True)
+            with s, s.makefile("rwb") as f:
+                self.talk(f)
+
+    def talk(self, f):
+        def say(text):
+            f.write(text + b"\r\n")
+            f.flush()
+
+        say(b"220 server.test")
+        while line := f.readline():
+            word = line.upper().split()[0]
+            if word == b"EHLO":
+                say(b"250-server.test\r\n250-SIZE 9000000\r\n250 8BITMIME")
+            elif word == b"RCPT" and b"nobody" in line:
+                say(b"550 nobody is here")
+            elif word == b"DATA":
+                say(b"354 go on")
+                mail = []
+                while (line := f.readline()) != b".\r\n":
+                    mail.append(line)
+                self.mails.append(b"".join(mail))
+                say(b"250 taken")
+            elif word == b"QUIT":
+                say(b"221 bye")
+                return
+            else:
+                say(b"250 fine")
+
+
+def smtplib(room):
+    """Mails to a server with somebody else's TLS: what it says and what it gets are what they are in plaintext."""
+    results = []
+    for tls in (False, True):
+        server = Mails(room.server_context() if tls else None)
+        relay = room.relay(server.port, plain=not tls)
+        if tls:
+            room.client_rule(names(room), relay.port)
+        argv = [system_python(), "-c", SMTP, str(relay.port)]
+        out = room.run(room.wrapped(*argv) if tls else argv, timeout=60)
+        results.append((out, server.mails))
+    need(results[0] == results[1], "other mails or answers than without TLS")
+    need(len(server.mails) == 2 and len(server.mails[1]) > 4_000_000 and b"550" in out, f"{out!r}")
+    relay.check(least=4_000_000)
+
+
+def ways(room):
+    """Non-blocking connect, selectors, MSG_PEEK, recv_into, sendmsg, time limits and shutdown, from an echo."""
+    port = free_port()
+    relay = room.relay(port)
+    room.server_rule(names(room), port)
+    room.client_rule(names(room), relay.port, name="server.test")
+    wait_port(port, room.start(room.wrapped(system_python(), "-c", ECHO, str(port))))
+    need(python(room, "-c", WAYS, str(relay.port)) == b"True True\n", "another end")
+    relay.check()
+
+
 if __name__ == "__main__":
-    sys.exit(main(http_and_urllib, asyncio_both, sendfile))
+    sys.exit(main(http_and_urllib, asyncio_both, sendfile, smtplib, ways))
