@@ -112,7 +112,8 @@ PKG_TEST  := $(PKG_DEMO) $(PKG_STORE) libcmocka-dev socat redis curl gnutls-bin 
              $(if $(shell command -v node 2>/dev/null),,nodejs)
 # Programs that tests/apps/ puts Sleeve under.
 PKG_APPS  := mosquitto mosquitto-clients beanstalkd iperf3 apache2-utils gdb gdbserver postgresql rsync git \
-             liburing-dev busybox-static lighttpd haproxy netcat-traditional ncat
+             liburing-dev busybox-static lighttpd haproxy netcat-traditional ncat vsftpd tnftp inetutils-ftp \
+             php-cli ruby
 PKG_TEST  += $(PKG_APPS)
 PKG_BENCH := $(PKG_TEST) gnuplot-nox
 PKG_DEB   := $(PKG_BUILD) $(PKG_STORE) dpkg-dev
@@ -251,13 +252,20 @@ $(BUILD)/tests/%.so: $(OBJ)/tests/%.o
 
 $(BUILD)/tests/handshake/test_token: | $(BUILD)/tests/handshake/provider_token.so
 
+# One that is dynamically linked: its package excludes busybox-static. Without a network there is none.
+BUSYBOX := $(BUILD)/tests/apps/busybox
+$(BUSYBOX): | $(STAMPS)/test
+	@mkdir -p $(@D)/deb
+	@cd $(@D)/deb && apt-get -qq download busybox >/dev/null 2>&1 && dpkg-deb -x busybox_*.deb . && \
+	    mv $$(find . -name busybox -type f -perm -100) ../busybox; touch ../busybox; rm -rf $(abspath $(@D))/deb
+
 # Programs that know nothing of Sleeve.
 $(BUILD)/tests/apps/app_%: $(OBJ)/tests/apps/app_%.o
 	@mkdir -p $(@D)
 	$(say) LINK $@
 	$(Q)$(LD_PROG) -o $@ $< -luring
 
-tests: $(TEST_BINS) $(PEER_BINS) $(PROVIDERS) $(APP_BINS) $(if $(wildcard tests/demo/relay.c),$(BUILD)/demo/relay)
+tests: $(TEST_BINS) $(PEER_BINS) $(PROVIDERS) $(APP_BINS) $(BUSYBOX) $(if $(wildcard tests/demo/relay.c),$(BUILD)/demo/relay)
 
 $(BUILD)/demo/relay: $(OBJ)/tests/demo/relay.o
 	@mkdir -p $(@D)

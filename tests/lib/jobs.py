@@ -4,10 +4,11 @@ somebody else's TLS; both wrapped. The result must be the same each time.
 
 Somebody else's TLS is socat's, which is OpenSSL's: in front of a server, or behind a client."""
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from wrap import MARK, free_port, need, wait_port  # noqa: E402
+from wrap import BUILD, MARK, Skip, free_port, need, wait_port  # noqa: E402
 
 WAYS = ("plain", "client", "server", "both")
 
@@ -45,12 +46,12 @@ class Job:
         wait_port(port, self.room.start(["socat", "-t", "30", accept, connect]))
         return port
 
-    def front(self):
+    def front(self, behind=None):
         port = free_port()
         path = self.room.path
         return self.socat(port, f"OPENSSL-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork,backlog=128,verify=0,"
                           f"cert={path('server.pem')},key={path('server.key')},openssl-min-proto-version=TLS1.3",
-                          f"TCP:127.0.0.1:{self.listen}")
+                          f"TCP:127.0.0.1:{behind or self.listen}")
 
     def back(self):
         port = free_port()
@@ -66,6 +67,16 @@ class Job:
     def check(self, connections=1, least=0, whole=True):
         """Every byte that went was TLS."""
         return self.relay.check(connections, least, whole) if self.tls else 0
+
+
+def busybox():
+    """A dynamically linked one: installed, or unpacked by `make tests` beside busybox-static."""
+    for path in (shutil.which("busybox"), os.path.join(BUILD, "tests", "apps", "busybox")):
+        if path and os.path.exists(path):
+            with open(path, "rb") as f:
+                if b"/ld-linux" in f.read(4096):
+                    return path
+    raise Skip("not installed: busybox")
 
 
 def each_way(room, job, ways=WAYS, **names):
