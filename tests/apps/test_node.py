@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
-"""node's net (libuv: epoll, writev, raw system calls, io_uring when it may): client and server, 200 MB, half-open."""
+"""node's net (libuv: epoll, writev, raw system calls, io_uring when it may): client and server, 1 GB, half-open."""
 import os
 import sys
 
@@ -49,7 +49,7 @@ def stream(room, size, env):
 
 
 def node_both(room):
-    stream(room, 200 << 20, {})
+    stream(room, 1 << 30, {})
 
 
 def node_uring(room):
