@@ -24,6 +24,11 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
     struct conn *c = level == SOL_SOCKET && name == SO_ERROR ? tracked(fd) : NULL;
     int err;
 
+    /* Would take ciphertext off the socket, past us. */
+    if (level == IPPROTO_TCP && name == TCP_ZEROCOPY_RECEIVE && is_tracked(fd)) {
+        errno = ENOPROTOOPT;
+        return -1;
+    }
     if (!c) {
         return REAL(getsockopt)(fd, level, name, value, len);
     }

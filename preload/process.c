@@ -165,6 +165,14 @@ FILE *_IO_popen(const char *command, const char *mode)
     return popen(command, mode);
 }
 
+/* Runs a shell for the commands in the words; other words are expanded all the same. */
+int wordexp(const char *restrict words, wordexp_t *restrict w, int flags)
+{
+    bool runs = !(flags & WRDE_NOCMD) && (strchr(words, '`') || strstr(words, "$("));
+
+    return REAL(wordexp)(words, w, runs && process_before_exec() ? flags | WRDE_NOCMD : flags);
+}
+
 /* ---- fork ---- */
 
 /* The shim's handlers see to it that only one process uses a connection; fork() runs them. */

@@ -6,6 +6,7 @@
 #define PRELOAD_REAL_H
 #undef _FORTIFY_SOURCE
 #include <aio.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
@@ -16,12 +17,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <wordexp.h>
 
 int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap);
 
@@ -31,6 +34,7 @@ int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap);
     X(read) X(readv) X(recv) X(recvfrom) X(recvmsg) X(recvmmsg) X(preadv2)                         \
     X(write) X(writev) X(send) X(sendto) X(sendmsg) X(sendmmsg) X(pwritev2)                        \
     X(sendfile) X(sendfile64) X(splice) X(vdprintf) X(__vdprintf_chk)                              \
+    X(eventfd_read) X(eventfd_write) X(backtrace_symbols_fd)                                       \
     X(aio_read) X(aio_read64) X(aio_write) X(aio_write64) X(lio_listio) X(lio_listio64)            \
     X(poll) X(ppoll) X(select) X(pselect)                                                          \
     X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2)                                      \
@@ -40,7 +44,7 @@ int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap);
     X(fork) X(vfork) X(daemon) X(forkpty)                                                          \
     X(execve) X(execv) X(execvp) X(execvpe) X(fexecve) X(execveat)                                 \
     X(posix_spawn) X(posix_spawnp) X(posix_spawn_file_actions_adddup2) X(system) X(popen)          \
-    X(_exit)                                                                                       \
+    X(wordexp) X(_exit)                                                                            \
     X(getaddrinfo) X(getaddrinfo_a) X(gethostbyname) X(gethostbyname2)                             \
     X(gethostbyname_r) X(gethostbyname2_r)
 /* clang-format on */

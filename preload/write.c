@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Writing. */
 #include "preload/preload.h"
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -277,6 +278,44 @@ int __dprintf_chk(int fd, int flag, const char *fmt, ...)
     n = __vdprintf_chk(fd, flag, fmt, ap);
     va_end(ap);
     return n;
+}
+
+int eventfd_write(int fd, eventfd_t value)
+{
+    if (is_tracked(fd)) {
+        return write(fd, &value, sizeof value) == (ssize_t)sizeof value ? 0 : -1;
+    }
+    return leaving(fd) ? -1 : REAL(eventfd_write)(fd, value);
+}
+
+/* What a crashing program calls: without malloc(). */
+void backtrace_symbols_fd(void *const *frames, int n, int fd)
+{
+    if (!is_tracked(fd)) {
+        if (!leaving(fd)) {
+            REAL(backtrace_symbols_fd)(frames, n, fd);
+        }
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        char line[320];
+        Dl_info at;
+        int len =
+            dladdr(frames[i], &at) && at.dli_fname
+                ? snprintf(line, sizeof line, "%s(%s+%#tx)[%p]\n", at.dli_fname,
+                           at.dli_sname ? at.dli_sname : "",
+                           (char *)frames[i] - (char *)(at.dli_sname ? at.dli_saddr : at.dli_fbase),
+                           frames[i])
+                : snprintf(line, sizeof line, "[%p]\n", frames[i]);
+
+        write(fd, line, (size_t)len < sizeof line ? (size_t)len : sizeof line - 1);
+    }
+}
+
+void __backtrace_symbols_fd(void *const *frames, int n, int fd);
+void __backtrace_symbols_fd(void *const *frames, int n, int fd)
+{
+    backtrace_symbols_fd(frames, n, fd);
 }
 
 ssize_t __write(int fd, const void *p, size_t n);

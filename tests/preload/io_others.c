@@ -3,6 +3,7 @@
 #include "io.h"
 #include <aio.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -13,10 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <wordexp.h>
 
 extern char **environ;
 static volatile sig_atomic_t pipes_broken;
@@ -449,13 +452,26 @@ static void side_doors(void)
     struct aiocb a = { .aio_fildes = fd, .aio_buf = MARK, .aio_nbytes = 20 };
     struct aiocb *list[] = { &a };
     struct sockaddr_storage none = { .ss_family = AF_INET };
+    char zc[64] = { 0 }, line[512], script[64];
+    eventfd_t word = 0;
+    wordexp_t words;
 
     CHECK(aio_write(&a) == -1 && errno == EOPNOTSUPP);
     CHECK(lio_listio(LIO_NOWAIT, list, 1, NULL) == -1 && errno == EOPNOTSUPP);
     CHECK(setsockopt(fd, 6, 31, "tls", 3) == -1 && errno == ENOENT);
+    CHECK(getsockopt(fd, 6, 35, zc, &(socklen_t){ sizeof zc }) == -1 && errno == ENOPROTOOPT);
     CHECK(sendto(make_socket(), MARK, 20, MSG_FASTOPEN, (struct sockaddr *)&none,
                  sizeof(struct sockaddr_in)) == -1 &&
           errno == EOPNOTSUPP);
+    say(fd, "echo 8\n");
+    memcpy(&word, MARK, sizeof word);
+    CHECK(eventfd_write(fd, word) == 0 && (word = 0, eventfd_read(fd, &word)) == 0);
+    CHECK(memcmp(&word, MARK, sizeof word) == 0);
+    say(fd, "line\n");
+    backtrace_symbols_fd((void *[]){ (void *)(uintptr_t)&dial }, 1, fd);
+    CHECK(read(fd, line, sizeof line) > 8);
+    snprintf(script, sizeof script, "$(exec 2>&-; echo " MARK " >&%d; echo $?)", fd);
+    CHECK(wordexp(script, &words, 0) == 0 && strcmp(words.we_wordv[0], "0") != 0);
     say(fd, "echo 20\n" MARK);
     read_marks(fd, 20);
 }
