@@ -87,9 +87,25 @@ static void start(int argc, char **argv)
         hello_send(-1, broken);
         return;
     }
+    stdio_start();
     poll_hooks = (struct poll_hooks){ .hot = watch_hot_set, .noted = watch_note };
     log_rules();
     hello_send(1, NULL);
+}
+
+/* Loaded by the first of all constructors, so before the C library's own, which then finds no
+ * arguments to set these from. */
+static void libc_start(const struct wrap_args *e)
+{
+    if (!environ) {
+        environ = e->envp;
+    }
+    if (e->argc > 0 && !*program_invocation_name) {
+        char *slash = strrchr(e->argv[0], '/');
+
+        program_invocation_name = e->argv[0];
+        program_invocation_short_name = slash ? slash + 1 : e->argv[0];
+    }
 }
 
 /* Of each name that is taken over, our function: in a variable whose name says nothing of its type.
@@ -110,10 +126,7 @@ int sleeve_wrap_start(const struct wrap_args *e)
     if (strcmp(e->version, WRAP_ABI) != 0) {
         return -1;
     }
-    /* Loaded by the first of all constructors, so before the C library's own set this. */
-    if (!environ) {
-        environ = e->envp;
-    }
+    libc_start(e);
     real_init(e->find);
     policy_environment(e->envp);
     start(e->argc, e->argv);

@@ -57,6 +57,7 @@ void names_of(const struct sockaddr *sa, socklen_t len, struct names *out);
 /* fd (0, 1 or 2) begins or ceases to be one of ours: puts a stream in the place of stdin, stdout,
  * stderr that goes through us, or the C library's own one back. */
 void stdio_follow(int fd);
+void stdio_start(void); /* a listed program */
 void stdio_flush(void); /* streams of ours, before their connections say goodbye */
 
 /* ---- process.c ---- */

@@ -5,6 +5,7 @@
 #include "preload/preload.h"
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <wchar.h>
 
@@ -43,12 +44,8 @@ static FILE *our_stream(int fd, const char *mode, bool for_standard)
         .read = stream_read, .write = stream_write, .seek = stream_seek, .close = stream_close
     };
     intptr_t cookie = for_standard ? -((intptr_t)fd + 1) : (intptr_t)fd + 1;
-    FILE *f = stream_open(fd, mode, (void *)cookie, &functions);
 
-    if (f) {
-        atomic_store(&any_stream, true);
-    }
-    return f;
+    return stream_open(fd, mode, (void *)cookie, &functions);
 }
 
 /* Also a socket that is not connected yet: by the time it is used it may be one of ours. */
@@ -69,7 +66,16 @@ static bool wants_stream(int fd)
 
 FILE *fdopen(int fd, const char *mode)
 {
-    return wants_stream(fd) ? our_stream(fd, mode, false) : REAL(fdopen)(fd, mode);
+    FILE *f;
+
+    if (!wants_stream(fd)) {
+        return REAL(fdopen)(fd, mode);
+    }
+    f = our_stream(fd, mode, false);
+    if (f) {
+        atomic_store(&any_stream, true);
+    }
+    return f;
 }
 
 FILE *_IO_fdopen(int fd, const char *mode);
@@ -81,7 +87,7 @@ FILE *_IO_fdopen(int fd, const char *mode)
 /* ---- stdin, stdout, stderr ---- */
 
 static struct {
-    FILE *ours;  /* made once */
+    FILE *ours;  /* made at the start: exit() empties streams from the newest to the oldest */
     FILE *given; /* what it stands for while `on` */
     bool on;
 } std[3];
@@ -126,6 +132,25 @@ static FILE *our_standard(int fd)
     return f;
 }
 
+void stdio_start(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        std[fd].ours = our_standard(fd);
+    }
+}
+
+/* What the program said with setvbuf(), or what its terminal made of the stream. */
+static void same_buffering(FILE *from, FILE *to)
+{
+    size_t size = __fbufsize(from);
+
+    if (__flbf(from)) {
+        setvbuf(to, NULL, _IOLBF, 0);
+    } else if (size > 0) { /* else it was not used yet */
+        setvbuf(to, NULL, size == 1 ? _IONBF : _IOFBF, 0);
+    }
+}
+
 static void replace(int fd)
 {
     FILE **slot = standard(fd);
@@ -136,6 +161,8 @@ static void replace(int fd)
     std[fd].given = *slot;
     std[fd].on = true;
     if (std[fd].ours) {
+        atomic_store(&any_stream, true);
+        same_buffering(*slot, std[fd].ours);
         move_pending(*slot, std[fd].ours);
         *slot = std[fd].ours;
     }
@@ -147,6 +174,7 @@ static void restore(int fd)
     std[fd].on = false;
     std[fd].given->_fileno = fd;
     if (std[fd].ours && *standard(fd) == std[fd].ours) {
+        same_buffering(std[fd].ours, std[fd].given);
         move_pending(std[fd].ours, std[fd].given);
         *standard(fd) = std[fd].given;
     }
@@ -186,14 +214,30 @@ static void before_reopen(FILE *f)
     }
 }
 
+static FILE *reopen(FILE *(*real)(const char *, const char *, FILE *), const char *path,
+                    const char *mode, FILE *f)
+{
+    /* The C library gives a stream with a cookie this address for what wide characters need, and
+     * freopen() follows it. */
+    bool narrow = f && f->_wide_data == (struct _IO_wide_data *)-1;
+
+    before_reopen(f);
+    if (narrow) {
+        f->_wide_data = NULL;
+    }
+    f = real(path, mode, f);
+    if (f && narrow) {
+        fwide(f, -1);
+    }
+    return f;
+}
+
 FILE *freopen(const char *path, const char *mode, FILE *f)
 {
-    before_reopen(f);
-    return REAL(freopen)(path, mode, f);
+    return reopen(REAL(freopen), path, mode, f);
 }
 
 FILE *freopen64(const char *path, const char *mode, FILE *f)
 {
-    before_reopen(f);
-    return REAL(freopen64)(path, mode, f);
+    return reopen(REAL(freopen64), path, mode, f);
 }
