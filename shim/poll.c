@@ -153,7 +153,7 @@ int poll_fds(struct pollfd *fds, nfds_t n, int64_t end, const sigset_t *mask)
 {
     struct pollfd few[ON_STACK];
     struct request q = { .fds = fds, .asked = few, .n = n, .end = end, .mask = mask };
-    int rc;
+    int rc, saved = errno;
 
     if (n > ON_STACK) {
         q.asked = scratch_map(n * sizeof *fds);
@@ -165,6 +165,7 @@ int poll_fds(struct pollfd *fds, nfds_t n, int64_t end, const sigset_t *mask)
     if (q.asked != few) {
         scratch_unmap(q.asked, n * sizeof *fds);
     }
+    errno = rc < 0 ? errno : saved;
     return rc;
 }
 

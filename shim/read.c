@@ -435,7 +435,7 @@ ssize_t conn_readv(struct conn *c, int fd, const struct iovec *iov, int n, int f
     struct patience p = { .option = SO_RCVTIMEO };
     struct sink s = { .iov = iov, .n = n };
     size_t total = iov_total(iov, n);
-    int rc = 0;
+    int rc = 0, saved = errno;
 
     while (s.done < total) {
         rc = attempt(c, fd, &s, flags, total);
@@ -456,5 +456,9 @@ ssize_t conn_readv(struct conn *c, int fd, const struct iovec *iov, int n, int f
             break;
         }
     }
-    return s.done == 0 && rc < 0 ? -1 : (ssize_t)s.done;
+    if (s.done == 0 && rc < 0) {
+        return -1;
+    }
+    errno = saved;
+    return (ssize_t)s.done;
 }

@@ -361,7 +361,7 @@ ssize_t conn_writev(struct conn *c, int fd, const struct iovec *iov, int n, int 
     struct patience p = { .option = SO_SNDTIMEO };
     struct source s = source_of(iov, n);
     size_t total = s.left, batch = TLS_PLAINTEXT_MAX;
-    int rc;
+    int rc, saved = errno;
 
     if (total == 0) {
         return write_nothing(c, fd, flags);
@@ -390,6 +390,7 @@ ssize_t conn_writev(struct conn *c, int fd, const struct iovec *iov, int n, int 
         }
     }
     if (total > s.left || rc == 0) {
+        errno = saved;
         return (ssize_t)(total - s.left);
     }
     return refused(flags);
@@ -431,7 +432,7 @@ static bool give_up(struct conn *c, int fd)
 int conn_shutdown(struct conn *c, int fd, int how)
 {
     struct hold h;
-    int rc = 0;
+    int rc = 0, saved = errno;
 
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) {
         errno = EINVAL;
@@ -461,5 +462,6 @@ int conn_shutdown(struct conn *c, int fd, int how)
     if (rc == 0 && how != SHUT_RD) {
         push_out(c, fd);
     }
+    errno = rc == 0 ? saved : errno;
     return rc;
 }
