@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 const char *io_host, *io_port;
+static int notes, errors = STDERR_FILENO; /* where they led at the start */
 
 void fail(const char *fmt, ...)
 {
@@ -21,8 +22,21 @@ void fail(const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    fprintf(stderr, "%s (errno %d: %s)\n", text, saved, strerror(saved));
+    dprintf(errors, "%s (errno %d: %s)\n", text, saved, strerror(saved));
     _exit(1);
+}
+
+void note(const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(text, sizeof text - 1, fmt, ap);
+    va_end(ap);
+    text[n] = '\n';
+    CHECK(write(notes, text, (size_t)n + 1) == n + 1);
 }
 
 static struct addrinfo *address(void)
@@ -122,12 +136,14 @@ void read_marks(int fd, size_t n)
     free(p);
 }
 
+enum { TABLES = 4 };
+
 int main(int argc, char **argv)
 {
-    const struct io_case *tables[] = { io_ways, io_waits, io_others };
+    const struct io_case *tables[TABLES] = { io_ways, io_waits, io_others, io_streams };
 
     if (argc == 2 && strcmp(argv[1], "list") == 0) {
-        for (size_t t = 0; t < 3; t++) {
+        for (size_t t = 0; t < TABLES; t++) {
             for (const struct io_case *c = tables[t]; c->name; c++) {
                 puts(c->name);
             }
@@ -138,9 +154,11 @@ int main(int argc, char **argv)
         fputs("usage: io CASE HOST PORT | io list\n", stderr);
         return 2;
     }
+    notes = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 300);
+    errors = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 300);
     io_host = argv[2];
     io_port = argv[3];
-    for (size_t t = 0; t < 3; t++) {
+    for (size_t t = 0; t < TABLES; t++) {
         for (const struct io_case *c = tables[t]; c->name; c++) {
             if (strcmp(c->name, argv[1]) == 0) {
                 c->run();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* A program written for plain sockets that does one job in each of the ways there are to do I/O.
  * The peer (peer.py) obeys lines: "echo N" and N bytes, "send N", "sink N" and N bytes (answers
- * "ok\n"), "late MS N", "bye" (close_notify), "cut" (no close_notify). All payload is the mark,
- * over and over. */
+ * "ok\n"), "late MS N", "line" and a line that comes back, "keep" and what the test compares, "bye"
+ * (close_notify), "cut" (no close_notify). All payload is the mark, over and over. */
 #ifndef TESTS_PRELOAD_IO_H
 #define TESTS_PRELOAD_IO_H
 #include <stdbool.h>
@@ -15,7 +15,7 @@ struct io_case {
     const char *name;
     void (*run)(void);
 };
-extern const struct io_case io_ways[], io_waits[], io_others[];
+extern const struct io_case io_ways[], io_waits[], io_others[], io_streams[];
 
 extern const char *io_host, *io_port;
 
@@ -26,6 +26,9 @@ void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
             fail("%s:%d: %s", __FILE__, __LINE__, #cond); \
         }                                                 \
     } while (0)
+
+/* On a plain socket the same is noted. */
+void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 int make_socket(void);
 int dial_fd(int fd, bool expect_ok); /* connect(); its result */

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """Every way of doing I/O, as a client, compiled with and without fortification, against Python's TLS, through
-the relay that insists on TLS on the wire (threats 40, 41)."""
+the relay that insists on TLS on the wire (threats 40, 41). Cases that take notes run on a plain socket too, and
+note the same there."""
 import os
 import socket
 import ssl
@@ -17,7 +18,13 @@ from wrap import MARK, WAIT, Bad, Room, free_port, need, until  # noqa: E402
 REFUSED = ("refused-blocking", "refused-poll", "refused-epoll", "refused-again")
 # Ends without the client's close_notify: it failed, or the connection was taken from it.
 ABRUPT = REFUSED + ("exits-racing", "cut-off", "fork-both", "exec-stdio")
+# Notes are compared with those of a plain socket.
+COMPARED = ("stream-", "ready-")
 PLAIN_STDOUT = {"standard": b"before\nafter\n"}
+
+
+def brief(texts):
+    return [f"{len(t)} bytes: {t[:80]!r}" for t in texts]
 
 
 def marks(n):
@@ -25,10 +32,10 @@ def marks(n):
 
 
 class Peer:
-    """A TLS server that obeys lines (io.h)."""
+    """A TLS server, or without a context a plain one, that obeys lines (io.h)."""
 
     def __init__(self, context):
-        self.context, self.ended, self.errors = context, [], []
+        self.context, self.ended, self.kept = context, [], []
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
@@ -44,12 +51,18 @@ class Peer:
     def talk(self, raw):
         raw.settimeout(WAIT)
         try:
-            with self.context.wrap_socket(raw, server_side=True, suppress_ragged_eofs=False) as s:
+            with raw if not self.context else self.context.wrap_socket(raw, server_side=True, suppress_ragged_eofs=False) as s:
                 self.ended.append("open")
                 at = len(self.ended) - 1
                 self.ended[at] = self.obey(s)
         except (OSError, ssl.SSLError) as e:
             self.ended.append(f"handshake: {e}")
+
+    def end(self, s):
+        if self.context:
+            s.unwrap()
+        else:
+            s.shutdown(socket.SHUT_WR)
 
     def obey(self, s):
         try:
@@ -57,7 +70,7 @@ class Peer:
             while True:
                 line = f.readline().split()
                 if not line:
-                    s.unwrap()
+                    self.end(s)
                     return "close_notify"
                 verb = line[0].decode()
                 if verb == "echo":
@@ -79,8 +92,15 @@ class Peer:
                 elif verb == "late":
                     threading.Event().wait(int(line[1]) / 1000)
                     s.sendall(marks(int(line[2])))
+                elif verb == "keep":
+                    self.kept.append(b"")
+                    at = len(self.kept) - 1
+                    while data := f.read1(1 << 16):
+                        self.kept[at] += data
+                    self.end(s)
+                    return "close_notify"
                 elif verb == "bye":
-                    s.unwrap()
+                    self.end(s)
                     return "bye"
                 elif verb == "cut":
                     fd = os.dup(s.fileno())
@@ -97,7 +117,7 @@ class Peer:
 
 
 def build(room, name, *flags):
-    src = [os.path.join(HERE, f) for f in ("io.c", "io_ways.c", "io_waits.c", "io_others.c")]
+    src = [os.path.join(HERE, f) for f in ("io.c", "io_ways.c", "io_waits.c", "io_others.c", "io_streams.c")]
     os.makedirs(room.path(name), exist_ok=True)
     out = os.path.join(room.path(name), "io")
     subprocess.run(["gcc", "-std=gnu11", "-g", *flags, "-D_GNU_SOURCE", "-I", HERE, "-Wall", "-Wno-unused-result",
@@ -105,7 +125,20 @@ def build(room, name, *flags):
     return out
 
 
-def one(room, program, case, peer):
+def compare(room, program, case, peer):
+    """What a plain socket gives: the notes, and what the peer kept."""
+    before, kept = len(peer.ended), len(peer.kept)
+    p = room.run([program, case, "localhost", str(peer.port)], check=False, timeout=60)
+    need(p.returncode == 0, f"on a plain socket: exit {p.returncode}: {p.stderr.decode(errors='replace').strip()}")
+    until(lambda: len(peer.ended) > before and "open" not in peer.ended[before:], "the plain peer has seen no end")
+    return p.stdout, peer.kept[kept:]
+
+
+def one(room, program, case, peer, plain):
+    expected, kept_there = PLAIN_STDOUT.get(case, b""), []
+    if case.startswith(COMPARED):
+        expected, kept_there = compare(room, program, case, plain)
+    kept = len(peer.kept)
     relay = room.relay(peer.port)
     port = free_port() if case == "nobody-there" else relay.port
     before = len(peer.ended)
@@ -115,13 +148,14 @@ def one(room, program, case, peer):
     if p.returncode != 0:
         time.sleep(0.3)
         raise Bad(f"exit {p.returncode}: {p.stderr.decode(errors='replace').strip()}; the peer saw {peer.ended[before:]}")
-    need(p.stdout == PLAIN_STDOUT.get(case, b""), f"stdout: {p.stdout!r}")
+    need(p.stdout == expected, f"stdout: {p.stdout.decode()}instead of {expected.decode()}")
     need(p.stderr == b"", f"stderr is not silent: {p.stderr!r}")
     if case in ("nobody-there", "untouched"):
         return
     relay.check(whole=case != "exits-racing")
     until(lambda: len(peer.ended) > before and "open" not in peer.ended[before:], "the peer has seen no end")
     ends = peer.ended[before:]
+    need(peer.kept[kept:] == kept_there, f"the peer received {brief(peer.kept[kept:])}, not {brief(kept_there)}")
     if case in REFUSED:
         need(all(e.startswith("handshake") for e in ends) and ends, f"the peer saw {ends}")
         need(room.log_lines("result=failed"), "nothing in the log")
@@ -138,14 +172,14 @@ def main():
         room.certificates()
         variants = [build(room, "plain", "-O1"), build(room, "fortified", "-O2", "-D_FORTIFY_SOURCE=2")]
         cases = subprocess.run([variants[0], "list"], capture_output=True, check=True, timeout=WAIT).stdout.split()
-        peer = Peer(room.server_context())
+        peer, plain = Peer(room.server_context()), Peer(None)
         for program in variants:
             for case in (c.decode() for c in cases):
-                if only and case not in only:
+                if only and not case.startswith(tuple(only)):
                     continue
                 total += 1
                 try:
-                    one(room, program, case, peer)
+                    one(room, program, case, peer, plain)
                 except (Bad, OSError, subprocess.SubprocessError) as e:
                     failed += 1
                     print(f"FAIL  {program.split('/')[-2]} {case}: {e}", flush=True)
