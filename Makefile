@@ -115,11 +115,11 @@ PKG_APPS  := mosquitto mosquitto-clients beanstalkd iperf3 apache2-utils gdb gdb
              liburing-dev busybox-static lighttpd haproxy netcat-traditional ncat vsftpd tnftp inetutils-ftp \
              php-cli ruby whois finger efingerd inetutils-telnet openbsd-inetd ucspi-tcp ipsvd
 PKG_TEST  += $(PKG_APPS)
-PKG_BENCH := $(PKG_TEST) gnuplot-nox
+PKG_BENCH := $(PKG_TEST) gnuplot-nox stunnel4
 PKG_DEB   := $(PKG_BUILD) $(PKG_STORE) dpkg-dev
 STAMPS ?= $(BUILD)/.deps
 
-.PHONY: all demo check check-c check-san check-tsan check-valgrind check-apps bogo lint bench fuzz fuzzers tests \
+.PHONY: all demo check check-c check-san check-tsan check-valgrind check-apps bogo lint bench bench-wrap fuzz fuzzers tests \
         install uninstall deb deps clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -135,6 +135,7 @@ help:
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo 'make bogo        BoringSSL'"'"'s test runner against the engine; BOGO=directory of the runner'
 	@echo 'make bench       Sleeve beside other TLS libraries'
+	@echo 'make bench-wrap  unmodified programs under Sleeve, stunnel and socat'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also: uninstall'
 	@echo 'make deb         Debian packages, in $(BUILD)/deb'
 	@echo 'make deps        install the Debian packages all of this needs'
@@ -353,6 +354,9 @@ check: $(STAMPS)/test
 
 bench: all tests $(STAMPS)/bench
 	@BUILD=$(BUILD) CC='$(CC)' tests/bench/run
+
+bench-wrap: all $(STAMPS)/bench
+	@BUILD=$(BUILD) CC='$(CC)' /usr/bin/python3 tests/bench/wrap.py
 
 demo: all $(BUILD)/demo/relay $(STAMPS)/demo
 	@BUILD=$(BUILD) tests/demo/demo.sh
