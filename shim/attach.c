@@ -4,6 +4,7 @@
 
 #include "shim/conn.h"
 #include "shim/sessions.h"
+#include "shim/share.h"
 
 #define HANDSHAKE_MS 60000
 #define LINGER_MS    2000
@@ -80,6 +81,7 @@ static struct conn *make(const struct conn_params *p, int fd, uint64_t cookie, s
         return NULL;
     }
     c->role = config_role(p->config);
+    c->config = config_ref(p->config);
     c->entry.cookie = cookie;
     c->deadline = timeout < 0 ? -1 : now_ms() + timeout;
     c->linger_ms = p->linger_ms ? p->linger_ms : LINGER_MS;
@@ -119,6 +121,8 @@ int conn_renew(struct conn *c, int fd, struct config *config, struct error *err)
     } else {
         tls_free(c->tls);
         c->tls = fresh;
+        config_unref(c->config);
+        c->config = config_ref(config);
         rc = 0;
     }
     conn_leave(&h);
@@ -163,19 +167,19 @@ int conn_attach(int fd, const struct conn_params *p, struct error *err)
 
 void conn_destroy(struct conn *c)
 {
-    if (!c->claim.torn) { /* else a thread that is not here may have had the halves, too */
-        pthread_mutex_destroy(&c->read_lock);
-        pthread_mutex_destroy(&c->write_lock);
-        tls_free(c->tls);
-        buf_free(&c->plain);
-        buf_free(&c->raw);
-        buf_free(&c->early);
-        session_unref(c->early_session);
-        client_sessions_free(c->sessions);
-    }
+    pthread_mutex_destroy(&c->read_lock);
+    pthread_mutex_destroy(&c->write_lock);
+    tls_free(c->tls);
+    buf_free(&c->plain);
+    buf_free(&c->raw);
+    buf_free(&c->early);
+    session_unref(c->early_session);
+    client_sessions_free(c->sessions);
+    config_unref(c->config);
     c->tls = NULL;
+    c->config = NULL;
     entry_put(c->options);
-    fork_release(c);
+    share_release(c);
 }
 
 /* How long close() may wait; < 0: the caller wants an abortive end (SO_LINGER with 0 seconds). */
@@ -190,11 +194,11 @@ static int linger_of(const struct conn *c, int fd)
     return c->linger_ms;
 }
 
-/* Closing is not using: a connection that nobody has claimed since a fork is left to the other
- * process without a word. And another thread may have closed fd while the halves were free. */
+/* What other processes have still is left to them without a word. And another thread may have
+ * closed fd while the halves were free. */
 static bool may_end(struct conn *c, int fd)
 {
-    return fork_owner(c) == OWNER_US && table_names(fd, c) && conn_on_socket(c, fd);
+    return !atomic_load(&c->claim.lost) && table_names(fd, c) && conn_on_socket(c, fd);
 }
 
 /* In both halves of a connection that is ending, so no one else comes in. */
@@ -218,8 +222,8 @@ static void say_goodbye(struct hold *h, int fd, int budget)
     int64_t end = now_ms() + budget;
     bool closing = false;
 
-    /* Each time the halves were free, a fork may have given c away or another thread closed fd. */
-    while (fork_claim(c) && may_end(c, fd)) {
+    /* Each time the halves were free, another thread may have closed fd. */
+    while (may_end(c, fd)) {
         bool more = still_to_send(c, fd);
 
         if (!more && !closing && atomic_load(&c->state) == CONN_OPEN) {
@@ -256,7 +260,9 @@ static void seal_off(struct conn *c, int fd, bool abort)
         sys.shutdown(fd, SHUT_RDWR);
     }
     /* The keys go now, not with the last reference: a thread that jumped away may have left one. */
-    tls_end(c->tls);
+    if (!c->claim.torn) {
+        tls_end(c->tls);
+    }
 }
 
 /* In both halves; fd is the last that names c. */
@@ -290,8 +296,10 @@ static void close_conn(struct conn *c, int fd)
     struct entry *gone = NULL;
     bool last = false, again = false;
 
-    calm(&h.signals, &h.cancel);
-    conn_take(c, HALF_BOTH);
+    if (share_take(&h) != 0) { /* the others have it, one of them was stopped inside */
+        calm(&h.signals, &h.cancel);
+        conn_take(c, HALF_BOTH);
+    }
     table_lock();
     if (table_names(fd, c)) { /* else another thread has closed it */
         last = c->entry.nfds == 1;
@@ -303,6 +311,7 @@ static void close_conn(struct conn *c, int fd)
         }
     }
     table_unlock();
+    share_let_go(&h, last && !again);
     if (again && may_end(c, fd)) {
         seal_off(c, fd, false);
     }

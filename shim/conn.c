@@ -6,6 +6,11 @@
 #include <errno.h>
 #include <time.h>
 
+#include "shim/share.h"
+
+#define NAP_MS 2
+#define NAPS   1000
+
 int64_t now_ms(void)
 {
     struct timespec t;
@@ -78,24 +83,41 @@ void conn_give(struct conn *c, unsigned halves)
     }
 }
 
-int conn_enter(struct hold *h, struct conn *c, int fd, unsigned halves)
+static int enter(struct hold *h)
 {
-    int err = 0;
+    struct conn *c = h->c;
+    int err = share_take(h);
 
-    *h = (struct hold){ .c = c, .fd = fd, .halves = halves };
-    calm(&h->signals, &h->cancel);
-    conn_take(c, halves);
+    if (err) {
+        return err;
+    }
     /* Who closes an fd does it in both halves: as long as we are in one, fd stays what it is, and
      * no system call of ours can hit another socket that got its number. */
-    if (fd >= 0 && (atomic_load(&c->ending) || !table_names(fd, c))) {
+    if (h->fd >= 0 && (atomic_load(&c->ending) || !table_names(h->fd, c))) {
         err = EBADF;
-    } else if (!fork_claim(c)) {
-        err = EPERM;
+    } else {
+        err = share_begin(h);
     }
     if (err) {
-        conn_give(c, halves);
+        share_refuse(h);
         uncalm(&h->signals, h->cancel);
-        errno = err;
+    }
+    return err;
+}
+
+int conn_enter(struct hold *h, struct conn *c, int fd, unsigned halves)
+{
+    int err, naps = 0;
+
+    do {
+        *h = (struct hold){ .c = c, .fd = fd, .halves = halves };
+        err = enter(h);
+        if (err == EAGAIN || err == EINPROGRESS) {
+            sys.poll(NULL, 0, NAP_MS); /* who asks again at once does not keep the other one off */
+        }
+    } while (err == EINPROGRESS && ++naps < NAPS);
+    if (err) {
+        errno = err == EINPROGRESS ? EAGAIN : err;
         return -1;
     }
     return 0;
@@ -108,11 +130,16 @@ static void send_notes(struct hold *h)
     struct conn *c = h->c;
 
     while (h->fd >= 0 && atomic_load(&c->note)) {
+        if (h->shared) { /* nobody else is in any half */
+            atomic_store(&c->note, false);
+            conn_flush(c, h->fd);
+            return;
+        }
         if (!(h->halves & HALF_WRITE) && pthread_mutex_trylock(&c->write_lock) != 0) {
             return;
         }
         /* Perhaps no half was ours for a moment. */
-        if (atomic_load(&c->ending) || !table_names(h->fd, c) || !fork_claim(c)) {
+        if (atomic_load(&c->ending) || !table_names(h->fd, c) || atomic_load(&c->claim.shared)) {
             pthread_mutex_unlock(&c->write_lock);
             h->halves &= (unsigned)~HALF_WRITE;
             return;
@@ -131,12 +158,17 @@ void conn_leave(struct hold *h)
     unsigned events;
 
     send_notes(h);
-    conn_give(c, h->halves & HALF_WRITE);
-    h->halves &= (unsigned)~HALF_WRITE;
-    send_notes(h);
+    if (h->shared) {
+        share_end(h);
+    } else {
+        conn_give(c, h->halves & HALF_WRITE);
+        h->halves &= (unsigned)~HALF_WRITE;
+        send_notes(h);
+    }
     conn_give(c, h->halves);
     events = atomic_exchange(&c->events_due, 0);
     uncalm(&h->signals, h->cancel);
+    share_settle(c);
     for (int e = CONN_EVENT_CONNECTED; c->on_event && e <= CONN_EVENT_CLOSED; e++) {
         if (events & 1U << e) {
             c->on_event(c->ctx, c, e);
@@ -254,18 +286,9 @@ const struct error *conn_error(struct conn *c)
 int conn_errno(struct conn *c)
 {
     int err = atomic_load(&c->state) == CONN_FAILED ? atomic_load(&c->fail_errno) : 0;
-    sigset_t signals;
-    int cancel;
 
-    if (c->claim.torn) {
-        return EPERM;
-    }
-    if (atomic_load(&c->claim.slot)) {
-        calm(&signals, &cancel);
-        conn_take(c, HALF_WRITE);
-        err = fork_owner(c) == OWNER_OTHER ? EPERM : err;
-        conn_give(c, HALF_WRITE);
-        uncalm(&signals, cancel);
+    if (atomic_load(&c->claim.lost) || atomic_load(&c->claim.denied)) {
+        err = EPERM;
     }
     return err;
 }
@@ -304,8 +327,7 @@ enum tls_role conn_role(const struct conn *c)
 
 void conn_info(struct conn *c, struct tls_info *i)
 {
-    sigset_t signals;
-    int cancel;
+    struct hold h;
 
     /* Facts may be asked for in any process. */
     *i = (struct tls_info){ .version_name = "",
@@ -317,15 +339,17 @@ void conn_info(struct conn *c, struct tls_info *i)
                             .host = "",
                             .psk = "",
                             .where = "" };
-    if (c->claim.torn) {
-        return;
+    if (atomic_load(&c->claim.shared) && conn_enter(&h, c, -1, HALF_BOTH) == 0) {
+        conn_leave(&h); /* it is the newest now */
     }
-    calm(&signals, &cancel);
+    calm(&h.signals, &h.cancel);
     conn_take(c, HALF_BOTH);
-    tls_get_info(c->tls, i);
-    i->sealed_bytes -= c->early_again;
+    if (!c->claim.torn) {
+        tls_get_info(c->tls, i);
+        i->sealed_bytes -= c->early_again;
+    }
     conn_give(c, HALF_BOTH);
-    uncalm(&signals, cancel);
+    uncalm(&h.signals, h.cancel);
 }
 
 static int left_ms(struct conn *c)
@@ -339,15 +363,23 @@ static int left_ms(struct conn *c)
     return left < 0 ? 0 : left > 1 << 30 ? 1 << 30 : (int)left;
 }
 
+/* Something may have become so without the kernel. */
+static int look_ms(struct conn *c)
+{
+    if (atomic_load(&c->claim.shared)) {
+        return SHARE_LOOK_MS;
+    }
+    return atomic_load(&c->asking) && atomic_load(&c->state) == CONN_HANDSHAKE ? 1 : -1;
+}
+
 int conn_deadline_ms(struct conn *c)
 {
-    int left = left_ms(c);
+    int left = left_ms(c), look = look_ms(c);
 
-    return left != 0 && atomic_load(&c->asking) && atomic_load(&c->state) == CONN_HANDSHAKE ? 1
-                                                                                            : left;
+    return look >= 0 && (left < 0 || look < left) ? look : left;
 }
 
 bool conn_is_due(struct conn *c)
 {
-    return atomic_load(&c->state) == CONN_HANDSHAKE && (atomic_load(&c->asking) || left_ms(c) == 0);
+    return left_ms(c) == 0 || look_ms(c) >= 0;
 }

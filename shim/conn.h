@@ -23,16 +23,24 @@ enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_FAILED };
 enum { HALF_READ = 1, HALF_WRITE = 2, HALF_BOTH = 3 };
 #define EARLY_MAX 16384 /* what a server may write before the handshake is done */
 
-/* The place in shared memory where processes agree on whose a forked connection is (fork.c). */
-struct claim_set;
+/* Its part in memory that processes share (share.h). */
+struct share_set;
+struct slot;
 struct claim {
-    struct claim_set *set;
-    _Atomic(_Atomic uint64_t *)
-        slot;            /* NULL: never forked; else generation << 32 | owner's token */
-    uint32_t generation; /* changes in both halves only */
-    bool torn;           /* our copy may be half written, and is another process's */
-    _Atomic unsigned at; /* which fork was the last before it was ours for sure */
+    struct share_set *set;  /* kept to the end, for threads that are about to look */
+    struct slot *slot;      /* NULL: never forked */
+    _Atomic bool shared;    /* other processes may have it, too */
+    bool torn;              /* our copy may be half written: nothing here is to be looked at */
+    _Atomic bool lost;      /* and never will be: not ours any more */
+    _Atomic bool denied;    /* another process has it, and cannot give it away */
+    _Atomic bool elsewhere; /* another process has it, and will give it away soon */
+    _Atomic bool owed;      /* a fork came while we were in a half */
+    unsigned me, heir;      /* the slot's users: we, and the child that is being forked */
+    unsigned turns;
+    uint64_t version;    /* which one of the slot's our copy is */
+    _Atomic unsigned at; /* which fork was the last when it was entered */
     enum { FORK_NONE, FORK_HELD, FORK_BUSY } at_fork;
+    struct tls *old; /* the one before: what tls_get_info() told of it is in use still */
 };
 
 /* What an fd names that is not plain: the options of a TLS connection to be (ssl_options.c), or the
@@ -54,6 +62,7 @@ struct conn {
     _Atomic unsigned waiting; /* between wait_begin() and wait_end() */
     pthread_mutex_t read_lock, write_lock;
     struct tls *tls;
+    struct config *config; /* it goes on under this one. A reference */
     enum tls_role role;
     int64_t deadline; /* of the handshake, monotonic milliseconds; < 0: none */
     int linger_ms;
@@ -127,11 +136,14 @@ struct hold {
     struct conn *c;
     int fd;
     unsigned halves;
+    bool shared; /* the slot's lock, too: both halves then */
     sigset_t signals;
     int cancel;
 };
-/* Takes the halves. 0; or -1 and nothing taken: EBADF when fd (-1: not asked) no longer names c,
- * EPERM when another process owns it. */
+/* Takes the halves, of a connection that other processes have, too, both of them. 0; or -1 and
+ * nothing taken: EBADF when fd (-1: not asked) no longer names c, EPERM when another process has it
+ * and cannot share it, EAGAIN when another process is about to, ETIMEDOUT when that one has been
+ * stopped. */
 int conn_enter(struct hold *h, struct conn *c, int fd, unsigned halves);
 void conn_take(struct conn *c, unsigned halves); /* the bare locks, calm() first */
 void conn_give(struct conn *c, unsigned halves);
@@ -228,12 +240,7 @@ uint8_t *scratch_get(void); /* SCRATCH bytes of this thread; NULL: no memory */
 
 /* ---- fork.c ---- */
 int fork_init(void);
-void fork_look(void);    /* notices a process made without the fork handlers; cheap */
-bool fork_vforked(void); /* we are a child that borrows its parent's memory */
-enum owner { OWNER_US, OWNER_NOBODY, OWNER_OTHER };
-enum owner fork_owner(struct conn *c);
-bool fork_claim(
-    struct conn *c); /* makes it ours when it is nobody's; true: it is ours. In a half */
-bool fork_since(struct conn *c); /* has there been a fork since it was claimed? */
-void fork_release(struct conn *c);
+void fork_look(void);            /* notices a process made without the fork handlers; cheap */
+bool fork_vforked(void);         /* we are a child that borrows its parent's memory */
+bool fork_since(struct conn *c); /* has there been a fork since it was entered? */
 #endif

@@ -89,9 +89,6 @@ uint64_t conn_early_bytes(struct conn *c)
     uint64_t n;
     int cancel;
 
-    if (c->claim.torn) {
-        return 0;
-    }
     calm(&signals, &cancel);
     conn_take(c, HALF_BOTH);
     n = c->early_bytes;

@@ -107,6 +107,9 @@ int conn_complete(struct conn *c, int fd, int flags, int timeo, enum until until
 
     for (;;) {
         if (conn_enter(&h, c, fd, HALF_BOTH)) {
+            if (errno == EAGAIN && !wait_forbidden(c, fd, flags)) {
+                continue; /* another process is at it */
+            }
             return -1;
         }
         rc = conn_step(c, fd, until);

@@ -25,7 +25,8 @@ short conn_ready(struct conn *c, short events)
     struct hold h;
 
     if (conn_enter(&h, c, -1, HALF_READ)) {
-        return (short)((events & (IN | OUT)) | POLLERR); /* EPERM when it is used */
+        /* EPERM when it is used; or another process is about to share it. */
+        return errno == EAGAIN ? 0 : (short)((events & (IN | OUT)) | POLLERR);
     }
     if (atomic_load(&c->state) == CONN_HANDSHAKE) {
         ready = late(c) ? IN | OUT | POLLERR : 0;
@@ -53,7 +54,7 @@ short conn_want(struct conn *c, short events)
 {
     int want = events & ~(IN | OUT), state = atomic_load(&c->state);
 
-    if (state == CONN_FAILED) {
+    if (state == CONN_FAILED || atomic_load(&c->claim.elsewhere)) {
         return (short)want;
     }
     if (atomic_load(&c->unsent)) {

@@ -8,9 +8,8 @@
  * side), ECONNABORTED alert or protocol error, ETIMEDOUT handshake deadline, ECONNRESET EOF without
  * close_notify, EPROTO local misuse. The sentence is in conn_error().
  *
- * Fork: a connection that lives in parent and child belongs to the process that uses it first
- * (read, write, shutdown); in the other one every use fails with EPERM and close() is silent. So no
- * two processes ever seal under one sequence number (threat 40). */
+ * Fork: processes that have a connection in common take turns (share.h). So no two of them ever
+ * seal under one sequence number (threat 40). EPERM: it cannot be shared. */
 #ifndef SHIM_SHIM_H
 #define SHIM_SHIM_H
 #include <netdb.h>

@@ -60,7 +60,8 @@ const char *ssl_error(int fd)
     } else if (!c) {
         /* that is it */
     } else if (conn_errno(c) == EPERM) {
-        snprintf(shown, sizeof shown, "another process owns this connection since a fork");
+        snprintf(shown, sizeof shown,
+                 "another process has this connection since a fork, and cannot share it");
     } else if (conn_error(c)->code) {
         describe(c);
     } else {

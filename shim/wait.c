@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <sys/time.h>
 
-#include "shim/conn.h"
+#include "shim/share.h"
 
 /* How many of this thread: a signal handler may close what the thread it interrupted waits for, and
  * may jump away from there, which leaves both counts up. */
@@ -136,10 +136,16 @@ static int poll_until(int fd, short events, struct patience *p, int64_t limit)
 
 /* Without a timeout the kernel's own recv() waits: it knows about SA_RESTART, cancellation, a
  * signal handler that jumps away, an fd that is closed meanwhile. */
-static int recv_until(int fd, struct patience *p)
+static int recv_until(struct conn *c, int fd, struct patience *p)
 {
     char byte;
+    int rc;
 
+    if (atomic_load(&c->claim.shared)) {
+        /* Another process may have left us what it opened and did not read. */
+        rc = poll_until(fd, POLLIN, p, now_ms() + SHARE_LOOK_MS);
+        return rc < 0 && errno == ETIMEDOUT ? 0 : rc;
+    }
     if (patience_end(fd, p) >= 0) {
         return poll_until(fd, POLLIN, p, -1);
     }
@@ -175,7 +181,7 @@ int wait_input(struct conn *c, int fd, struct patience *p)
         return rc < 0 ? -1 : 0;
     }
     pthread_cleanup_push(cancelled, c);
-    rc = recv_until(fd, p);
+    rc = recv_until(c, fd, p);
     pthread_cleanup_pop(0);
     wait_end(c);
     return rc;

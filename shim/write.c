@@ -158,6 +158,9 @@ int conn_flush(struct conn *c, int fd)
     bool open = atomic_load(&c->state) == CONN_OPEN;
     int rc = 0, err;
 
+    if (c->torn_down) {
+        return 0;
+    }
     if (buf_len(&c->early) && tls_can_seal(c->tls) && seal_early(c)) {
         open = false;
     }
@@ -166,7 +169,7 @@ int conn_flush(struct conn *c, int fd)
     }
     rc = flush_output(c, fd);
     err = errno;
-    if (atomic_load(&c->state) == CONN_FAILED && !c->torn_down) {
+    if (atomic_load(&c->state) == CONN_FAILED) {
         /* Nothing may pass any more, not even what is written behind our back. */
         c->torn_down = true;
         atomic_store(&c->unsent, false);

@@ -173,6 +173,13 @@ void tls_park(struct tls *t);
  * leaves all as it was. */
 int tls_hand_off(struct tls **t, struct span received, struct span plain,
                  struct buf *out) MUST_CHECK;
+/* The same, and *t stays: for processes that take turns. Of all places that these bytes and *t are
+ * in, only one may ever go on from here, and that is the caller's to see to (shim/share.c). */
+int tls_share(const struct tls *t, struct span received, struct span plain,
+              struct buf *out) MUST_CHECK;
+/* Under which configuration it goes on: the one it was made with, or what a server name chose. No
+ * reference. */
+struct config *tls_config(const struct tls *t);
 /* The other end of it: all bytes of blob make a connection, and are wiped and gone. What was
  * `received` and `plain` is appended to the buffers; plain becomes a secret one. Of c the
  * role, the suites and versions, and all that a session is bound to (certificates, trust, names of

@@ -74,14 +74,14 @@ static void put(const struct tls *t, struct wr *w)
     put_buf(w, &t->out);
 }
 
-int tls_hand_off(struct tls **t, struct span received, struct span plain, struct buf *out)
+int tls_share(const struct tls *t, struct span received, struct span plain, struct buf *out)
 {
     const size_t before = buf_len(out);
     struct wr w;
 
-    TRY(movable(*t));
+    TRY(movable(t));
     if (received.n > TLS_HAND_OFF_MAX || plain.n > TLS_HAND_OFF_MAX ||
-        buf_len(&(*t)->out) > TLS_HAND_OFF_MAX) {
+        buf_len(&t->out) > TLS_HAND_OFF_MAX) {
         return ERR_LIMIT;
     }
     if (before == 0) {
@@ -89,17 +89,27 @@ int tls_hand_off(struct tls **t, struct span received, struct span plain, struct
     }
     out->secret = true;
     w = wr_buf(out);
-    put(*t, &w);
+    put(t, &w);
     wr_vec(&w, 3, received.p, received.n);
     wr_vec(&w, 3, plain.p, plain.n);
     if (!wr_ok(&w)) {
         wipe(out->mem ? buf_tail(out) : NULL, out->mem ? w.len : 0);
         return ERR_MEM;
     }
-    TRY(wr_commit(&w));
+    return wr_commit(&w);
+}
+
+int tls_hand_off(struct tls **t, struct span received, struct span plain, struct buf *out)
+{
+    TRY(tls_share(*t, received, plain, out));
     tls_free(*t);
     *t = NULL;
     return 0;
+}
+
+struct config *tls_config(const struct tls *t)
+{
+    return t->config;
 }
 
 /* ---- and back ---- */

@@ -18,8 +18,9 @@
  *
  * Errno of a TLS connection: EACCES certificate, name or key refused (by either side), ECONNABORTED
  * another alert or a protocol error, ETIMEDOUT the handshake took too long, ECONNRESET end of
- * stream without close_notify (the data may be cut short), EPERM another process owns the
- * connection since a fork, ENOTCONN no connection yet, EINVAL or ENOENT or ENOKEY an option is
+ * stream without close_notify (the data may be cut short), EPERM another process has the connection
+ * since a fork and cannot share it, ENOTCONN no connection yet, EINVAL or ENOENT or ENOKEY an
+ * option is
  * wrong. ssl_error() has the sentence.
  *
  * Threads: any number of fds at once; on one fd, one reader and one writer at once. More of them do
@@ -27,11 +28,14 @@
  * a connection's last fd ends what other threads wait for (EBADF), ssl_shutdown() as shutdown(2)
  * does.
  *
- * Fork: a connection that exists in parent and child belongs to the process that uses it first
- * (reads, writes, shuts down, completes the handshake; or waits for it in a thread while another
- * one forks); in the other one every use fails with EPERM
- * and ssl_close() is silent. As ssl_accept() leaves the handshake to the first use, servers that
- * fork for each connection work as they are.
+ * Fork: parent and child (and theirs, up to 64) have the connection in common, as they have a plain
+ * socket: each reads and writes as it likes, one at a time, in no order but the one they agree on.
+ * close_notify is said by the last one that closes it. A handshake is the process's that began it:
+ * the others wait for its end. Shared is only what is used: one that all other processes have
+ * closed costs nothing more. A process that is killed in the middle of a call ends the connection
+ * for all (ECONNABORTED). EPERM: post-handshake authentication, and processes that fork() did not
+ * make. As ssl_accept() leaves the handshake to the first use, servers that fork for each
+ * connection work as they are.
  *
  * Close TLS fds with ssl_close(): close() says no close_notify and leaves state behind. */
 #ifndef SLEEVE_SSL_SOCKET_H

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: ISC */
+/* What is in a slot: a connection as bytes, and what it is beside its engine. */
+#include "base/secret.h"
+#include "shim/sessions.h"
+#include "shim/share_slot.h"
+
+/* ---- facts ---- */
+
+static void facts_of(struct conn *c, struct facts *f)
+{
+    memset(f, 0, sizeof *f); /* they are compared as bytes */
+    f->state = atomic_load(&c->state);
+    f->fail_errno = atomic_load(&c->fail_errno);
+    f->read_errno = c->read_errno;
+    f->write_errno = atomic_load(&c->write_errno);
+    f->saw_close = c->saw_close;
+    f->saw_eof = c->saw_eof;
+    f->behind = c->behind;
+    f->read_shut = c->read_shut;
+    f->closing = atomic_load(&c->closing);
+    f->detaching = c->detaching;
+    f->fin_sent = c->fin_sent;
+    f->torn_down = c->torn_down;
+    f->unsent = atomic_load(&c->unsent);
+    f->told = atomic_load(&c->told);
+    f->note = atomic_load(&c->note);
+    f->early_bytes = c->early_bytes;
+    f->early_again = c->early_again;
+    if (conn_error(c)->code) {
+        f->err = *conn_error(c);
+        f->err.place = NULL;
+    }
+}
+
+static void facts_use(struct conn *c, const struct facts *f)
+{
+    c->read_errno = f->read_errno;
+    atomic_store(&c->write_errno, f->write_errno);
+    c->saw_close = f->saw_close;
+    c->saw_eof = f->saw_eof;
+    c->behind = f->behind;
+    c->read_shut = f->read_shut;
+    atomic_store(&c->closing, f->closing);
+    c->detaching = f->detaching;
+    c->fin_sent = f->fin_sent;
+    c->torn_down = f->torn_down;
+    atomic_store(&c->unsent, f->unsent);
+    atomic_store(&c->told, atomic_load(&c->told) || f->told);
+    atomic_store(&c->note, f->note);
+    atomic_store(&c->asking, false);
+    conn_early_over(c);
+    c->early_bytes = f->early_bytes;
+    c->early_again = f->early_again;
+    if (f->err.code && !conn_error(c)->code) {
+        c->err = f->err;
+        c->err.place = "sleeve";
+        c->err.text[sizeof c->err.text - 1] = '\0';
+        atomic_store(&c->err_stage, 2);
+    }
+    if (f->state == CONN_OPEN && atomic_load(&c->state) == CONN_HANDSHAKE) {
+        atomic_fetch_or(&c->events_due, 1U << CONN_EVENT_CONNECTED);
+    }
+    atomic_store(&c->fail_errno, f->fail_errno);
+    atomic_store(&c->state, f->state);
+}
+
+void drop_copy(struct conn *c)
+{
+    if (!c->claim.torn) {
+        tls_end(c->tls);
+    }
+    buf_free(&c->plain);
+    buf_free(&c->raw);
+    buf_free(&c->early);
+}
+
+/* ---- bytes ---- */
+
+static void keep_config(struct conn *c)
+{
+    struct config *now = tls_config(c->tls);
+
+    if (now != c->config) {
+        config_unref(c->config);
+        c->config = config_ref(now);
+    }
+}
+
+void put_bytes(struct slot *s, const struct buf *b)
+{
+    size_t n = b ? buf_len(b) : 0;
+
+    if (s->len > n) {
+        wipe(s->bytes + n, s->len - n);
+    }
+    if (n) {
+        memcpy(s->bytes, buf_data(b), n);
+    }
+    s->len = n;
+}
+
+void put_back(struct conn *c)
+{
+    struct slot *s = c->claim.slot;
+    struct buf b = { .max = SLOT_SIZE - sizeof *s, .secret = true };
+    bool has_words = buf_len(&c->early) > 0;
+    struct facts f;
+    int rc;
+
+    facts_of(c, &f);
+    rc = f.state == CONN_FAILED ? 0
+         : f.state == CONN_OPEN && !has_words
+             ? tls_share(c->tls, buf_span(&c->raw), buf_span(&c->plain), &b)
+             : ERR_STATE;
+    if (rc < 0) {
+        s->holder = c->claim.me + 1;
+        s->soon = f.state == CONN_HANDSHAKE || has_words ? SOON_HANDSHAKE : SOON_NEVER;
+        put_bytes(s, NULL);
+    } else if (!s->holder && s->len == buf_len(&b) && memcmp(&s->facts, &f, sizeof f) == 0 &&
+               (s->len == 0 || memcmp(s->bytes, buf_data(&b), s->len) == 0)) {
+        s->version--; /* all as it was */
+    } else {
+        s->holder = 0;
+        put_bytes(s, &b);
+    }
+    c->claim.version = ++s->version;
+    s->facts = f;
+    if (f.state == CONN_OPEN) {
+        keep_config(c);
+    }
+    buf_free(&b);
+}
+
+int take_over(struct conn *c)
+{
+    struct slot *s = c->claim.slot;
+    struct buf b = { .secret = true }, raw = { 0 }, plain = { .secret = true };
+    struct facts f = s->facts;
+    struct tls *t = NULL;
+    int rc = 0;
+
+    if (f.state == CONN_FAILED) {
+        drop_copy(c);
+        facts_use(c, &f);
+        c->torn_down = true;
+        c->claim.version = s->version;
+        return 0;
+    }
+    if (s->len == 0 || s->len > SLOT_SIZE - sizeof *s || f.state != CONN_OPEN) {
+        return ERR_PARSE;
+    }
+    rc = buf_append(&b, s->bytes, s->len);
+    rc = rc < 0 ? rc : tls_take_over(&t, c->config, &b, &raw, &plain, NULL);
+    buf_free(&b);
+    if (rc < 0) {
+        buf_free(&raw);
+        buf_free(&plain);
+        return rc;
+    }
+    if (!c->claim.torn) {
+        drop_copy(c);
+        tls_free(c->claim.old);
+        c->claim.old = c->tls;
+    }
+    c->claim.torn = false;
+    c->tls = t;
+    c->plain = plain;
+    c->raw = raw;
+    if (c->sessions) {
+        tls_set_keep(t, client_sessions_keep, c->sessions);
+    }
+    facts_use(c, &f);
+    c->claim.version = s->version;
+    return 0;
+}
