@@ -37,7 +37,7 @@ def nginx(room, j):
     room.write("web/page", payload(30000), 0o644)
     os.chmod(room.dir, 0o755)
     os.chmod(room.path("web"), 0o755)
-    conf = room.write("nginx.conf", f"""daemon off; worker_processes 1; pid {room.path('nginx.pid')}; error_log {room.path('nginx.err')};
+    conf = room.write("nginx.conf", f"""user root; daemon off; worker_processes 1; pid {room.path('nginx.pid')}; error_log {room.path('nginx.err')};
 events {{ worker_connections 512; }}
 http {{ access_log off; keepalive_requests 100000; client_body_temp_path {room.path('t')};
   proxy_temp_path {room.path('t')}; fastcgi_temp_path {room.path('t')}; uwsgi_temp_path {room.path('t')}; scgi_temp_path {room.path('t')};
