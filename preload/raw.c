@@ -4,10 +4,13 @@
  * arguments. */
 #include "preload/preload.h"
 #include <errno.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/syscall.h>
+
+#include "preload/watch.h"
 
 /* The kernel's signal sets are shorter than the C library's. */
 static const sigset_t *mask_of(long p, long size, sigset_t *mask)
@@ -176,6 +179,44 @@ static bool readiness(long n, const long a[static 6], long *rc)
     }
 }
 
+/* A child with a copy of the memory. One that shares it sees what its parent does. */
+static bool forks(long n, const long a[static 6])
+{
+    const struct clone_args *more = PTR(0);
+
+    switch (n) {
+#ifdef SYS_fork
+    case SYS_fork:
+        return true;
+#endif
+    case SYS_clone:
+        return !(a[0] & CLONE_VM) && a[1] == 0;
+    case SYS_clone3:
+        return more && !(more->flags & CLONE_VM) && more->stack == 0;
+    default:
+        return false;
+    }
+}
+
+/* Without fork()'s handlers nobody would be told that the connections are two processes' now. */
+static long fork_raw(long n, const long a[static 6])
+{
+    long rc;
+    int saved;
+
+    shim_before_fork();
+    rc = REAL(syscall)(n, a[0], a[1], a[2], a[3], a[4], a[5]);
+    saved = errno;
+    shim_after_fork(rc == 0);
+    if (rc == 0) {
+        watch_forked();
+    } else {
+        watch_forked_here();
+    }
+    errno = saved;
+    return rc;
+}
+
 static bool processes(long n, const long a[static 6], long *rc)
 {
     switch (n) {
@@ -206,6 +247,9 @@ long syscall(long n, ...)
         a[i] = va_arg(ap, long);
     }
     va_end(ap);
+    if (policy && forks(n, a)) {
+        return fork_raw(n, a);
+    }
     if (policy && (transfers(n, a, &rc) || descriptors(n, a, &rc) || readiness(n, a, &rc) ||
                    processes(n, a, &rc))) {
         return rc;

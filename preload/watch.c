@@ -33,12 +33,12 @@ static _Atomic int top_fd; /* no slot above it was ever used */
 static uint32_t epoch = 1; /* raised in each forked child */
 static uint32_t forks = 1; /* raised in parent and child */
 
-static void forked_here(void)
+void watch_forked_here(void)
 {
     forks++;
 }
 
-static void forked(void)
+void watch_forked(void)
 {
     epoch++;
     forks++;
@@ -59,7 +59,7 @@ int watch_init(void)
         return -1;
     }
     slots = p;
-    return pthread_atfork(NULL, forked_here, forked) == 0 ? 0 : -1;
+    return pthread_atfork(NULL, watch_forked_here, watch_forked) == 0 ? 0 : -1;
 }
 
 static struct slot *slot_at(int fd)

@@ -48,6 +48,8 @@ struct set {
 };
 
 int watch_init(void);
+void watch_forked_here(void); /* the parent, after a fork that no handler sees */
+void watch_forked(void);      /* the child */
 bool watch_uses(int fd);      /* anything known of it */
 bool watch_owns(int fd);      /* a bell */
 bool watch_used_here(int fd); /* its connection: by this process, since it was last forked */

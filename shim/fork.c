@@ -115,6 +115,22 @@ static void after_child(void)
 
 /* ---- without the handlers ---- */
 
+void shim_before_fork(void)
+{
+    if (self.mark) {
+        before();
+    }
+}
+
+void shim_after_fork(bool child)
+{
+    if (self.mark && child) {
+        after_child();
+    } else if (self.mark) {
+        after_parent();
+    }
+}
+
 void fork_look(void)
 {
     if (self.mark && atomic_load_explicit(self.mark, memory_order_relaxed) == 0) {

@@ -44,6 +44,10 @@ enum { CONN_EVENT_CONNECTED, CONN_EVENT_FAILED, CONN_EVENT_CLOSED };
 
 /* Once per process before anything else; idempotent, thread-safe. Installs fork handlers. */
 int shim_init(void);
+/* For a child that is made by a raw system call: what the handlers of fork() do. The second in both
+ * processes, also when there is no child after all. */
+void shim_before_fork(void);
+void shim_after_fork(bool child);
 
 /* Makes fd a TLS connection; nothing is sent yet. 0, or -1 and errno; *err (may be NULL) has the
  * sentence. */

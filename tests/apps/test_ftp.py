@@ -42,8 +42,6 @@ pasv_min_port={data}
 pasv_max_port={data}
 connect_from_port_20=NO
 xferlog_enable=NO
-isolate=NO
-isolate_network=NO
 """)
     return j.serve("vsftpd", conf)
 
