@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* app_fork PORT ROUNDS: a server on loopback whose one connection is used by two processes in turn:
- * parent and child each read a line and answer it with their own letter in front. */
+/* app_fork PORT LINES: a server on loopback whose one connection is used by two processes in turn:
+ * parent and child read so many lines each, and answer them with their own letter in front. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from wrap import BUILD, MARK, Skip, free_port, main, need, payload, skip_without, wait_port  # noqa: E402
+from wrap import BUILD, MARK, Skip, exchange, free_port, main, need, payload, skip_without, wait_port  # noqa: E402
 
 skip_without("openssl")
 
@@ -43,14 +43,19 @@ def nothing_served(room, relay):
 
 
 def fork_both(room):
-    """The process that is not the connection's is told so; the other one goes on."""
-    p, relay = serve(room, "app_fork", "2")
+    """Parent and child read and write in turn."""
+    rounds = 400
+    p, relay = serve(room, "app_fork", str(rounds // 2))  # lines for each
+    lines = [MARK + b" %d\n" % i for i in range(rounds)]
     with room.dial(relay.port) as s:
-        s.sendall(MARK + b" 1\n" + MARK + b" 2\n")
-        need(s.recv(100) == b"P" + MARK + b" 1\n", "the parent's answer")
-        need(s.recv(100) == b"", "an answer of the child, too")
-    code, text = ended(p)
-    need(code != 0 and "Operation not permitted" in text, f"{code} {text}")
+        for half in (lines[:rounds // 2], lines[rounds // 2:]):  # one by one, and many that wait
+            if half[0] == lines[0]:
+                got = b"".join(exchange(s, line, len(line) + 1) for line in half)
+            else:
+                got = exchange(s, b"".join(half), sum(map(len, half)) + len(half))
+            need(got == b"".join(b"PC"[i % 2:i % 2 + 1] + line for i, line in enumerate(half)), f"{got[:200]!r}")
+        need(s.recv(1) == b"", "no end")
+    need(ended(p) == (0, ""), "app_fork does not end well")
     relay.check()
 
 

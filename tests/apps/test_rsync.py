@@ -58,15 +58,15 @@ def copy(room, j, up):
     return got
 
 
-def client(room):
+def up(room):
     tree(room)
-    each_way(room, lambda j: copy(room, j, True), ways=("plain", "client"), client="rsync")
+    each_way(room, lambda j: copy(room, j, True), client="rsync", server="rsync")
 
 
-def server(room):
+def down(room):
     tree(room)
-    each_way(room, lambda j: copy(room, j, False), ways=("plain", "server"), server="rsync")
+    each_way(room, lambda j: copy(room, j, False), client="rsync", server="rsync")
 
 
 if __name__ == "__main__":
-    sys.exit(main(client, server))
+    sys.exit(main(up, down))
