@@ -43,11 +43,27 @@ static int ctl_other(int epfd, int op, int fd, struct epoll_event *ev)
     return rc;
 }
 
+/* The kernel's rules for EPOLLEXCLUSIVE, which it is not asked for: our registrations change. So
+ * all sets are woken, as it may wake "one or more". w: NULL, not registered yet. */
+static bool exclusive_allowed(int op, uint32_t events, const struct watch *w)
+{
+    const uint32_t with = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET;
+
+    if (!(events & EPOLLEXCLUSIVE)) {
+        return op != EPOLL_CTL_MOD || !w || !(atomic_load(&w->events) & EPOLLEXCLUSIVE);
+    }
+    return op == EPOLL_CTL_ADD && !(events & ~(with | EPOLLEXCLUSIVE));
+}
+
 static int ctl_set(struct conn *c, int epfd, int op, int fd, const struct epoll_event *ev)
 {
     struct watch *w = watch_find(epfd, fd, false);
     bool known = w != NULL;
 
+    if (!exclusive_allowed(op, ev->events, w)) {
+        errno = EINVAL;
+        return -1;
+    }
     if (!w) {
         w = watch_find(epfd, fd, true);
         if (!w || set_ready_for_ours(epfd) != 0) {
@@ -130,6 +146,7 @@ static bool offer(struct watch *w, uint32_t kernel, struct epoll_event *ev)
     }
     if (kernel) {
         conn_pump(c, fd, (short)(kernel & READY_BITS));
+        watch_note_others(c, fd, w);
     }
     ready = (uint32_t)(unsigned short)conn_revents(c, (short)(app & READY_BITS),
                                                    (short)(kernel & READY_BITS));
@@ -329,8 +346,11 @@ static int wait_other(const struct wait *a, struct set *s)
 
 static int wait_any(const struct wait *a, struct set *s)
 {
-    return atomic_load_explicit(&s->ours, memory_order_relaxed) ? wait_ours(a, s)
-                                                                : wait_other(a, s);
+    int saved = errno, n;
+
+    n = atomic_load_explicit(&s->ours, memory_order_relaxed) ? wait_ours(a, s) : wait_other(a, s);
+    errno = n < 0 ? errno : saved;
+    return n;
 }
 
 /* NULL: the C library may do it alone. */

@@ -325,14 +325,14 @@ void set_deadline(struct set *s, struct conn *c)
 }
 
 /* read: it may have become readable, or ceased to be. */
-static void note_slot(struct conn *c, struct slot *s, bool read)
+static void note_slot(struct conn *c, struct slot *s, bool read, const struct watch *except)
 {
     for (int i = 0; i < WATCHES_PER_FD; i++) {
         struct watch *w = &s->watch[i];
         uint32_t app = atomic_load(&w->events), state = atomic_load(&w->state);
         uint32_t told = atomic_load(&w->told);
 
-        if (!watch_live(w, -1) || !(state & WATCH_OURS) ||
+        if (w == except || !watch_live(w, -1) || !(state & WATCH_OURS) ||
             ((app & EPOLLONESHOT) && !(state & WATCH_ARMED))) {
             continue;
         }
@@ -349,6 +349,7 @@ static void note_slot(struct conn *c, struct slot *s, bool read)
 struct note {
     struct conn *c;
     bool read;
+    const struct watch *except; /* its event is being told */
 };
 
 static void note_alias(void *ctx, int fd)
@@ -358,15 +359,15 @@ static void note_alias(void *ctx, int fd)
     struct conn *c = s && (flags_at(fd) & SLOT_WATCHED) ? tracked(fd) : NULL;
 
     if (c && c == n->c) {
-        note_slot(c, s, n->read);
+        note_slot(c, s, n->read, n->except);
     }
     conn_put(c);
 }
 
-static void note(struct conn *c, int fd, bool read)
+static void note(struct conn *c, int fd, bool read, const struct watch *except)
 {
     struct slot *s = slot_at(fd);
-    struct note n = { .c = c, .read = read };
+    struct note n = { .c = c, .read = read, .except = except };
     int saved = errno;
     unsigned flags;
 
@@ -378,19 +379,25 @@ static void note(struct conn *c, int fd, bool read)
     if (flags & SLOT_ALIASED) {
         conn_each(0, INT32_MAX, note_alias, &n);
     } else if (flags & SLOT_WATCHED) {
-        note_slot(c, s, read);
+        note_slot(c, s, read, except);
     }
     errno = saved;
 }
 
 void watch_note(struct conn *c, int fd)
 {
-    note(c, fd, true);
+    note(c, fd, true, NULL);
+}
+
+void watch_note_others(struct conn *c, int fd, const struct watch *except)
+{
+    note(c, fd, true, except);
 }
 
 void watch_wrote(struct conn *c, int fd)
 {
-    note(c, fd, !conn_is_connected(c)); /* a write may have done the handshake, or found the end */
+    note(c, fd, !conn_is_connected(c),
+         NULL); /* a write may have done the handshake, or found the end */
 }
 
 void watch_aliased(int fd, int newfd)

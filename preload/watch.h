@@ -60,6 +60,9 @@ void watch_forget_range(int lo, int hi);
 void watch_adopt(struct conn *c, int fd); /* fd has become ours: so have its registrations */
 /* Something was done with the connection: hot lists and the kernel follow. errno is kept. */
 void watch_note(struct conn *c, int fd);
+/* The kernel woke one of its watches: what came for it is in user space now, where the others' sets
+ * do not see it. */
+void watch_note_others(struct conn *c, int fd, const struct watch *except);
 void watch_wrote(struct conn *c, int fd); /* the same after a write */
 void watch_aliased(int fd, int newfd);    /* newfd is a duplicate */
 void watch_blocked(int fd);               /* a write met a full kernel */

@@ -114,6 +114,7 @@ size_t conn_buffered(struct conn *c)
 
 int conn_readable(struct conn *c, int fd, int *bytes)
 {
+    int saved = errno;
     struct hold h;
     size_t n;
 
@@ -131,6 +132,7 @@ int conn_readable(struct conn *c, int fd, int *bytes)
     n = buf_len(&c->plain);
     conn_leave(&h);
     *bytes = n > INT32_MAX ? INT32_MAX : (int)n;
+    errno = saved;
     return 0;
 }
 
