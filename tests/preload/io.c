@@ -136,11 +136,11 @@ void read_marks(int fd, size_t n)
     free(p);
 }
 
-enum { TABLES = 4 };
+enum { TABLES = 5 };
 
 int main(int argc, char **argv)
 {
-    const struct io_case *tables[TABLES] = { io_ways, io_waits, io_others, io_streams };
+    const struct io_case *tables[TABLES] = { io_ways, io_waits, io_others, io_streams, io_ready };
 
     if (argc == 2 && strcmp(argv[1], "list") == 0) {
         for (size_t t = 0; t < TABLES; t++) {

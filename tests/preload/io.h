@@ -15,7 +15,7 @@ struct io_case {
     const char *name;
     void (*run)(void);
 };
-extern const struct io_case io_ways[], io_waits[], io_others[], io_streams[];
+extern const struct io_case io_ways[], io_waits[], io_others[], io_streams[], io_ready[];
 
 extern const char *io_host, *io_port;
 

@@ -117,7 +117,7 @@ class Peer:
 
 
 def build(room, name, *flags):
-    src = [os.path.join(HERE, f) for f in ("io.c", "io_ways.c", "io_waits.c", "io_others.c", "io_streams.c")]
+    src = [os.path.join(HERE, f) for f in ("io.c", "io_ways.c", "io_waits.c", "io_others.c", "io_streams.c", "io_ready.c")]
     os.makedirs(room.path(name), exist_ok=True)
     out = os.path.join(room.path(name), "io")
     subprocess.run(["gcc", "-std=gnu11", "-g", *flags, "-D_GNU_SOURCE", "-I", HERE, "-Wall", "-Wno-unused-result",
