@@ -109,16 +109,34 @@ static int left_until(int64_t end)
     return left <= 0 ? 0 : left > 1 << 30 ? 1 << 30 : (int)left;
 }
 
+/* poll() takes no more descriptors than RLIMIT_NOFILE, which a program may have set to 0 so as to
+ * open no more (vsftpd); select() has another limit. */
+static int poll_one(int fd, short events, int ms)
+{
+    struct pollfd q = { .fd = fd, .events = events };
+    int rc = sys.poll(&q, 1, ms);
+
+    if (rc < 0 && errno == EINVAL && fd < FD_SETSIZE) {
+        struct timeval t = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+        fd_set set;
+
+        FD_ZERO(&set);
+        FD_SET(fd, &set);
+        rc = sys.select(fd + 1, events & POLLIN ? &set : NULL, events & POLLOUT ? &set : NULL, NULL,
+                        ms < 0 ? NULL : &t);
+    }
+    return rc;
+}
+
 static int poll_until(int fd, short events, struct patience *p, int64_t limit)
 {
     int64_t patience = patience_end(fd, p);
     bool limited = limit >= 0 && (patience < 0 || limit < patience);
     int64_t end = limited ? limit : patience;
-    struct pollfd q = { .fd = fd, .events = events };
 
     for (;;) {
         int left = end < 0 ? -1 : left_until(end);
-        int rc = left == 0 ? 0 : sys.poll(&q, 1, left);
+        int rc = left == 0 ? 0 : poll_one(fd, events, left);
 
         if (rc > 0) {
             return 0;
