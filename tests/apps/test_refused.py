@@ -15,9 +15,9 @@ skip_without("openssl")
 GO = """package main
 import ("fmt"; "net"; "os")
 func main() {
-	c, err := net.Dial("tcp", "127.0.0.1:" + os.Args[1])
-	if err != nil { fmt.Println(err); os.Exit(1) }
-	fmt.Fprintf(c, "%s\\n", os.Args[2])
+    c, err := net.Dial("tcp", "127.0.0.1:" + os.Args[1])
+    if err != nil { fmt.Println(err); os.Exit(1) }
+    fmt.Fprintf(c, "%s\\n", os.Args[2])
 }
 """
 C = "#include <unistd.h>\nint main(void) { return write(1, \"ran\\n\", 4) == 4 ? 0 : 1; }\n"
