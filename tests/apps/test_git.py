@@ -52,9 +52,9 @@ def clone(room):
 
 
 def server(room):
-    """The program that the daemon starts on each connection would speak plaintext: it is not started."""
+    """The program that the daemon starts on each connection would speak plaintext: without a hand-off it is not started."""
     os.mkdir(room.path("tree"))
-    j = Job(room, "server", server="git-daemon")
+    j = Job(room, "server", server="git-daemon", more_server={"handoff": "none"})
     daemon(room, j)
     p = room.run(["git", "clone", "-q", f"git://localhost:{j.dial}/repo", room.path("clone")], env=ENV, check=False)
     need(p.returncode != 0, "a clone")

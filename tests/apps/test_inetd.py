@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: ISC
 """Servers that start another program for each connection, with the connection as its standard input and output:
 openbsd-inetd, tcpserver and tcpsvd with cat, inetd with efingerd, tcpserver with busybox telnetd. What they start is not
-wrapped and would speak plaintext: it is not started, the client gets an end, and the server serves on."""
+wrapped and would speak plaintext. Without a hand-off it is not started, the client gets an end, and the server serves
+on."""
 import os
 import shutil
 import socket
@@ -18,7 +19,7 @@ skip_without("openssl")
 
 def refused(room, name, argv):
     """Three clients, one after the other: the server did not end with the first."""
-    j = Job(room, "server", server=name)
+    j = Job(room, "server", server=name, more_server={"handoff": "none"})
     p = j.serve(*(a.replace("PORT", str(j.listen)) for a in argv(j)))
     for i in range(3):
         try:

@@ -14,14 +14,14 @@ from wrap import BUILD, MARK, Skip, exchange, free_port, main, need, payload, sk
 skip_without("openssl")
 
 
-def serve(room, name, *args):
+def serve(room, name, *args, **more):
     """The program, wrapped, and a relay in front of it."""
     path = os.path.join(BUILD, "tests", "apps", name)
     if not os.path.exists(path):
         raise Skip(f"{path} is not built")
     port = free_port()
     relay = room.relay(port)
-    room.server_rule(name, port)
+    room.server_rule(name, port, **more)
     p = room.start(room.wrapped(path, str(port), *args), stderr=subprocess.PIPE)
     wait_port(port, p)
     return p, relay
@@ -60,8 +60,8 @@ def fork_both(room):
 
 
 def exec_unwrapped(room):
-    """A program that is not wrapped would speak plaintext on its standard input and output."""
-    p, relay = serve(room, "app_hand", "exec", "cat")
+    """A program that is not wrapped would speak plaintext on its standard input and output: not without a hand-off."""
+    p, relay = serve(room, "app_hand", "exec", "cat", handoff="none")
     nothing_served(room, relay)
     code, text = ended(p)
     need(code == 1 and "exec: Permission denied" in text, f"{code} {text}")
@@ -71,7 +71,7 @@ def exec_unwrapped(room):
 
 def pass_unwrapped(room):
     """Nor does one get the connection by SCM_RIGHTS."""
-    p, relay = serve(room, "app_hand", "pass", os.path.join(BUILD, "tests", "apps", "app_hand"), "-", "take")
+    p, relay = serve(room, "app_hand", "pass", os.path.join(BUILD, "tests", "apps", "app_hand"), "-", "take", handoff="none")
     nothing_served(room, relay)
     code, text = ended(p)
     need(code == 1 and "sendmsg: " in text, f"{code} {text}")
