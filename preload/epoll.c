@@ -145,6 +145,7 @@ static bool offer(struct watch *w, uint32_t kernel, struct epoll_event *ev)
         return ev->events != 0;
     }
     if (kernel) {
+        conn_only_hears(c, (short)(app & READY_BITS));
         conn_pump(c, fd, (short)(kernel & READY_BITS));
         watch_note_others(c, fd, w);
     }

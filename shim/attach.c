@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "shim/conn.h"
+#include "shim/prelude.h"
 #include "shim/sessions.h"
 #include "shim/share.h"
 
@@ -83,22 +84,27 @@ static struct conn *make(const struct conn_params *p, int fd, uint64_t cookie, s
     c->role = config_role(p->config);
     c->config = config_ref(p->config);
     c->entry.cookie = cookie;
-    c->deadline = timeout < 0 ? -1 : now_ms() + timeout;
+    c->timeout_ms = timeout;
+    conn_clock(c);
     c->linger_ms = p->linger_ms ? p->linger_ms : LINGER_MS;
     c->lenient_eof = p->lenient_eof;
+    c->clear_ok = p->clear_ok && c->role == TLS_SERVER;
+    atomic_store(&c->first, (int)(c->role == TLS_CLIENT ? p->first : CONN_FIRST_ANY));
     c->on_event = p->on_event;
     c->ctx = p->ctx;
-    c->plain.secret = c->early.secret = true;
+    c->plain.secret = c->early.secret = c->clear.secret = true;
     c->early.max = EARLY_MAX;
-    rc = begin(c, p, fd, err);
+    rc = conn_prelude_begin(c, p->prelude, err);
+    rc = rc < 0 ? rc : begin(c, p, fd, err);
     if (rc < 0) {
         error_set(err, rc, "conn_attach", "%s", error_name(rc));
         c->tls = NULL;
+        c->prelude = NULL;
         conn_put(c);
         errno = errno_of(err);
         return NULL;
     }
-    atomic_store(&c->unsent, c->role == TLS_CLIENT);
+    atomic_store(&c->unsent, c->role == TLS_CLIENT || c->prelude);
     return c;
 }
 
@@ -129,17 +135,13 @@ int conn_renew(struct conn *c, int fd, struct config *config, struct error *err)
     return rc;
 }
 
-int conn_attach(int fd, const struct conn_params *p, struct error *err)
+static int attach(int fd, const struct conn_params *p, struct error *err)
 {
     uint64_t cookie = cookie_of(fd);
     struct entry *seen = NULL;
-    struct error local;
     struct conn *c;
     int rc = -1;
 
-    if (!err) {
-        err = &local;
-    }
     error_clear(err);
     fork_look();
     if (check_socket(fd, err)) {
@@ -154,12 +156,25 @@ int conn_attach(int fd, const struct conn_params *p, struct error *err)
     seen = entry_get(fd);
     c = make(p, fd, cookie, err);
     if (c && table_replace(fd, &c->entry, p->seen ? p->seen : seen)) {
+        c->prelude = NULL;
         conn_put(c);
         refuse(err, ERR_STATE, errno == EAGAIN ? EBADF : errno, "closed or attached meanwhile");
     } else if (c) {
         rc = 0;
     }
     entry_put(seen);
+    return rc;
+}
+
+int conn_attach(int fd, const struct conn_params *p, struct error *err)
+{
+    struct error local;
+    int rc = attach(fd, p, err ? err : &local), saved = errno;
+
+    if (rc != 0) {
+        prelude_free(p->prelude);
+        errno = saved;
+    }
     return rc;
 }
 
@@ -173,6 +188,8 @@ void conn_destroy(struct conn *c)
     buf_free(&c->plain);
     buf_free(&c->raw);
     buf_free(&c->early);
+    buf_free(&c->clear);
+    prelude_free(c->prelude);
     session_unref(c->early_session);
     client_sessions_free(c->sessions);
     config_unref(c->config);

@@ -19,6 +19,11 @@ int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+void conn_clock(struct conn *c)
+{
+    c->deadline = c->timeout_ms < 0 ? -1 : now_ms() + c->timeout_ms;
+}
+
 int shim_init(void)
 {
     if (crypto_init() < 0) {
@@ -358,6 +363,9 @@ static int left_ms(struct conn *c)
 
     if (atomic_load(&c->state) != CONN_HANDSHAKE || c->deadline < 0) {
         return -1;
+    }
+    if (conn_waits_to_speak(c)) { /* it has not begun, and no one may be there when it does */
+        return c->timeout_ms;
     }
     left = c->deadline - now_ms();
     return left < 0 ? 0 : left > 1 << 30 ? 1 << 30 : (int)left;

@@ -65,8 +65,12 @@ struct conn {
     struct config *config; /* it goes on under this one. A reference */
     enum tls_role role;
     int64_t deadline; /* of the handshake, monotonic milliseconds; < 0: none */
+    int timeout_ms;   /* of the handshake; < 0: none */
     int linger_ms;
     bool lenient_eof;
+    struct prelude *prelude; /* NULL: none */
+    _Atomic bool in_clear;   /* in the handshake: the prelude's time; else for good */
+    _Atomic int first;       /* enum conn_first */
     void (*on_event)(void *ctx, struct conn *c, int event);
     void *ctx;
     struct claim claim;
@@ -83,6 +87,7 @@ struct conn {
     /* read half */
     struct buf plain; /* opened, not yet read */
     struct buf raw;   /* received, not yet opened; starts with a record header */
+    bool clear_ok;    /* see struct conn_params; until something came */
     bool saw_close;   /* close_notify */
     bool saw_eof;     /* the socket has ended, or we may not ask it again */
     bool behind;      /* something came with close_notify, and is lost */
@@ -93,6 +98,7 @@ struct conn {
     /* Plaintext from before the handshake was done: a server's, which waits for it; a client's
      * early data, in case that it is refused. */
     struct buf early;
+    struct buf clear;                  /* while in_clear: waits to be sent */
     struct tls_session *early_session; /* client: what its early data was sealed for */
     _Atomic size_t early_room;         /* client: bytes that may be said early now */
     _Atomic bool early_open;           /* client: and TCP is connected */
@@ -160,6 +166,7 @@ void conn_set_error(struct conn *c, int code, const char *why);
 /* Is fd still the socket that c was made on? Not, when it was closed without telling us. */
 bool conn_on_socket(const struct conn *c, int fd);
 void conn_destroy(struct conn *c); /* the last reference went */
+void conn_clock(struct conn *c);   /* the handshake's time begins */
 int64_t now_ms(void);
 
 /* ---- read.c, write.c, handshake.c: without waiting, in the halves named ---- */
@@ -189,6 +196,18 @@ int conn_step(struct conn *c, int fd, enum until until);
 /* The whole handshake, waiting unless the fd or flags say not to; timeo: SO_RCVTIMEO or
  * SO_SNDTIMEO. */
 int conn_complete(struct conn *c, int fd, int flags, int timeo, enum until until);
+
+/* ---- prelude.c. Both halves, but for conn_first_said() ---- */
+int conn_prelude_begin(struct conn *c, struct prelude *p, struct error *err); /* nobody else yet */
+/* Leads the talk as far as it goes. 1 it is over, 0 it has to wait, -1 errno. */
+int conn_prelude(struct conn *c, int fd);
+/* How many of the caller's first bytes are not to be sent. Write half */
+size_t conn_prelude_skip(struct conn *c, struct span said);
+/* Looks at a client's first byte, which stays in the kernel. 0: seen, and perhaps there is no
+ * handshake any more; -1 errno (EAGAIN: nothing has come). */
+int conn_first_heard(struct conn *c, int fd);
+/* The same for the caller's first words; 0 or -1 errno. */
+int conn_first_said(struct conn *c, int fd, const struct iovec *iov, int n);
 
 /* ---- early.c: a client's. Write half ---- */
 void early_look(struct conn *c); /* how much may be said now? */

@@ -44,12 +44,42 @@ static bool is_late(const struct conn *c)
     return c->deadline >= 0 && now_ms() >= c->deadline;
 }
 
+/* What comes before the handshake. */
+static int talk(struct conn *c, int fd)
+{
+    int rc = conn_prelude(c, fd);
+
+    if (rc == 0 && is_late(c)) {
+        return too_late(c);
+    }
+    if (rc < 0 && atomic_load(&c->state) == CONN_HANDSHAKE) {
+        return socket_failed(c, errno);
+    }
+    return rc;
+}
+
+/* As conn_feed(); 1 also when there is nothing to be fed, because there is no handshake. */
+static int hear(struct conn *c, int fd)
+{
+    if (c->clear_ok && conn_first_heard(c, fd)) {
+        return -1;
+    }
+    return atomic_load(&c->state) == CONN_HANDSHAKE ? conn_feed(c, fd) : 1;
+}
+
 int conn_step(struct conn *c, int fd, enum until until)
 {
     int rc = state_of(c), sent;
 
     if (rc == 0 && atomic_load(&c->asking)) {
         stores_expire();
+    }
+    if (rc == 0 && atomic_load(&c->in_clear)) {
+        rc = talk(c, fd);
+        if (rc <= 0) {
+            return rc;
+        }
+        rc = 0;
     }
     while (rc == 0) {
         if (!conn_go_on(c)) {
@@ -66,7 +96,7 @@ int conn_step(struct conn *c, int fd, enum until until)
         if (until == UNTIL_DATA && buf_len(&c->plain)) {
             return 1;
         }
-        rc = conn_feed(c, fd);
+        rc = hear(c, fd);
         if (rc < 0 && errno == EAGAIN) {
             /* Now, and not at the start: what has come in time counts even if we look late. */
             return is_late(c) ? too_late(c) : 0;
@@ -105,6 +135,7 @@ int conn_complete(struct conn *c, int fd, int flags, int timeo, enum until until
     short events;
     int rc;
 
+    conn_only_hears(c, 0); /* who is here does not wait for the caller */
     for (;;) {
         if (conn_enter(&h, c, fd, HALF_BOTH)) {
             if (errno == EAGAIN && !wait_forbidden(c, fd, flags)) {

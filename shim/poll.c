@@ -92,6 +92,7 @@ static int collect(struct request *q)
         if (c) {
             /* Also when the kernel has nothing: a handshake may be too late. */
             if (kernel || conn_is_due(c)) {
+                conn_only_hears(c, p->events);
                 conn_pump(c, p->fd, kernel);
                 if (poll_hooks.noted) {
                     poll_hooks.noted(c, p->fd);

@@ -6,6 +6,7 @@
 
 #include "base/secret.h"
 #include "shim/conn.h"
+#include "shim/prelude.h"
 #include "shim/sessions.h"
 
 /* Where plaintext goes: the caller's iovecs, or (iov NULL) into c->plain until `goal` bytes are
@@ -95,6 +96,10 @@ static void handshake_done(struct conn *c)
 {
     struct tls_info i;
 
+    if (c->prelude &&
+        buf_append(&c->plain, buf_data(&c->prelude->replay), buf_len(&c->prelude->replay)) < 0) {
+        no_memory(c);
+    }
     if (c->sessions) {
         tls_get_info(c->tls, &i);
         client_sessions_settled(c->sessions, i.resumed);
@@ -223,6 +228,10 @@ static int receive(struct conn *c, int fd, struct sink *s)
     if (n <= 0) {
         return (int)n;
     }
+    if (atomic_load(&c->in_clear)) {
+        deliver(c, s, mem, (size_t)n);
+        return 1;
+    }
     if (kept) {
         memcpy(mem, buf_data(&c->raw), kept);
     }
@@ -254,7 +263,7 @@ static void end_of_stream(struct conn *c)
     if (buf_len(&c->raw) > 0) {
         conn_read_broke(c, ECONNRESET);
         buf_free(&c->raw);
-    } else if (!c->lenient_eof && !c->read_shut) {
+    } else if (!c->lenient_eof && !c->read_shut && !atomic_load(&c->in_clear)) {
         conn_set_error(c, ERR_CLOSED, "the peer ended the connection without close_notify");
         c->read_errno = ECONNRESET;
     }

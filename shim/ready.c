@@ -31,7 +31,7 @@ short conn_ready(struct conn *c, short events)
     if (atomic_load(&c->state) == CONN_HANDSHAKE) {
         ready = late(c) ? IN | OUT | POLLERR : 0;
         ready |= buf_len(&c->plain) ? IN : 0; /* a server's early data */
-        if (!atomic_load(&c->unsent) && conn_half_open(c)) {
+        if (conn_waits_to_speak(c) || (!atomic_load(&c->unsent) && conn_half_open(c))) {
             ready |= OUT;
         }
     } else {
@@ -79,7 +79,10 @@ void conn_pump(struct conn *c, int fd, short revents)
     struct hold h;
 
     if (conn_enter(&h, c, fd, HALF_BOTH) == 0) {
-        if (atomic_load(&c->state) == CONN_HANDSHAKE) {
+        if (conn_waits_to_speak(c) && !(revents & ~POLLOUT)) {
+            /* TCP is connected, and the caller has the word. */
+        } else if (atomic_load(&c->state) == CONN_HANDSHAKE) {
+            conn_only_hears(c, 0);
             /* A client that may say something early is asked first, when TCP is connected. */
             if (atomic_load(&c->early_open) || !conn_early(c, fd)) {
                 conn_step(c, fd, UNTIL_DONE);

@@ -23,6 +23,13 @@
 
 struct conn;
 struct entry;
+struct prelude;
+
+enum conn_first {
+    CONN_FIRST_ANY,    /* they are data like any other */
+    CONN_FIRST_REFUSE, /* the connection fails with EACCES: TLS would be wrapped in TLS */
+    CONN_FIRST_WAITS,  /* the handshake waits for them: the connection is the caller's, in clear */
+};
 
 struct conn_params {
     struct config *config;       /* sealed; the conn takes a reference */
@@ -32,6 +39,10 @@ struct conn_params {
     int session_ttl;             /* client: seconds that sessions are kept; 0: as the server says */
     uint32_t early_max;          /* client: bytes of early data (CONN_EARLY); 0: none */
     int handshake_timeout_ms;    /* counted from attach; 0: 60000; negative: none */
+    struct prelude *prelude;     /* said in clear before the handshake; conn_attach() takes it over,
+                                    whatever it returns. NULL: nothing */
+    bool clear_ok;               /* server: a client that speaks no TLS goes on in clear */
+    enum conn_first first;       /* client: when the caller's first words are a ClientHello */
     bool lenient_eof;            /* EOF without close_notify reads as 0 */
     int linger_ms;               /* how long close may try to get rid of a tail; 0: 2000 */
     /* Called once, when the handshake ended (ok or not) and again at the end; may be NULL. No lock
@@ -40,7 +51,12 @@ struct conn_params {
     void *ctx;
     const struct entry *seen; /* what fd has to be still (table_replace()); NULL: it may be any */
 };
-enum { CONN_EVENT_CONNECTED, CONN_EVENT_FAILED, CONN_EVENT_CLOSED };
+enum {
+    CONN_EVENT_CONNECTED,
+    CONN_EVENT_FAILED,
+    CONN_EVENT_CLEAR, /* instead of CONNECTED: without TLS, by clear_ok or CONN_FIRST_WAITS */
+    CONN_EVENT_CLOSED
+};
 
 /* Once per process before anything else; idempotent, thread-safe. Installs fork handlers. */
 int shim_init(void);
@@ -70,6 +86,10 @@ bool conn_early(struct conn *c, int fd);
 void conn_early_over(struct conn *c); /* and from now on it does not */
 /* How many of the first bytes were early data (server: received; client: sent, and not refused). */
 uint64_t conn_early_bytes(struct conn *c);
+/* CONN_FIRST_WAITS, and the caller has not spoken. conn_only_hears: it waits for these events: the
+ * handshake does not wait any more when it does not ask for POLLOUT. Before conn_pump(). */
+bool conn_waits_to_speak(const struct conn *c);
+void conn_only_hears(struct conn *c, short events);
 /* connect() has told its caller that it is connected: true the first time. */
 bool conn_tell(struct conn *c);
 /* Milliseconds until the handshake has taken too long (0: it has), or is to be looked at because it

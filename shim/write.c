@@ -102,8 +102,10 @@ static ssize_t push(struct conn *c, int fd, struct iovec *parts, size_t n, int f
 
 static int flush_output(struct conn *c, int fd)
 {
+    bool clear = atomic_load(&c->in_clear);
+
     for (;;) {
-        struct span out = tls_output(c->tls);
+        struct span out = clear ? buf_span(&c->clear) : tls_output(c->tls);
         struct iovec part = { (void *)(uintptr_t)out.p, out.n };
         ssize_t sent;
 
@@ -123,7 +125,11 @@ static int flush_output(struct conn *c, int fd)
             atomic_store(&c->unsent, true);
             return 1;
         }
-        tls_sent(c->tls, (size_t)sent);
+        if (clear) {
+            buf_consume(&c->clear, (size_t)sent);
+        } else {
+            tls_sent(c->tls, (size_t)sent);
+        }
     }
 }
 
@@ -164,7 +170,7 @@ int conn_flush(struct conn *c, int fd)
     if (buf_len(&c->early) && tls_can_seal(c->tls) && seal_early(c)) {
         open = false;
     }
-    if (open && atomic_load(&c->closing)) {
+    if (open && atomic_load(&c->closing) && !atomic_load(&c->in_clear)) {
         tls_close(c->tls);
     }
     rc = flush_output(c, fd);
@@ -247,6 +253,44 @@ static int write_batch(struct conn *c, int fd, struct source *s, size_t batch, i
     return 0;
 }
 
+/* The same without TLS: what the kernel does not take is not taken. */
+static int write_clear(struct conn *c, int fd, struct source *s, size_t batch, int flags)
+{
+    struct span in[MAX_SPANS];
+    struct iovec parts[MAX_SPANS];
+    size_t n = source_spans(s, batch, in), all = 0;
+    ssize_t sent;
+
+    for (size_t i = 0; i < n; i++) {
+        parts[i] = (struct iovec){ (void *)(uintptr_t)in[i].p, in[i].n };
+        all += in[i].n;
+    }
+    sent = push(c, fd, parts, n, flags);
+    if (sent < 0) {
+        return write_broken(c);
+    }
+    atomic_store(&c->unsent, (size_t)sent < all);
+    source_taken(s, (size_t)sent);
+    return 0;
+}
+
+/* The peer has had a greeting from us already, in the prelude. */
+static void skip_greeting(struct conn *c, struct source *s)
+{
+    struct span in[MAX_SPANS];
+    size_t n = source_spans(s, s->left, in), skip = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t part = conn_prelude_skip(c, in[i]);
+
+        skip += part;
+        if (part < in[i].n) {
+            break;
+        }
+    }
+    source_taken(s, skip);
+}
+
 /* May this connection be written to now? 0, or -1 errno; EINPROGRESS: the handshake comes first. */
 static int write_state(struct conn *c, int flags)
 {
@@ -289,8 +333,12 @@ static int write_step(struct conn *c, int fd, struct source *s, size_t batch, in
         rc = conn_flush(c, fd);
         rc = rc < 0 ? write_broken(c) : rc;
     }
+    if (rc == 0 && c->prelude) {
+        skip_greeting(c, s);
+    }
     while (rc == 0 && s->left > 0) {
-        rc = write_batch(c, fd, s, batch, flags);
+        rc = atomic_load(&c->in_clear) ? write_clear(c, fd, s, batch, flags)
+                                       : write_batch(c, fd, s, batch, flags);
         if (rc == 0 && atomic_load(&c->unsent)) {
             rc = 1;
         } else if (rc == 0 && s->left > 0) {
@@ -310,7 +358,7 @@ static int write_early(struct conn *c, int fd, struct source *s)
 {
     struct span in[MAX_SPANS];
     struct hold h;
-    size_t n, room;
+    size_t n, room, left;
     int rc = -1;
 
     if (c->role != TLS_SERVER) {
@@ -321,6 +369,11 @@ static int write_early(struct conn *c, int fd, struct source *s)
         return -1;
     }
     room = EARLY_MAX - buf_len(&c->early);
+    if (atomic_load(&c->state) == CONN_HANDSHAKE) {
+        left = s->left;
+        skip_greeting(c, s);
+        rc = s->left < left ? 0 : -1;
+    }
     n = source_spans(s, room, in);
     errno = EAGAIN;
     for (size_t i = 0; i < n && atomic_load(&c->state) == CONN_HANDSHAKE; i++) {
@@ -368,6 +421,9 @@ ssize_t conn_writev(struct conn *c, int fd, const struct iovec *iov, int n, int 
 
     if (total == 0) {
         return write_nothing(c, fd, flags);
+    }
+    if (atomic_load(&c->first) != CONN_FIRST_ANY && conn_first_said(c, fd, iov, n)) {
+        return refused(flags);
     }
     if (total > TLS_PLAINTEXT_MAX && !wait_forbidden(c, fd, flags)) {
         batch = BATCH;
