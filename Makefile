@@ -63,7 +63,7 @@ obj = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
 SRC      := $(sort $(wildcard src/*.c src/*/*.c))
 SHIM     := $(sort $(wildcard shim/*.c))
-RULES    := $(sort $(wildcard preload/rules_*.c))
+RULES    := $(sort $(wildcard preload/rules_*.c preload/starttls*.c))
 PRELOAD  := $(sort $(wildcard preload/*.c))
 ENTRY    := preload/entry.c preload/rules_glance.c preload/rules_env.c preload/rules_hello.c
 WRAP     := $(filter-out preload/entry.c,$(PRELOAD))
@@ -109,6 +109,7 @@ PKG_DEMO  := $(PKG_BUILD) redis-server redis-tools openssl
 PKG_TEST  := $(PKG_DEMO) $(PKG_STORE) libcmocka-dev socat redis curl gnutls-bin libnss3-tools python3 netcat-openbsd \
              clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm mandoc valgrind xxd \
              libgnutls28-dev libwolfssl-dev tshark memcached nginx wget wrk perl tcl dpkg-dev man-db \
+             msmtp s-nail postgresql-client \
              $(if $(shell command -v node 2>/dev/null),,nodejs)
 # Programs that tests/apps/ puts Sleeve under.
 PKG_APPS  := mosquitto mosquitto-clients beanstalkd iperf3 apache2-utils gdb gdbserver postgresql rsync git \

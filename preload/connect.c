@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "preload/rules_parts.h"
 #include "preload/watch.h"
 
 #ifndef IPPROTO_MPTCP
@@ -108,6 +109,32 @@ static void say_files(const struct rule *rule, bool good, const char *sentence)
     log_line("rule=%s files=%s: %s", rule->label, good ? "read" : "unusable", sentence);
 }
 
+/* What is said before the handshake. A server greets with its machine's name. */
+static struct prelude *talk_of(const struct rule *rule, const char *host)
+{
+    char name[256];
+
+    if (!host && gethostname(name, sizeof name) == 0) {
+        name[sizeof name - 1] = '\0';
+        host = name;
+    }
+    return starttls_new(rule->starttls, rule->role, host);
+}
+
+/* Does a rule say that this client may do without TLS? */
+static bool may_be_plain(int fd, const struct rule *rule)
+{
+    union address from;
+    struct endpoint e;
+    socklen_t len = sizeof from;
+
+    if (rule->plaintext != PLAINTEXT_LOOPBACK) {
+        return rule->plaintext == PLAINTEXT_ALLOW;
+    }
+    return getpeername(fd, &from.sa, &len) == 0 && endpoint_of(&e, &from.sa, len) &&
+           endpoint_is_loopback(&e);
+}
+
 /* host: a client's; NULL: a server. peer: where the client connects to. */
 static int attach(int fd, const struct rule *rule, const char *host, const struct sockaddr *peer)
 {
@@ -121,13 +148,20 @@ static int attach(int fd, const struct rule *rule, const char *host, const struc
         .peer = peer,
         .session_ttl = rule->session_ttl,
         .handshake_timeout_ms = rule->handshake_timeout_ms,
+        .clear_ok = !host && may_be_plain(fd, rule),
+        .first = rule->app_tls == APP_TLS_BYPASS ? CONN_FIRST_WAITS : CONN_FIRST_REFUSE,
         .lenient_eof = rule->lenient_eof,
         .linger_ms = rule->linger_ms,
         .on_event = visit_event,
         .ctx = visit_new(rule, fd, peer),
     };
 
-    if (!p.ctx) {
+    if (rule->starttls != STARTTLS_NONE) {
+        p.prelude = talk_of(rule, host);
+    }
+    if (!p.ctx || (rule->starttls != STARTTLS_NONE && !p.prelude)) {
+        visit_free(p.ctx);
+        prelude_free(p.prelude);
         kill_socket(fd);
         config_unref(p.config);
         errno = ENOMEM;
@@ -158,10 +192,15 @@ static int attach(int fd, const struct rule *rule, const char *host, const struc
 /* ---- clients ---- */
 
 /* The program asks again about a connection that was begun: EALREADY, then 0, then EISCONN. */
-static int connect_again(struct conn *c, int fd)
+static int connect_again(struct conn *c, int fd, const struct sockaddr *addr, socklen_t len)
 {
-    int rc = conn_handshake(c, fd, 0);
+    int rc;
 
+    if (conn_waits_to_speak(c)) {
+        conn_put(c);
+        return REAL(connect)(fd, addr, len);
+    }
+    rc = conn_handshake(c, fd, 0);
     watch_note(c, fd);
     if (rc == 0 && !watch_connecting(fd, false)) {
         errno = EISCONN;
@@ -185,6 +224,9 @@ static int connect_tls(int fd, const union address *to, socklen_t len, const str
     }
     if (attach(fd, rule, host, &to->sa) != 0) {
         return -1;
+    }
+    if (rule->app_tls == APP_TLS_BYPASS && rc == 0) {
+        return 0; /* the handshake waits for the program's first words */
     }
     watch_connecting(fd, true);
     if (rc != 0 || !waits(fd)) {
@@ -262,7 +304,7 @@ int connect(int fd, const struct sockaddr *addr, socklen_t len)
         return connect_ruled(fd, addr, len);
     }
     if (addr->sa_family != AF_UNSPEC) {
-        return connect_again(c, fd);
+        return connect_again(c, fd, addr, len);
     }
     conn_put(c); /* dissolves the association: the next connect() is a new connection */
     fd_leaves(fd);

@@ -40,9 +40,8 @@ static void log_rules(void)
                      r->keylog);
         }
         if (r->plaintext != PLAINTEXT_REFUSE) {
-            log_line("rule=%s a client without TLS is refused all the same: `plaintext` is not "
-                     "available in this version",
-                     r->label);
+            log_line("rule=%s plaintext=%s: clients without TLS are served, too", r->label,
+                     r->plaintext == PLAINTEXT_ALLOW ? "allow" : "loopback");
         }
     }
 }

@@ -102,7 +102,7 @@ void log_line(const char *fmt, ...)
 _Thread_local bool session_silent, session_ended;
 
 struct visit {
-    bool client, failed, connected;
+    bool client, failed, connected, clear;
     char peer[INET6_ADDRSTRLEN + 16];
     char rule[96];
 };
@@ -175,6 +175,12 @@ void visit_event(void *session, struct conn *c, int event)
         s->connected = true;
         return;
     }
+    if (event == CONN_EVENT_CLEAR) {
+        s->clear = true;
+        log_line("role=%s rule=%s peer=%s result=plaintext: %s", role, s->rule, s->peer,
+                 s->client ? "the program speaks TLS by itself" : "the client does not speak TLS");
+        return;
+    }
     if (event == CONN_EVENT_FAILED) {
         s->failed = true;
         log_line("role=%s rule=%s peer=%s result=failed: %s", role, s->rule, s->peer, e->text);
@@ -193,7 +199,7 @@ void visit_event(void *session, struct conn *c, int event)
                  or_dash(i.version_name), or_dash(i.suite), or_dash(i.group), or_dash(i.alpn),
                  (unsigned long long)i.sealed_bytes, (unsigned long long)i.opened_bytes,
                  e->code ? "broken: " : "closed", e->code ? e->text : "");
-    } else if (!s->failed) {
+    } else if (!s->failed && !s->clear) {
         log_line("role=%s rule=%s peer=%s result=closed before the handshake", role, s->rule,
                  s->peer);
     }

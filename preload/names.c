@@ -62,7 +62,7 @@ static size_t names_find(const uint8_t addr[static 16], char text[][POLICY_HOST_
         if (!record_read(&ring[(head - i) % RECORDS], addr, text[n])) {
             continue;
         }
-        while (j < n && strcmp(text[j], text[n]) != 0) {
+        while (j < n && strcasecmp(text[j], text[n]) != 0) {
             j++;
         }
         n += j == n; /* an older look-up of a name we have already */
@@ -76,7 +76,7 @@ static void name_keep(const char *name, const uint8_t addr[static 16])
     struct record *r;
     unsigned sequence;
 
-    if (names_find(addr, newest, 1) == 1 && strcmp(newest[0], name) == 0) {
+    if (names_find(addr, newest, 1) == 1 && strcasecmp(newest[0], name) == 0) {
         return;
     }
     r = &ring[atomic_fetch_add(&next_record, 1) % RECORDS];
@@ -98,6 +98,16 @@ void names_of(const struct sockaddr *sa, socklen_t len, struct names *out)
     }
 }
 
+/* An address, in any of the forms that a look-up takes: "127.1", "0x7f000001", "fe80::1%eth0". */
+static bool is_numeric(const char *name)
+{
+    char bare[POLICY_HOST_MAX];
+    struct in_addr v4;
+
+    (void)snprintf(bare, sizeof bare, "%.*s", (int)strcspn(name, "%"), name);
+    return host_is_ip(bare) || inet_aton(name, &v4);
+}
+
 /* The name as it will be verified: without the root's dot. False: an address in digits, or no name.
  */
 static bool name_clean(const char *asked, char name[static POLICY_HOST_MAX])
@@ -112,7 +122,7 @@ static bool name_clean(const char *asked, char name[static POLICY_HOST_MAX])
     }
     memcpy(name, asked, n);
     name[n] = '\0';
-    return !host_is_ip(name);
+    return !is_numeric(name);
 }
 
 static bool names_wanted(const char *asked, char name[static POLICY_HOST_MAX])

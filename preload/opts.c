@@ -11,7 +11,7 @@ static int failure_of(struct conn *c, int fd)
 {
     int err;
 
-    if (!conn_is_connected(c) && conn_errno(c) == 0) {
+    if (!conn_is_connected(c) && conn_errno(c) == 0 && !conn_waits_to_speak(c)) {
         conn_pump(c, fd, POLLIN | POLLOUT); /* a connection that the kernel refused */
         watch_note(c, fd);
     }

@@ -44,7 +44,7 @@ bool fd_is_stale(int fd);
 int rights_check(const struct msghdr *m);
 
 /* ---- names.c ---- */
-#define NAMES_PER_ADDRESS 8
+#define NAMES_PER_ADDRESS 32
 struct names {
     char text[NAMES_PER_ADDRESS][POLICY_HOST_MAX];
     const char *list[NAMES_PER_ADDRESS];

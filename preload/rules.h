@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 
 #include "config.h"
+#include "preload/starttls.h"
 
 #define POLICY_HOST_MAX 256 /* room for a host name or an address in digits, with its NUL */
 
@@ -49,6 +50,7 @@ struct rule {
     int session_ttl;          /* client: as struct conn_params */
     enum plaintext plaintext; /* server: a client that does not speak TLS */
     enum app_tls app_tls;     /* client: a program that speaks TLS by itself */
+    enum starttls starttls;   /* commands that come before the handshake */
     enum rule_mode mode;
     enum handoff handoff;
     bool unverified;    /* verify = none: to be logged at every start */

@@ -94,12 +94,39 @@ static const struct word_value handoffs[] = { { "none", HANDOFF_NONE, false },
                                               { NULL, 0, false } };
 static const struct word_value inherits[] = { { "listed", 0, false }, { NULL, 0, false } };
 
+static const struct word_value talks[] = {
+    { "smtp", STARTTLS_SMTP, false },   { "lmtp", STARTTLS_LMTP, false },
+    { "imap", STARTTLS_IMAP, false },   { "pop3", STARTTLS_POP3, false },
+    { "nntp", STARTTLS_NNTP, false },   { "ftp-control", STARTTLS_FTP, false },
+    { "sieve", STARTTLS_SIEVE, false }, { "irc", STARTTLS_IRC, false },
+    { "xmpp", STARTTLS_XMPP, false },   { "ldap", STARTTLS_LDAP, false },
+    { "pgsql", STARTTLS_PGSQL, false }, { NULL, 0, false }
+};
+
+static void starttls(struct policy *p, struct policy_rule *r)
+{
+    const struct section *s = r->section;
+
+    r->pub.starttls = (enum starttls)one_of(&p->ini, s, KEY_STARTTLS, talks, STARTTLS_NONE);
+    if (r->pub.starttls == STARTTLS_NONE) {
+        return;
+    }
+    if (r->pub.role == TLS_SERVER && !starttls_serves(r->pub.starttls)) {
+        (void)wrong_value(&p->ini, s, KEY_STARTTLS,
+                          "for servers it is one of smtp, imap, pop3, nntp, pgsql");
+    }
+    /* Who says nothing but TLS in his first bytes has not asked for TLS by a command, and the other
+     * way round: the two cannot be told apart by the first byte. */
+    if (r->pub.plaintext != PLAINTEXT_REFUSE || r->pub.app_tls == APP_TLS_BYPASS) {
+        (void)wrong_value(&p->ini, s, KEY_STARTTLS,
+                          r->pub.role == TLS_SERVER ? "it does not go with 'plaintext'"
+                                                    : "it does not go with 'app-tls = bypass'");
+    }
+}
+
 /* Keys whose time has not come. */
 static void unbuilt(struct policy *p, const struct section *s)
 {
-    if (s->set[KEY_STARTTLS].value) {
-        (void)wrong_value(&p->ini, s, KEY_STARTTLS, "not supported yet");
-    }
     if (s->set[KEY_ADOPT].value) {
         (void)wrong_value(&p->ini, s, KEY_ADOPT, "not supported yet");
     }
@@ -131,7 +158,8 @@ static int rule_build(struct policy *p, const struct section *s, bool with_keys)
     r->pub.to_port = (in_port_t)port(p, s);
     r->pub.linger_ms = duration_of(ini, s, KEY_LINGER);
     r->pub.plaintext = (enum plaintext)one_of(ini, s, KEY_PLAINTEXT, plaintexts, PLAINTEXT_REFUSE);
-    r->pub.app_tls = (enum app_tls)one_of(ini, s, KEY_APP_TLS, app_tlses, APP_TLS_BYPASS);
+    r->pub.app_tls = (enum app_tls)one_of(ini, s, KEY_APP_TLS, app_tlses, APP_TLS_REFUSE);
+    starttls(p, r);
     r->pub.mode = (enum rule_mode)one_of(ini, s, KEY_MODE, modes, MODE_INLINE);
     r->pub.handoff = (enum handoff)one_of(ini, s, KEY_HANDOFF, handoffs, HANDOFF_NONE);
     (void)one_of(ini, s, KEY_INHERIT, inherits, 0);

@@ -71,6 +71,13 @@ bool endpoint_of(struct endpoint *e, const struct sockaddr *sa, socklen_t len)
     return false;
 }
 
+bool endpoint_is_loopback(const struct endpoint *e)
+{
+    static const uint8_t v4[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 }, v6[16] = { [15] = 1 };
+
+    return memcmp(e->addr, v4, sizeof v4) == 0 || memcmp(e->addr, v6, sizeof v6) == 0;
+}
+
 static bool net_hits(const struct pattern *m, const uint8_t addr[static 16])
 {
     unsigned whole = m->bits / 8, rest = m->bits % 8;

@@ -40,6 +40,7 @@ void pattern_free(struct pattern *m);
 /* name NULL: by address only. */
 bool pattern_hits(const struct pattern *m, const struct endpoint *e, const char *name);
 bool endpoint_of(struct endpoint *e, const struct sockaddr *sa, socklen_t len);
+bool endpoint_is_loopback(const struct endpoint *e); /* 127.0.0.0/8 or ::1 */
 bool glob_hits(const char *glob, const char *name);
 
 /* ---- rules ---- */

@@ -158,23 +158,27 @@ const char *policy_log(const struct policy *p)
 bool rule_hits(const struct policy_rule *r, const struct endpoint *e, const char *const *names,
                size_t nnames, const char **name)
 {
-    if (name) {
-        *name = NULL;
-    }
-    for (size_t k = 0; k < r->npatterns; k++) {
-        const struct pattern *m = &r->patterns[k];
+    static const char *const nobody[] = { NULL };
 
-        if (pattern_hits(m, e, NULL)) {
-            return true;
-        }
-        for (size_t i = 0; i < nnames; i++) {
+    if (nnames == 0) {
+        names = nobody;
+        nnames = 1;
+    }
+    /* The newest name decides, whatever the order of the patterns. */
+    for (size_t i = 0; i < nnames; i++) {
+        for (size_t k = 0; k < r->npatterns; k++) {
+            const struct pattern *m = &r->patterns[k];
+
             if (pattern_hits(m, e, names[i])) {
                 if (name) {
-                    *name = names[i];
+                    *name = m->kind == MATCH_NAME ? names[i] : NULL;
                 }
                 return true;
             }
         }
+    }
+    if (name) {
+        *name = NULL;
     }
     return false;
 }
@@ -211,11 +215,9 @@ static void host_text(const char *name, const struct endpoint *e, char host[stat
 static bool rule_hits_localhost(const struct policy_rule *r, const struct endpoint *e,
                                 const char **name)
 {
-    static const uint8_t v4[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 }, v6[16] = { [15] = 1 };
     static const char *const localhost[] = { "localhost" };
 
-    return (memcmp(e->addr, v4, sizeof v4) == 0 || memcmp(e->addr, v6, sizeof v6) == 0) &&
-           rule_hits(r, e, localhost, 1, name);
+    return endpoint_is_loopback(e) && rule_hits(r, e, localhost, 1, name);
 }
 
 const struct rule *policy_client(const struct policy *p, const struct sockaddr *dst, socklen_t len,

@@ -112,7 +112,14 @@ static void ini_bad(void **state)
         { APP "mode = relay\n[rule foo a]\n" TWO, ":2: mode = relay: not supported yet" },
         { "[defaults]\nhandoff = ktls,relay\n" APP "[rule foo a]\n" TWO,
           ":2: handoff = ktls,relay: not supported yet" },
-        { APP "[rule foo a]\n" TWO "starttls = smtp\n", ":6: starttls = smtp: not supported yet" },
+        { APP "[rule foo a]\n" TWO "starttls = gopher\n", ":6: starttls = gopher: it is one of" },
+        { APP "[rule foo a]\nrole = server\nmatch = *:1\ncert = x\nstarttls = ldap\n",
+          ":6: starttls = ldap: for servers" },
+        { APP
+          "[rule foo a]\nrole = server\nmatch = *:1\ncert = x\nplaintext = allow\nstarttls = smtp\n",
+          ":7: starttls = smtp: it does not go with" },
+        { APP "[rule foo a]\n" TWO "app-tls = bypass\nstarttls = smtp\n",
+          ":7: starttls = smtp: it does not go with" },
         { APP "[rule foo a]\nrole = server\nmatch = *:1\naction = bypass\nadopt = stdio\n",
           ":6: adopt = stdio: not supported yet" },
         { "[defaults]\ninherit = all\n" APP "[rule foo a]\n" TWO, ":2: inherit = all" },
@@ -248,7 +255,7 @@ static void ini_values(void **state)
         "[defaults]\ntimeout = 7\nlinger = 1500ms\neof = lenient\nlog = /var/log/x\n"
         "[app foo]\ntimeout = 8s\n[app bar]\n"
         "[rule foo a]\nrole = client\nmatch = *:1\nto-port = 65535\nname = n.example\n"
-        "sni = s.example\nalpn = h2, http/1.1\napp-tls = refuse\nverify = none\n"
+        "sni = s.example\nalpn = h2, http/1.1\napp-tls = bypass\nverify = none\n"
         "[rule foo b]\nrole = server\nmatch = *:1\ncert = x\nplaintext = loopback\ntimeout = 9\n"
         "[rule bar c]\nrole = client\nmatch = *:1\neof = strict\n",
         NULL);
@@ -266,7 +273,7 @@ static void ini_values(void **state)
     assert_string_equal(r->name, "n.example");
     assert_string_equal(r->sni, "s.example");
     assert_string_equal(r->alpn, "h2, http/1.1");
-    assert_int_equal(r->app_tls, APP_TLS_REFUSE);
+    assert_int_equal(r->app_tls, APP_TLS_BYPASS);
     assert_true(r->unverified);
     assert_true(r->lenient_eof);
     assert_int_equal(r->handshake_timeout_ms, 8000); /* its [app]'s before [defaults]' */
@@ -279,7 +286,7 @@ static void ini_values(void **state)
     r = policy_rule(p, 2);
     assert_false(r->lenient_eof);
     assert_int_equal(r->handshake_timeout_ms, 7000);
-    assert_int_equal(r->app_tls, APP_TLS_BYPASS);
+    assert_int_equal(r->app_tls, APP_TLS_REFUSE);
     assert_int_equal(r->plaintext, PLAINTEXT_REFUSE);
     assert_null(r->name);
     assert_string_equal(r->alpn, "");
