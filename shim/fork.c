@@ -32,6 +32,11 @@ unsigned fork_count(void)
     return atomic_load(&forks);
 }
 
+pid_t fork_pid(void)
+{
+    return self.pid;
+}
+
 bool fork_since(struct conn *c)
 {
     return atomic_load(&c->claim.at) != atomic_load(&forks);

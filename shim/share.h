@@ -31,6 +31,9 @@ void share_before(struct conn *c, struct share_set *set);
 void share_in_parent(struct conn *c);
 void share_in_child(struct conn *c, bool all_torn);
 unsigned fork_count(void); /* forks of this process, begun */
+/* Of the process whose memory this is: around a fork made by a child that borrows it, that is not
+ * getpid(). */
+pid_t fork_pid(void);
 
 /* ---- in a half ---- */
 /* calm(), the slot's lock if there is one to take, and h->halves. 0 or an errno. */

@@ -227,5 +227,5 @@ void slot_init(struct slot *s, uint64_t cookie, unsigned *me)
     pthread_mutex_init(&s->lock, &a);
     pthread_mutexattr_destroy(&a);
     s->cookie = cookie;
-    (void)user_new(s, (uint32_t)getpid(), me);
+    (void)user_new(s, (uint32_t)fork_pid(), me);
 }
