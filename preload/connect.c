@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "preload/relay.h"
 #include "preload/rules_parts.h"
 #include "preload/watch.h"
 
@@ -154,6 +155,7 @@ static int attach(int fd, const struct rule *rule, const char *host, const struc
         .linger_ms = rule->linger_ms,
         .on_event = visit_event,
         .ctx = visit_new(rule, fd, peer),
+        .tag = (int)rule->handoff,
     };
 
     if (rule->starttls != STARTTLS_NONE) {
@@ -212,6 +214,30 @@ static int connect_again(struct conn *c, int fd, const struct sockaddr *addr, so
     return rc;
 }
 
+/* `mode = relay`: the descriptor can only change when the handshake is done, so it is done here,
+ * for sockets that do not wait as well. */
+static int connect_relayed(int fd)
+{
+    struct conn *c = conn_get(fd);
+    struct pollfd p = { .fd = fd, .events = POLLOUT };
+    int rc;
+
+    if (!c) {
+        errno = EBADF;
+        return -1;
+    }
+    while ((rc = conn_handshake(c, fd, 0)) != 0 && (errno == EAGAIN || errno == EINTR)) {
+        (void)!conn_poll(&p, 1, -1);
+    }
+    conn_put(c);
+    if (rc == 0 && relay_take(fd) != 0) {
+        kill_socket(fd);
+        errno = ENOBUFS;
+        rc = -1;
+    }
+    return rc;
+}
+
 static int connect_tls(int fd, const union address *to, socklen_t len, const struct rule *rule,
                        const char *host)
 {
@@ -224,6 +250,9 @@ static int connect_tls(int fd, const union address *to, socklen_t len, const str
     }
     if (attach(fd, rule, host, &to->sa) != 0) {
         return -1;
+    }
+    if (rule->mode == MODE_RELAY) {
+        return connect_relayed(fd);
     }
     if (rule->app_tls == APP_TLS_BYPASS && rc == 0) {
         return 0; /* the handshake waits for the program's first words */
@@ -344,8 +373,13 @@ static int accepted(int fd)
         return fd;
     }
     if (rule->action == RULE_TLS && attach(fd, rule, NULL, NULL) == 0) {
-        errno = saved;
-        return fd;
+        if (rule->mode != MODE_RELAY || relay_take(fd) == 0) {
+            errno = saved;
+            return fd;
+        }
+        fd_leaves(fd);
+        fd_left(fd);
+        errno = ECONNABORTED;
     }
     if (rule->action == RULE_REFUSE) {
         log_line("role=server rule=%s result=refused: the rules allow no connection here",

@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 #include <stdarg.h>
 
+#include "preload/relay.h"
 #include "preload/watch.h"
 
 /* newfd is a duplicate of fd by now. What cannot be kept track of must not exist. */
@@ -12,6 +13,7 @@ static int duplicated(int fd, int newfd)
 {
     int saved = errno;
 
+    relay_aliased(fd, newfd);
     if (newfd < 0 || !conn_any() || fd == newfd) {
         return newfd;
     }

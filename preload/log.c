@@ -66,6 +66,11 @@ bool log_owns(int fd)
     return fd == log_fd && log_path[0] != '\0';
 }
 
+int log_descriptor(void)
+{
+    return log_fd;
+}
+
 void log_lost(int lo, int hi)
 {
     if (log_path[0] && log_fd >= lo && log_fd <= hi) {

@@ -39,8 +39,8 @@ static inline bool leaving(int fd)
 bool fd_is_stale(int fd);
 
 /* ---- write.c ---- */
-/* Would this message hand one of our descriptors to another process? Then says no (-1, errno,
- * logged). */
+/* Would this message hand one of our descriptors to another process? Then its connection goes to a
+ * relay, or -1, errno: not allowed or not possible, logged. */
 int rights_check(const struct msghdr *m);
 
 /* ---- names.c ---- */
@@ -63,7 +63,6 @@ void stdio_flush(void); /* streams of ours, before their connections say goodbye
 /* ---- process.c ---- */
 int process_start(void);       /* a listed program; 0 or not */
 void process_farewell(void);   /* the process ends: every connection is closed in order */
-int process_before_exec(void); /* 0, or -1 and errno: refused */
 
 /* ---- uring.c ---- */
 int uring_shut(void); /* no io_uring for a program that has liburing; 0, or -1: it still has */
@@ -72,6 +71,7 @@ int uring_shut(void); /* no io_uring for a program that has liburing; 0, or -1: 
 void log_open(const char *where); /* NULL: silent */
 void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool log_owns(int fd);
+int log_descriptor(void); /* -1: none */
 void log_lost(int lo, int hi); /* these descriptors were closed: opens the log again when needed */
 /* This thread closes a copy that came by fork() and was never used here: the other process logs it.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* New programs and the end of this one. Handing a connection over to another program is not
- * available in this version: so that it never writes plaintext there, it does not get the
+/* New programs and the end of this one. A new program cannot have our keys, so a connection that it
+ * is to use goes to a relay first; where that may not be, or cannot, the program does not get the
  * descriptor. */
 #include "preload/preload.h"
 #include <errno.h>
@@ -8,40 +8,64 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "preload/relay.h"
 #include "preload/watch.h"
 
 /* ---- before exec ---- */
 
-static void hold_back(void *ctx, int fd)
-{
-    int flags = REAL(fcntl)(fd, F_GETFD), *on_stdio = ctx;
+struct passage {
+    bool replaces; /* exec: this program has no more use for its descriptors */
+    int err;
+};
 
-    if (fd <= STDERR_FILENO) {
-        *on_stdio = fd;
-    } else if (flags >= 0 && !(flags & FD_CLOEXEC) &&
-               REAL(fcntl)(fd, F_SETFD, flags | FD_CLOEXEC) == 0) {
+/* A descriptor above 2 is often one that was only forgotten: in a child, or beside a shell command,
+ * it stays closed. A program that becomes another one passes on what it has used itself. */
+static bool is_meant(const struct passage *p, int fd)
+{
+    return fd <= STDERR_FILENO || (p->replaces && watch_used_here(fd));
+}
+
+static void pass_on(void *ctx, int fd)
+{
+    struct passage *p = ctx;
+    int flags = REAL(fcntl)(fd, F_GETFD);
+
+    if (flags < 0 || flags & FD_CLOEXEC || !is_tracked(fd)) {
+        return;
+    }
+    if (is_meant(p, fd) && relay_may_take(fd)) {
+        if (relay_take(fd) == 0) {
+            return;
+        }
+        p->err = fd <= STDERR_FILENO ? errno : p->err;
+    } else if (fd <= STDERR_FILENO) {
+        log_line("result=refused: fd %d has TLS, and a new program would write plaintext on it",
+                 fd);
+        p->err = EACCES;
+    }
+    if (fd > STDERR_FILENO && REAL(fcntl)(fd, F_SETFD, flags | FD_CLOEXEC) == 0) {
         log_line("result=withheld: fd %d has TLS and is closed for the new program, which could "
                  "only write plaintext on it",
                  fd);
     }
 }
 
-int process_before_exec(void)
+/* 0, or -1 and errno: refused. */
+static int process_before(bool replaces)
 {
-    int saved = errno, on_stdio = -1;
+    struct passage p = { .replaces = replaces };
+    int saved = errno;
 
-    if (!conn_any()) {
-        return 0;
+    if (conn_any()) {
+        conn_each(0, INT32_MAX, pass_on, &p);
     }
-    conn_each(0, INT32_MAX, hold_back, &on_stdio);
-    if (on_stdio >= 0) {
-        log_line("result=refused: fd %d has TLS, and a new program would write plaintext on it",
-                 on_stdio);
-        errno = EACCES;
-        return -1;
-    }
-    errno = saved;
-    return 0;
+    errno = p.err ? p.err : saved;
+    return p.err ? -1 : 0;
+}
+
+static int process_before_exec(void)
+{
+    return process_before(true);
 }
 
 int execve(const char *path, char *const argv[], char *const envp[])
@@ -129,34 +153,37 @@ int execle(const char *path, const char *arg, ...)
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                 const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
-    return process_before_exec() ? errno : REAL(posix_spawn)(pid, path, actions, attr, argv, envp);
+    return process_before(false) ? errno : REAL(posix_spawn)(pid, path, actions, attr, argv, envp);
 }
 
 int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
                  const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
-    return process_before_exec() ? errno : REAL(posix_spawnp)(pid, file, actions, attr, argv, envp);
+    return process_before(false) ? errno : REAL(posix_spawnp)(pid, file, actions, attr, argv, envp);
 }
 
-/* The copy would not be close-on-exec. */
+/* The copy would not be close-on-exec: so this is a connection for the new program. */
 int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int newfd)
 {
-    if (is_tracked(fd)) {
+    if (is_tracked(fd) && !relay_may_take(fd)) {
         log_line("result=refused: fd %d has TLS, and a new program would write plaintext on it",
                  fd);
         return EACCES;
+    }
+    if (relay_take(fd) != 0) {
+        return errno;
     }
     return REAL(posix_spawn_file_actions_adddup2)(actions, fd, newfd);
 }
 
 int system(const char *command)
 {
-    return command && process_before_exec() ? -1 : REAL(system)(command);
+    return command && process_before(false) ? -1 : REAL(system)(command);
 }
 
 FILE *popen(const char *command, const char *mode)
 {
-    return process_before_exec() ? NULL : REAL(popen)(command, mode);
+    return process_before(false) ? NULL : REAL(popen)(command, mode);
 }
 
 FILE *_IO_popen(const char *command, const char *mode);

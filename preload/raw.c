@@ -117,6 +117,12 @@ static bool descriptors(long n, const long a[static 6], long *rc)
     case SYS_ioctl:
         *rc = ioctl(INT(0), (unsigned long)a[1], PTR(2));
         return true;
+    case SYS_getpeername:
+        *rc = getpeername(INT(0), PTR(1), PTR(2));
+        return true;
+    case SYS_getsockname:
+        *rc = getsockname(INT(0), PTR(1), PTR(2));
+        return true;
     case SYS_getsockopt:
         *rc = getsockopt(INT(0), INT(1), INT(2), PTR(3), PTR(4));
         return true;

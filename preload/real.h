@@ -39,7 +39,7 @@ int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap);
     X(poll) X(ppoll) X(select) X(pselect)                                                          \
     X(epoll_ctl) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2)                                      \
     X(dup) X(dup2) X(dup3) X(fcntl) X(ioctl)                                                       \
-    X(getsockopt) X(setsockopt) X(sockatmark) X(syscall)                                           \
+    X(getpeername) X(getsockname) X(getsockopt) X(setsockopt) X(sockatmark) X(syscall)             \
     X(fdopen) X(freopen) X(freopen64)                                                              \
     X(fork) X(vfork) X(daemon) X(forkpty)                                                          \
     X(execve) X(execv) X(execvp) X(execvpe) X(fexecve) X(execveat)                                 \

@@ -30,8 +30,8 @@ enum rule_action {
 };
 enum plaintext { PLAINTEXT_REFUSE, PLAINTEXT_LOOPBACK, PLAINTEXT_ALLOW };
 enum app_tls { APP_TLS_BYPASS, APP_TLS_REFUSE };
-enum rule_mode { MODE_INLINE }; /* relay, supervise: refused when the file is read, for now */
-enum handoff { HANDOFF_NONE };  /* ktls, relay: likewise; a hand-over fails closed */
+enum rule_mode { MODE_INLINE, MODE_RELAY }; /* supervise: refused when the file is read, for now */
+enum handoff { HANDOFF_NONE, HANDOFF_RELAY }; /* ktls: likewise; none: a hand-over fails closed */
 
 struct rule {
     const char *app, *label; /* [rule APP LABEL]; a one-liner's label is "-r 1", "-r 2", ... */

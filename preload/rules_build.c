@@ -84,12 +84,12 @@ static const struct word_value app_tlses[] = { { "bypass", APP_TLS_BYPASS, false
                                                { "refuse", APP_TLS_REFUSE, false },
                                                { NULL, 0, false } };
 static const struct word_value modes[] = { { "inline", MODE_INLINE, false },
-                                           { "relay", 0, true },
+                                           { "relay", MODE_RELAY, false },
                                            { "supervise", 0, true },
                                            { NULL, 0, false } };
 static const struct word_value handoffs[] = { { "none", HANDOFF_NONE, false },
                                               { "ktls", 0, true },
-                                              { "relay", 0, true },
+                                              { "relay", HANDOFF_RELAY, false },
                                               { "ktls,relay", 0, true },
                                               { NULL, 0, false } };
 static const struct word_value inherits[] = { { "listed", 0, false }, { NULL, 0, false } };
@@ -161,7 +161,7 @@ static int rule_build(struct policy *p, const struct section *s, bool with_keys)
     r->pub.app_tls = (enum app_tls)one_of(ini, s, KEY_APP_TLS, app_tlses, APP_TLS_REFUSE);
     starttls(p, r);
     r->pub.mode = (enum rule_mode)one_of(ini, s, KEY_MODE, modes, MODE_INLINE);
-    r->pub.handoff = (enum handoff)one_of(ini, s, KEY_HANDOFF, handoffs, HANDOFF_NONE);
+    r->pub.handoff = (enum handoff)one_of(ini, s, KEY_HANDOFF, handoffs, HANDOFF_RELAY);
     (void)one_of(ini, s, KEY_INHERIT, inherits, 0);
     if (ini->error.code == 0) {
         int rc = rule_config(p, r, with_keys);

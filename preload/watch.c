@@ -33,9 +33,16 @@ static _Atomic int top_fd; /* no slot above it was ever used */
 static uint32_t epoch = 1; /* raised in each forked child */
 static uint32_t forks = 1; /* raised in parent and child */
 
+static _Thread_local bool relay_forks;
+
+void watch_relay_forks(bool on)
+{
+    relay_forks = on;
+}
+
 void watch_forked_here(void)
 {
-    forks++;
+    forks += !relay_forks;
 }
 
 void watch_forked(void)
@@ -447,6 +454,48 @@ bool watch_edge(int fd)
         }
     }
     return false;
+}
+
+/* ---- another socket under the number ---- */
+
+int watch_keep(int fd, struct watch_kept kept[static WATCHES_PER_FD])
+{
+    struct slot *s = slot_at(fd);
+    int n = 0;
+
+    for (int i = 0; s && i < WATCHES_PER_FD && (flags_at(fd) & SLOT_WATCHED); i++) {
+        const struct watch *w = &s->watch[i];
+        uint32_t events = atomic_load(&w->events);
+
+        if (!watch_live(w, -1) || w->epoch != epoch) {
+            continue;
+        }
+        if ((events & EPOLLONESHOT) && !(atomic_load(&w->state) & WATCH_ARMED)) {
+            events = EPOLLONESHOT; /* used up */
+        }
+        kept[n++] =
+            (struct watch_kept){ .set = (int)atomic_load(&w->set) - 1,
+                                 .event = { .events = events, .data.u64 = atomic_load(&w->data) } };
+    }
+    return n;
+}
+
+void watch_again(int fd, const struct watch_kept *kept, int n)
+{
+    for (int i = 0; i < n; i++) {
+        struct epoll_event ev = kept[i].event;
+
+        REAL(epoll_ctl)(kept[i].set, EPOLL_CTL_ADD, fd, &ev);
+    }
+}
+
+void watch_given(int fd)
+{
+    struct slot *s = slot_at(fd);
+
+    if (s) {
+        atomic_store(&s->used, forks - 1);
+    }
 }
 
 /* ---- the end of a descriptor ---- */

@@ -57,6 +57,17 @@ bool watch_is_set(int fd);    /* an epoll set that we have seen in use */
 bool watch_hot_set(int fd); /* an epoll set that would report something the kernel does not know */
 void watch_forget(int fd);
 void watch_forget_range(int lo, int hi);
+/* A registration with an epoll set, as the program made it. */
+struct watch_kept {
+    int set;
+    struct epoll_event event;
+};
+/* fd will name another socket: what this process has registered for it, and the same for that one.
+ * Its connection goes on in another process, which logs it. */
+int watch_keep(int fd, struct watch_kept kept[static WATCHES_PER_FD]);
+void watch_again(int fd, const struct watch_kept *kept, int n);
+void watch_given(int fd);
+void watch_relay_forks(bool on); /* this thread's fork is for a relay: not counted as one */
 void watch_adopt(struct conn *c, int fd); /* fd has become ours: so have its registrations */
 /* Something was done with the connection: hot lists and the kernel follow. errno is kept. */
 void watch_note(struct conn *c, int fd);

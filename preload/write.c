@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "preload/relay.h"
 #include "preload/watch.h"
 
 static size_t length(const struct iovec *iov, int n)
@@ -116,17 +117,22 @@ ssize_t sendto(int fd, const void *p, size_t n, int flags, const struct sockaddr
     return leaving(fd) || opens_fast(fd, flags) ? -1 : REAL(sendto)(fd, p, n, flags, addr, len);
 }
 
-/* A receiver of the descriptor would write plaintext on it. */
+/* A receiver of the descriptor would write plaintext on it. EACCES: the rule forbids a relay. */
 int rights_check(const struct msghdr *m)
 {
-    int fd = conn_any() ? conn_in_rights(m, is_tracked) : -1;
+    int fd;
 
-    if (fd < 0) {
-        return 0;
+    while (conn_any() && (fd = conn_in_rights(m, is_tracked)) >= 0) {
+        if (!relay_may_take(fd)) {
+            log_line("result=refused: fd %d has TLS and cannot be passed to another process", fd);
+            errno = EACCES;
+            return -1;
+        }
+        if (relay_take(fd) != 0) {
+            return -1;
+        }
     }
-    log_line("result=refused: fd %d has TLS and cannot be passed to another process", fd);
-    errno = EACCES;
-    return -1;
+    return 0;
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *m, int flags)

@@ -92,6 +92,7 @@ static struct conn *make(const struct conn_params *p, int fd, uint64_t cookie, s
     atomic_store(&c->first, (int)(c->role == TLS_CLIENT ? p->first : CONN_FIRST_ANY));
     c->on_event = p->on_event;
     c->ctx = p->ctx;
+    c->tag = p->tag;
     c->plain.secret = c->early.secret = c->clear.secret = true;
     c->early.max = EARLY_MAX;
     rc = conn_prelude_begin(c, p->prelude, err);

@@ -330,6 +330,11 @@ enum tls_role conn_role(const struct conn *c)
     return c->role;
 }
 
+int conn_tag(const struct conn *c)
+{
+    return c->tag;
+}
+
 void conn_info(struct conn *c, struct tls_info *i)
 {
     struct hold h;

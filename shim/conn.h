@@ -73,6 +73,7 @@ struct conn {
     _Atomic int first;       /* enum conn_first */
     void (*on_event)(void *ctx, struct conn *c, int event);
     void *ctx;
+    int tag; /* conn_tag() */
     struct claim claim;
     struct client_sessions *sessions; /* client: NULL: it has no part in them. Read half */
 

@@ -49,6 +49,7 @@ struct conn_params {
      * held. */
     void (*on_event)(void *ctx, struct conn *c, int event);
     void *ctx;
+    int tag;                  /* the caller's own: conn_tag() */
     const struct entry *seen; /* what fd has to be still (table_replace()); NULL: it may be any */
 };
 enum {
@@ -175,6 +176,7 @@ void conn_each(int lo, int hi, void (*fn)(void *ctx, int fd), void *ctx);
 const struct error *conn_error(struct conn *c);
 void conn_info(struct conn *c, struct tls_info *i);
 enum tls_role conn_role(const struct conn *c);
+int conn_tag(const struct conn *c);
 int conn_errno(struct conn *c); /* what errno a failed connection reports; 0: it has not failed */
 void conn_fail(struct conn *c, int err,
                const char *why);     /* refuses all later use with this errno */

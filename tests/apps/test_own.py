@@ -14,14 +14,14 @@ from wrap import BUILD, MARK, Skip, exchange, free_port, main, need, payload, sk
 skip_without("openssl")
 
 
-def serve(room, name, *args, **more):
+def serve(room, name, *args, **rule):
     """The program, wrapped, and a relay in front of it."""
     path = os.path.join(BUILD, "tests", "apps", name)
     if not os.path.exists(path):
         raise Skip(f"{path} is not built")
     port = free_port()
     relay = room.relay(port)
-    room.server_rule(name, port, **more)
+    room.server_rule(name, port, **rule)
     p = room.start(room.wrapped(path, str(port), *args), stderr=subprocess.PIPE)
     wait_port(port, p)
     return p, relay
@@ -59,24 +59,41 @@ def fork_both(room):
     relay.check()
 
 
+def goes_through(port):
+    """What the other program echoes, and its end."""
+    data = payload(1 << 20)
+    need(exchange(port, data) == data, "other bytes")
+    port.unwrap().close()
+
+
 def exec_unwrapped(room):
-    """A program that is not wrapped would speak plaintext on its standard input and output: not without a hand-off."""
-    p, relay = serve(room, "app_hand", "exec", "cat", handoff="none")
-    nothing_served(room, relay)
-    code, text = ended(p)
-    need(code == 1 and "exec: Permission denied" in text, f"{code} {text}")
-    room.wait_log("result=refused")
-    relay.check(whole=False)
+    """A program that is not wrapped has the connection on its standard input and output, through a relay."""
+    p, relay = serve(room, "app_hand", "exec", "cat")
+    with room.dial(relay.port) as s:
+        goes_through(s)
+    need(ended(p) == (0, ""), "cat does not end well")
+    relay.check(least=2 << 20)
 
 
 def pass_unwrapped(room):
-    """Nor does one get the connection by SCM_RIGHTS."""
-    p, relay = serve(room, "app_hand", "pass", os.path.join(BUILD, "tests", "apps", "app_hand"), "-", "take", handoff="none")
-    nothing_served(room, relay)
-    code, text = ended(p)
-    need(code == 1 and "sendmsg: " in text, f"{code} {text}")
-    room.wait_log("result=refused")
-    relay.check(whole=False)
+    """So has one that gets it by SCM_RIGHTS."""
+    p, relay = serve(room, "app_hand", "pass", os.path.join(BUILD, "tests", "apps", "app_hand"), "-", "take")
+    with room.dial(relay.port) as s:
+        goes_through(s)
+    need(ended(p) == (0, ""), "app_hand does not end well")
+    relay.check(least=2 << 20)
+
+
+def hand_over_refused(room):
+    """Where the rule allows no relay, neither is done."""
+    for way, words in ((("exec", "cat"), "exec: Permission denied"), (("pass", "cat"), "sendmsg: ")):
+        room.conf = room.path(way[0] + ".conf")
+        p, relay = serve(room, "app_hand", *way, handoff="none")
+        nothing_served(room, relay)
+        code, text = ended(p)
+        need(code == 1 and words in text, f"{code} {text}")
+        relay.check(whole=False)
+    room.wait_log("result=refused", count=2)
 
 
 def uring_falls_back(room):
@@ -107,4 +124,4 @@ def uring_fails(room):
 
 
 if __name__ == "__main__":
-    sys.exit(main(fork_both, exec_unwrapped, pass_unwrapped, uring_falls_back, uring_fails))
+    sys.exit(main(fork_both, exec_unwrapped, pass_unwrapped, hand_over_refused, uring_falls_back, uring_fails))

@@ -19,7 +19,7 @@ static void ini_good(void **state)
         "[rule foo a]\n" TWO APP,                                        /* any order */
         "[defaults]\n" APP "[rule foo a]\n" TWO,
         "[defaults]\nca = system\nverify = full\nmin-version = 1.2\nmax-version = 1.3\neof = strict\n"
-        "handoff = none\ninherit = listed\nlinger = 2\ntimeout = 10s\nlog = /dev/null\n" APP
+        "handoff = relay\ninherit = listed\nlinger = 2\ntimeout = 10s\nlog = /dev/null\n" APP
         "[rule foo a]\nrole = client\nmatch = *:1\n",
         APP "[rule foo a]\nrole = server\nmatch = local *:1\naction = refuse\n",
         APP "[rule foo a]\n" TWO "[config foo]\ncert = x\nclient-ca = y\nreload = no\n",
@@ -105,11 +105,10 @@ static void ini_bad(void **state)
         { APP "[rule foo a]\n" TWO "timeout = 86401\n", ":6: timeout = 86401" },
         { APP "[rule foo a]\n" TWO "timeout = 99999999999999999999999999\n", ":6: timeout" },
         { APP "[rule foo a]\n" TWO "linger = x\n", ":6: linger = x" },
-        { APP "[rule foo a]\n" TWO "mode = relay\n", ":6: mode = relay: not supported yet" },
         { APP "[rule foo a]\n" TWO "mode = supervise\n",
           ":6: mode = supervise: not supported yet" },
         { APP "[rule foo a]\n" TWO "mode = x\n", ":6: mode = x: it is one of inline" },
-        { APP "mode = relay\n[rule foo a]\n" TWO, ":2: mode = relay: not supported yet" },
+        { APP "mode = supervise\n[rule foo a]\n" TWO, ":2: mode = supervise: not supported yet" },
         { "[defaults]\nhandoff = ktls,relay\n" APP "[rule foo a]\n" TWO,
           ":2: handoff = ktls,relay: not supported yet" },
         { APP "[rule foo a]\n" TWO "starttls = gopher\n", ":6: starttls = gopher: it is one of" },

@@ -143,7 +143,7 @@ def one(room, program, case, peer, plain):
     port = free_port() if case == "nobody-there" else relay.port
     before = len(peer.ended)
     room.conf = room.path(case + ".conf")
-    room.client_rule("io", str(port), **({"ca": room.path("other.pem")} if case in REFUSED else {}))
+    room.client_rule("io", str(port), handoff="none", **({"ca": room.path("other.pem")} if case in REFUSED else {}))
     p = room.run(room.wrapped(program, case, "localhost", str(port)), check=False, timeout=60)
     if p.returncode != 0:
         time.sleep(0.3)
