@@ -230,7 +230,7 @@ static int connect_relayed(int fd)
         (void)!conn_poll(&p, 1, -1);
     }
     conn_put(c);
-    if (rc == 0 && relay_take(fd) != 0) {
+    if (rc == 0 && relay_take(fd, RELAY_ALL) != 0) {
         kill_socket(fd);
         errno = ENOBUFS;
         rc = -1;
@@ -373,7 +373,7 @@ static int accepted(int fd)
         return fd;
     }
     if (rule->action == RULE_TLS && attach(fd, rule, NULL, NULL) == 0) {
-        if (rule->mode != MODE_RELAY || relay_take(fd) == 0) {
+        if (rule->mode != MODE_RELAY || relay_take(fd, RELAY_ALL) == 0) {
             errno = saved;
             return fd;
         }

@@ -25,6 +25,15 @@ static bool is_meant(const struct passage *p, int fd)
     return fd <= STDERR_FILENO || (p->replaces && watch_used_here(fd));
 }
 
+/* A command with the connection on its output alone, beside a program that goes on with it (a
+ * shell's): what the peer answers is for that one. On 0 it would have gone already. */
+static enum relay_use use_of(const struct passage *p, int fd)
+{
+    return p->replaces && fd != STDIN_FILENO && fd <= STDERR_FILENO && !watch_used_here(fd)
+               ? RELAY_WRITES
+               : RELAY_ALL;
+}
+
 static void pass_on(void *ctx, int fd)
 {
     struct passage *p = ctx;
@@ -34,7 +43,7 @@ static void pass_on(void *ctx, int fd)
         return;
     }
     if (is_meant(p, fd) && relay_may_take(fd)) {
-        if (relay_take(fd) == 0) {
+        if (relay_take(fd, use_of(p, fd)) == 0) {
             return;
         }
         p->err = fd <= STDERR_FILENO ? errno : p->err;
@@ -170,7 +179,7 @@ int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd
                  fd);
         return EACCES;
     }
-    if (relay_take(fd) != 0) {
+    if (relay_take(fd, RELAY_ALL) != 0) {
         return errno;
     }
     return REAL(posix_spawn_file_actions_adddup2)(actions, fd, newfd);

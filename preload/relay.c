@@ -23,6 +23,7 @@ struct birth {
     struct conn *c;
     int fd, end, said; /* the connection, the relay's end, where it says that all is well */
     int err;           /* fork()'s */
+    enum relay_use use;
 };
 
 static void leave_others(void *ctx, int fd)
@@ -103,7 +104,7 @@ static void relay_main(const struct birth *b)
     if (REAL(write)(b->said, &err, sizeof err) == sizeof err && err == 0) {
         REAL(close)(b->said);
         session_silent = false;
-        relay_run(b->c, tls, b->end);
+        relay_run(b->c, tls, b->end, b->use);
     }
     REAL(_exit)(0);
     __builtin_unreachable();
@@ -200,11 +201,11 @@ static void keep_others(void *ctx, int fd)
     conn_put(c);
 }
 
-static int take(int fd, struct conn *c)
+static int take(int fd, struct conn *c, enum relay_use use)
 {
     struct swap s = { .c = c };
     socklen_t np = sizeof s.names.peer, nl = sizeof s.names.local;
-    struct birth b = { .c = c, .fd = fd };
+    struct birth b = { .c = c, .fd = fd, .use = use };
     int ends[2], word[2], rc;
 
     if (REAL(getsockname)(fd, &s.names.local.sa, &nl) != 0) {
@@ -236,7 +237,7 @@ static int take(int fd, struct conn *c)
     return rc;
 }
 
-int relay_take(int fd)
+int relay_take(int fd, enum relay_use use)
 {
     struct conn *c = tracked(fd);
     int saved = errno, rc, cancel;
@@ -248,7 +249,7 @@ int relay_take(int fd)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    rc = take(fd, c);
+    rc = take(fd, c, use);
     saved = rc == 0 ? saved : errno;
     conn_put(c);
     pthread_setcancelstate(cancel, NULL);

@@ -11,10 +11,15 @@
 
 #define RELAY_FD_MIN 1000 /* its descriptors and ours stay out of the program's way */
 
+enum relay_use {
+    RELAY_ALL,
+    RELAY_WRITES, /* only writes are to be expected: what the peer says is left to other processes
+                   */
+};
 /* The connection of fd becomes a relay's: all its descriptors here name the relay's end from then
  * on. 0; or -1 and errno, and the connection is as it was: EPERM another process or thread is using
  * it, EAGAIN, ENOMEM, EMFILE there is no room for another process or its descriptors. */
-int relay_take(int fd);
+int relay_take(int fd, enum relay_use use);
 bool relay_may_take(int fd); /* its rule says `handoff = relay` */
 /* newfd is a duplicate of fd. */
 void relay_aliased(int fd, int newfd);
@@ -38,5 +43,5 @@ void relay_dress(int fd, int end); /* end has what the program has asked of fd *
 
 /* ---- relay_loop.c: in the relay ---- */
 /* c is on tls, the program's bytes come and go through end. Returns when it is all over. */
-void relay_run(struct conn *c, int tls, int end);
+void relay_run(struct conn *c, int tls, int end, enum relay_use use);
 #endif

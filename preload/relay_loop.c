@@ -29,6 +29,7 @@ struct way {
 struct relay {
     struct conn *c;
     int tls, end;
+    bool deaf;   /* RELAY_WRITES */
     bool gone;   /* the program has closed its last descriptor */
     bool reset;  /* it has not ended in order */
     bool broken; /* TLS is at its end out of order */
@@ -108,7 +109,7 @@ static void from_tls(struct relay *r)
     struct iovec v = { .iov_base = down.room, .iov_len = sizeof down.room };
     ssize_t got;
 
-    if (waits(&down) || down.eof) {
+    if (waits(&down) || down.eof || r->deaf) {
         return;
     }
     got = conn_readv(r->c, r->tls, &v, 1, MSG_DONTWAIT);
@@ -147,7 +148,7 @@ static void wait_for_work(struct relay *r, struct pollfd p[static 2])
 {
     p[0] = (struct pollfd){ .fd = r->tls };
     p[1] = (struct pollfd){ .fd = r->gone ? -1 : r->end };
-    if (!waits(&down) && !down.eof && !r->gone) {
+    if (!waits(&down) && !down.eof && !r->gone && !r->deaf) {
         p[0].events |= POLLIN;
     }
     if (waits(&up) || (up.eof && !up.shut)) {
@@ -236,9 +237,9 @@ static void end_in_order(struct relay *r)
     }
 }
 
-void relay_run(struct conn *c, int tls, int end)
+void relay_run(struct conn *c, int tls, int end, enum relay_use use)
 {
-    struct relay r = { .c = c, .tls = tls, .end = end };
+    struct relay r = { .c = c, .tls = tls, .end = end, .deaf = use == RELAY_WRITES };
     struct linger abort = { .l_onoff = 1 };
 
     /* From here on, whatever kills us is a reset for the program, not an end of file. */

@@ -128,7 +128,7 @@ int rights_check(const struct msghdr *m)
             errno = EACCES;
             return -1;
         }
-        if (relay_take(fd) != 0) {
+        if (relay_take(fd, RELAY_ALL) != 0) {
             return -1;
         }
     }

@@ -188,6 +188,9 @@ def real_clients(room):
     text = MARK.decode()
     got = room.run(room.wrapped("bash", "-c", f"# {room.dir}\nexec 3<>/dev/tcp/localhost/{port}; echo {text} >&3; head -n 1 <&3"))
     need(got.strip() == MARK, f"bash: {got}")
+    script = f"# {room.dir}\nexec 3<>/dev/tcp/localhost/{port}; {{ env echo {text}; sleep 1; }} >&3; head -n 1 <&3; echo {text} >&3"
+    got = room.run(room.wrapped("bash", "-c", script + "; read -r line <&3; echo $line"))
+    need(got.split() == [MARK] * 2, f"bash, and commands in turn: {got}")
     got = room.run(room.wrapped(system_python(), "-c", f"""# {room.dir}
 import socket, subprocess
 s = socket.create_connection(('localhost', {port}))
@@ -199,7 +202,7 @@ subprocess.run(['sh', '-c', 'echo {text}; read line; echo "$line" >&2'], stdin=s
     need(room.run(["cat", room.path("out")]).strip() == MARK, "nc -e")
     room.run(room.wrapped("socat", f"TCP:localhost:{port}", f"EXEC:{script},nofork"))
     need(room.run(["cat", room.path("out")]).strip() == MARK, "socat nofork")
-    peer.check(*["bye"] * 4)
+    peer.check(*["bye"] * 5)
 
 
 def inetd_style_server(room):
