@@ -5,6 +5,7 @@
 #include "preload/preload.h"
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -13,23 +14,35 @@
 
 /* ---- before exec ---- */
 
+enum birth_of { BY_EXEC, BY_SPAWN, BY_SHELL };
 struct passage {
-    bool replaces; /* exec: this program has no more use for its descriptors */
+    enum birth_of by; /* BY_EXEC: this program has no more use for its descriptors */
     int err;
 };
+
+/* Sockets that posix_spawn() has to duplicate for a new program, which may be connected only now.
+ */
+#define SPAWNED_MAX 1024
+static _Atomic bool spawned[SPAWNED_MAX], spawned_above;
+
+static _Atomic bool *spawned_at(int fd)
+{
+    return fd >= 0 && fd < SPAWNED_MAX ? &spawned[fd] : &spawned_above;
+}
 
 /* A descriptor above 2 is often one that was only forgotten: in a child, or beside a shell command,
  * it stays closed. A program that becomes another one passes on what it has used itself. */
 static bool is_meant(const struct passage *p, int fd)
 {
-    return fd <= STDERR_FILENO || (p->replaces && watch_used_here(fd));
+    return fd <= STDERR_FILENO || (p->by == BY_EXEC && watch_used_here(fd)) ||
+           (p->by == BY_SPAWN && atomic_load(spawned_at(fd)));
 }
 
 /* A command with the connection on its output alone, beside a program that goes on with it (a
  * shell's): what the peer answers is for that one. On 0 it would have gone already. */
 static enum relay_use use_of(const struct passage *p, int fd)
 {
-    return p->replaces && fd != STDIN_FILENO && fd <= STDERR_FILENO && !watch_used_here(fd)
+    return p->by == BY_EXEC && fd != STDIN_FILENO && fd <= STDERR_FILENO && !watch_used_here(fd)
                ? RELAY_WRITES
                : RELAY_ALL;
 }
@@ -38,21 +51,23 @@ static void pass_on(void *ctx, int fd)
 {
     struct passage *p = ctx;
     int flags = REAL(fcntl)(fd, F_GETFD);
+    bool copied = p->by == BY_SPAWN && atomic_load(spawned_at(fd));
+    bool needed = fd <= STDERR_FILENO || copied;
 
-    if (flags < 0 || flags & FD_CLOEXEC || !is_tracked(fd)) {
+    if (flags < 0 || (flags & FD_CLOEXEC && !copied) || !is_tracked(fd)) {
         return;
     }
     if (is_meant(p, fd) && relay_may_take(fd)) {
         if (relay_take(fd, use_of(p, fd)) == 0) {
             return;
         }
-        p->err = fd <= STDERR_FILENO ? errno : p->err;
-    } else if (fd <= STDERR_FILENO) {
+        p->err = needed ? errno : p->err;
+    } else if (needed) {
         log_line("result=refused: fd %d has TLS, and a new program would write plaintext on it",
                  fd);
         p->err = EACCES;
     }
-    if (fd > STDERR_FILENO && REAL(fcntl)(fd, F_SETFD, flags | FD_CLOEXEC) == 0) {
+    if (!needed && REAL(fcntl)(fd, F_SETFD, flags | FD_CLOEXEC) == 0) {
         log_line("result=withheld: fd %d has TLS and is closed for the new program, which could "
                  "only write plaintext on it",
                  fd);
@@ -60,9 +75,9 @@ static void pass_on(void *ctx, int fd)
 }
 
 /* 0, or -1 and errno: refused. */
-static int process_before(bool replaces)
+static int process_before(enum birth_of by)
 {
-    struct passage p = { .replaces = replaces };
+    struct passage p = { .by = by };
     int saved = errno;
 
     if (conn_any()) {
@@ -74,7 +89,7 @@ static int process_before(bool replaces)
 
 static int process_before_exec(void)
 {
-    return process_before(true);
+    return process_before(BY_EXEC);
 }
 
 int execve(const char *path, char *const argv[], char *const envp[])
@@ -162,13 +177,15 @@ int execle(const char *path, const char *arg, ...)
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                 const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
-    return process_before(false) ? errno : REAL(posix_spawn)(pid, path, actions, attr, argv, envp);
+    return process_before(BY_SPAWN) ? errno
+                                    : REAL(posix_spawn)(pid, path, actions, attr, argv, envp);
 }
 
 int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
                  const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
-    return process_before(false) ? errno : REAL(posix_spawnp)(pid, file, actions, attr, argv, envp);
+    return process_before(BY_SPAWN) ? errno
+                                    : REAL(posix_spawnp)(pid, file, actions, attr, argv, envp);
 }
 
 /* The copy would not be close-on-exec: so this is a connection for the new program. */
@@ -182,17 +199,20 @@ int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd
     if (relay_take(fd, RELAY_ALL) != 0) {
         return errno;
     }
+    if (policy && stream_socket(fd)) {
+        atomic_store(spawned_at(fd), true);
+    }
     return REAL(posix_spawn_file_actions_adddup2)(actions, fd, newfd);
 }
 
 int system(const char *command)
 {
-    return command && process_before(false) ? -1 : REAL(system)(command);
+    return command && process_before(BY_SHELL) ? -1 : REAL(system)(command);
 }
 
 FILE *popen(const char *command, const char *mode)
 {
-    return process_before(false) ? NULL : REAL(popen)(command, mode);
+    return process_before(BY_SHELL) ? NULL : REAL(popen)(command, mode);
 }
 
 FILE *_IO_popen(const char *command, const char *mode);

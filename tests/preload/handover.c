@@ -121,7 +121,7 @@ static void way_system(int fd)
 
     on_stdio(fd);
     CHECK(system("echo " MARK " from a shell; head -c 34 >/dev/null") == 0);
-    say(1, MARK " after\n");
+    CHECK(printf("%s after\n", MARK) > 0 && fflush(stdout) == 0);
     expect(0, MARK " after\n");
     CHECK(dup2(out, 1) == 1 && close(0) == 0);
 }
@@ -152,6 +152,26 @@ static void way_spawn(int fd)
     CHECK(posix_spawn(&pid, "/bin/sh", &fa, NULL, argv, environ) == 0);
     CHECK(waitpid(pid, &status, 0) == pid && status == 0);
     expect(fd, MARK " spawned\n");
+    posix_spawn_file_actions_destroy(&fa);
+}
+
+/* The file actions are written before the socket is connected. */
+static void way_spawn_later(int fd)
+{
+    posix_spawn_file_actions_t fa;
+    char *argv[] = { "sh", "-c", "echo " MARK " spawned", NULL };
+    struct sockaddr_in peer;
+    socklen_t n = sizeof peer;
+    int status, later = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    pid_t pid;
+
+    CHECK(getpeername(fd, (struct sockaddr *)&peer, &n) == 0);
+    CHECK(posix_spawn_file_actions_init(&fa) == 0);
+    CHECK(posix_spawn_file_actions_adddup2(&fa, later, 1) == 0);
+    CHECK(connect(later, (struct sockaddr *)&peer, n) == 0);
+    CHECK(posix_spawn(&pid, "/bin/sh", &fa, NULL, argv, environ) == 0);
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+    expect(later, MARK " spawned\n");
     posix_spawn_file_actions_destroy(&fa);
 }
 
@@ -265,11 +285,17 @@ static const struct {
     const char *name;
     void (*run)(int fd);
 } ways[] = {
-    { "exec", way_exec },           { "exec-high", way_exec_high },
-    { "fork-exec", way_fork_exec }, { "forgotten", way_forgotten },
-    { "system", way_system },       { "popen", way_popen },
-    { "spawn", way_spawn },         { "rights", way_rights },
-    { "others", way_others },       { "no-process", way_no_process },
+    { "exec", way_exec },
+    { "exec-high", way_exec_high },
+    { "fork-exec", way_fork_exec },
+    { "forgotten", way_forgotten },
+    { "system", way_system },
+    { "popen", way_popen },
+    { "spawn", way_spawn },
+    { "spawn-later", way_spawn_later },
+    { "rights", way_rights },
+    { "others", way_others },
+    { "no-process", way_no_process },
 };
 
 int main(int argc, char **argv)

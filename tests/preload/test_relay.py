@@ -131,9 +131,9 @@ def fork_and_exec(room):
 
 def shell_commands(room):
     peer = Peer(room, echo)
-    for way in ("system", "popen", "spawn", "forgotten"):
+    for way in ("system", "popen", "spawn", "spawn-later", "forgotten"):
         handover(room, peer, way)
-    peer.check(*["bye"] * 4)
+    peer.check(*["bye"] * 6)
 
 
 RECEIVER = """
@@ -322,6 +322,22 @@ def mode_client_refused(room):
     no_relay_left(room)
 
 
+def mode_server_plaintext(room):
+    """A client without TLS gets nothing, and the program a reset."""
+    port = free_port()
+    room.server_rule(PYTHON, port, mode="relay")
+    p = room.start(room.wrapped(system_python(), "-u", room.write("one.py", "import socket, sys\n"
+                   "s = socket.create_server(('127.0.0.1', int(sys.argv[1]))).accept()[0]\n"
+                   "try:\n    print(s.recv(100))\nexcept OSError as e:\n    print(type(e).__name__)\n"), str(port)),
+                   stdout=subprocess.PIPE)
+    wait_port(port, p)
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        need(p.stdout.readline() == b"ConnectionResetError\n", "the program reads something")
+    no_relay_left(room)
+    room.wait_log("result=failed")
+
+
 # ---- bad days ----
 
 HOLDER = """
@@ -475,7 +491,7 @@ def back_pressure(room):
 
 
 CASES = (exec_onto_stdio, exec_high_fd, fork_and_exec, shell_commands, rights, other_connections, not_allowed,
-         no_process, real_clients, inetd_style_server, mode_server, mode_client, mode_client_refused,
+         no_process, real_clients, inetd_style_server, mode_server, mode_client, mode_client_refused, mode_server_plaintext,
          threat_25_truncation, clean_end, program_killed, program_leaves_at_once, program_killed_unread, relay_killed,
          parent_gone, back_pressure)
 
