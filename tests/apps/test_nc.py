@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: ISC
 """The three that are called nc: 64 MB in each direction, -N, -e."""
 import os
+import socket
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from jobs import each_way  # noqa: E402
-from wrap import MARK, exchange, free_port, main, need, needs, payload, read_all, wait_port  # noqa: E402
+from wrap import MARK, WAIT, exchange, free_port, main, need, needs, payload, read_all, wait_port  # noqa: E402
 
 BIG = payload(64 << 20)
 SIZES = {"both": len(BIG)}  # the ways in which socat takes part: less
@@ -99,6 +100,31 @@ def traditional_exec(room):
     refused(room, relay)
 
 
+def traditional_handed(room):
+    """-e as it is by default: the program has the end of a relay process on 0 and 1."""
+    needs("nc.traditional")
+    for role in ("s", "c"):
+        port = free_port()
+        relay = room.relay(port)
+        if role == "s":
+            room.server_rule("nc.traditional", port)
+            p = room.start(room.wrapped("nc.traditional", "-l", "-p", str(port), "-s", "127.0.0.1", "-e", "/bin/cat"))
+            wait_port(port, p)
+            with room.dial(relay.port) as s:
+                need(exchange(s, BIG[:8 << 20]) == BIG[:8 << 20], "the echo differs")
+                s.unwrap().close()
+        else:
+            room.client_rule("nc.traditional", relay.port)
+            with socket.create_server(("127.0.0.1", port)) as listener:
+                p = room.start(room.wrapped("nc.traditional", "-e", "/bin/cat", "localhost", str(relay.port)))
+                listener.settimeout(WAIT)
+                with room.server_context().wrap_socket(listener.accept()[0], server_side=True) as s:
+                    need(exchange(s, BIG[:8 << 20]) == BIG[:8 << 20], "the echo differs")
+                    s.unwrap().close()
+        need(p.wait(20) == 0, f"{role}: exit {p.returncode}")
+        relay.check()
+
+
 def ncat(room):
     needs("ncat", "socat")
     both_directions(room, "ncat", lambda port: ["-l", "127.0.0.1", str(port)], lambda port: [*dial(port)],
@@ -126,4 +152,4 @@ def ncat_exec(room):
 
 
 if __name__ == "__main__":
-    sys.exit(main(openbsd, openbsd_talks, traditional, traditional_exec, ncat, ncat_exec))
+    sys.exit(main(openbsd, openbsd_talks, traditional, traditional_exec, traditional_handed, ncat, ncat_exec))

@@ -13,11 +13,11 @@ WORD = MARK.decode()
 BACK = WORD[::-1]
 
 
-def mirror(room, app):
+def mirror(room, app, **more):
     """A TLS server that turns lines round."""
     port = free_port()
     relay = room.relay(port, needles=(MARK, BACK.encode()))
-    room.client_rule(app, relay.port)
+    room.client_rule(app, relay.port, **more)
     p = room.start(["openssl", "s_server", "-quiet", "-rev", "-tls1_3", "-accept", f"127.0.0.1:{port}", "-cert",
                     room.path("server.pem"), "-key", room.path("server.key")])
     wait_port(port, p)
@@ -35,8 +35,16 @@ printf '%s\\n' {WORD} >&3; read -r -u 3 line; echo "$line"; echo end"""
 
 
 def bash_exec(room):
-    """A program that bash starts on the connection would speak plaintext: it is not started."""
+    """A program that bash starts on the connection: it has the end of a relay process."""
     relay = mirror(room, "bash")
+    out = room.run(room.wrapped("bash", "-c", f"exec 3<>/dev/tcp/localhost/{relay.port}; /bin/echo {WORD} >&3; /usr/bin/head -n 1 <&3"))
+    need(out == BACK.encode() + b"\n", f"{out!r}")
+    relay.check(whole=False)
+
+
+def bash_refused(room):
+    """It would speak plaintext: with `handoff = none` it is not started."""
+    relay = mirror(room, "bash", handoff="none")
     p = room.run(room.wrapped("bash", "-c", f"exec 3<>/dev/tcp/localhost/{relay.port}; /bin/echo {WORD} >&3; echo $?"), check=False)
     need(p.stdout == b"126\n", f"{p.stdout!r}")
     room.wait_log("result=refused")
@@ -73,4 +81,4 @@ vwait done
 
 
 if __name__ == "__main__":
-    sys.exit(main(bash, bash_exec, perl, tcl))
+    sys.exit(main(bash, bash_exec, bash_refused, perl, tcl))

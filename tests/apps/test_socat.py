@@ -75,5 +75,15 @@ def exec_refused(room):
     relay.check(whole=False)
 
 
+def exec_handed(room):
+    """By default it has the end of a relay process."""
+    relay = listener(room, "EXEC:cat,nofork")
+    for _ in range(2):
+        with room.dial(relay.port) as s:
+            need(exchange(s, BIG[:8 << 20]) == BIG[:8 << 20], "the echo differs")
+            s.unwrap().close()
+    relay.check(connections=2)
+
+
 if __name__ == "__main__":
-    sys.exit(main(both, forks, execs, exec_refused))
+    sys.exit(main(both, forks, execs, exec_refused, exec_handed))
