@@ -183,7 +183,7 @@ static void signals(void)
         struct sigaction sa = { .sa_handler = on_tick, .sa_flags = restart ? SA_RESTART : 0 };
 
         sigaction(SIGALRM, &sa, NULL);
-        timer(200, true);
+        timer(100, true);
         for (int round = 0; round < 20; round++) {
             char line[] = "echo 200000\n";
             size_t sent = 0, back = 0;
