@@ -277,6 +277,8 @@ static void tear(struct conn *c)
     c->plain = (struct buf){ .secret = true };
     c->raw = (struct buf){ 0 };
     c->early = (struct buf){ .secret = true };
+    c->clear = (struct buf){ .secret = true };
+    c->prelude = NULL;
 }
 
 void share_in_child(struct conn *c, bool all_torn)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What is in a slot: a connection as bytes, and what it is beside its engine. */
 #include "base/secret.h"
+#include "shim/prelude.h"
 #include "shim/sessions.h"
 #include "shim/share_slot.h"
 
@@ -24,6 +25,9 @@ static void facts_of(struct conn *c, struct facts *f)
     f->unsent = atomic_load(&c->unsent);
     f->told = atomic_load(&c->told);
     f->note = atomic_load(&c->note);
+    f->in_clear = atomic_load(&c->in_clear);
+    f->greeted = c->prelude && c->prelude->skipped;
+    f->first = atomic_load(&c->first);
     f->early_bytes = c->early_bytes;
     f->early_again = c->early_again;
     if (conn_error(c)->code) {
@@ -49,6 +53,12 @@ static void facts_use(struct conn *c, const struct facts *f)
     atomic_store(&c->note, f->note);
     atomic_store(&c->asking, false);
     conn_early_over(c);
+    atomic_store(&c->in_clear, f->in_clear);
+    atomic_store(&c->first, f->first);
+    c->clear_ok = false;
+    if (c->prelude) {
+        c->prelude->skipped = f->greeted;
+    }
     c->early_bytes = f->early_bytes;
     c->early_again = f->early_again;
     if (f->err.code && !conn_error(c)->code) {
@@ -72,6 +82,7 @@ void drop_copy(struct conn *c)
     buf_free(&c->plain);
     buf_free(&c->raw);
     buf_free(&c->early);
+    buf_free(&c->clear);
 }
 
 /* ---- bytes ---- */
@@ -99,6 +110,41 @@ void put_bytes(struct slot *s, const struct buf *b)
     s->len = n;
 }
 
+/* A connection without TLS is what waits to be read, and what waits to be sent. */
+static int clear_bytes(struct conn *c, struct buf *b)
+{
+    struct wr w = wr_buf(b);
+
+    wr_u32(&w, (uint32_t)buf_len(&c->plain));
+    wr_bytes(&w, buf_data(&c->plain), buf_len(&c->plain));
+    wr_bytes(&w, buf_data(&c->clear), buf_len(&c->clear));
+    return wr_commit(&w);
+}
+
+static int take_clear(struct conn *c, struct slot *s)
+{
+    struct buf plain = { .secret = true }, clear = { .secret = true };
+    struct rd r = rd_of(s->bytes, s->len);
+    struct span part;
+    uint32_t n;
+
+    if (!rd_u32(&r, &n) || !rd_bytes(&r, n, &part)) {
+        return ERR_PARSE;
+    }
+    if (buf_append(&plain, part.p, part.n) < 0 || buf_append(&clear, r.p, r.n) < 0) {
+        buf_free(&plain);
+        buf_free(&clear);
+        return ERR_MEM;
+    }
+    buf_free(&c->plain);
+    buf_free(&c->clear);
+    c->plain = plain;
+    c->clear = clear;
+    facts_use(c, &s->facts);
+    c->claim.version = s->version;
+    return 0;
+}
+
 void put_back(struct conn *c)
 {
     struct slot *s = c->claim.slot;
@@ -108,7 +154,8 @@ void put_back(struct conn *c)
     int rc;
 
     facts_of(c, &f);
-    rc = f.state == CONN_FAILED ? 0
+    rc = f.state == CONN_FAILED               ? 0
+         : f.state == CONN_OPEN && f.in_clear ? clear_bytes(c, &b)
          : f.state == CONN_OPEN && !has_words
              ? tls_share(c->tls, buf_span(&c->raw), buf_span(&c->plain), &b)
              : ERR_STATE;
@@ -125,7 +172,7 @@ void put_back(struct conn *c)
     }
     c->claim.version = ++s->version;
     s->facts = f;
-    if (f.state == CONN_OPEN) {
+    if (f.state == CONN_OPEN && !f.in_clear) {
         keep_config(c);
     }
     buf_free(&b);
@@ -148,6 +195,9 @@ int take_over(struct conn *c)
     }
     if (s->len == 0 || s->len > SLOT_SIZE - sizeof *s || f.state != CONN_OPEN) {
         return ERR_PARSE;
+    }
+    if (f.in_clear) {
+        return c->claim.torn ? ERR_STATE : take_clear(c, s);
     }
     rc = buf_append(&b, s->bytes, s->len);
     rc = rc < 0 ? rc : tls_take_over(&t, c->config, &b, &raw, &plain, NULL);

@@ -12,7 +12,8 @@
 struct facts {
     int state, fail_errno, read_errno, write_errno;
     bool saw_close, saw_eof, behind, read_shut, closing, detaching, fin_sent, torn_down, unsent,
-        told, note;
+        told, note, in_clear, greeted;
+    int first; /* enum conn_first */
     uint64_t early_bytes, early_again;
     struct error err; /* code 0: none */
 };

@@ -129,6 +129,31 @@ def refused(room):
     need(not room.log_lines("result=plaintext"), "plaintext in the log")
 
 
+TURNS = r"""
+import os, socket, sys
+s = socket.create_server(('127.0.0.1', int(sys.argv[1])))
+c = s.accept()[0]
+assert c.recv(1) == b'a'
+r, w = os.pipe()
+if os.fork() == 0:
+    os.read(r, 1)
+    c.sendall(c.recv(1) + b' child\n')
+    os._exit(0)
+c.sendall(c.recv(1) + b' parent\n')
+os.write(w, b'.')
+os.wait()
+c.sendall(c.recv(1) + b' parent\n')
+"""
+
+
+def turns(room):
+    """Parent and child read and write a connection without TLS as they would one of the kernel's."""
+    port = free_port()
+    room.server_rule(APP, port, plaintext="allow")
+    wait_port(port, room.start(room.wrapped(system_python(), room.write("turns.py", TURNS), str(port))))
+    need(in_clear(port, b"abcd") == b"b parent\nc child\nd parent\n", "not all, or not in order")
+
+
 def own_address():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         try:
@@ -183,4 +208,4 @@ def real_clients(room):
 
 
 if __name__ == "__main__":
-    sys.exit(main(allowed, refused, loopback, nothing_said, half_a_hello, real_clients))
+    sys.exit(main(allowed, refused, turns, loopback, nothing_said, half_a_hello, real_clients))
