@@ -161,6 +161,10 @@ static int rule_build(struct policy *p, const struct section *s, bool with_keys)
     r->pub.app_tls = (enum app_tls)one_of(ini, s, KEY_APP_TLS, app_tlses, APP_TLS_REFUSE);
     starttls(p, r);
     r->pub.mode = (enum rule_mode)one_of(ini, s, KEY_MODE, modes, MODE_INLINE);
+    if (r->pub.mode == MODE_RELAY && r->pub.app_tls == APP_TLS_BYPASS) {
+        /* A relay does not know whether the program waits or is about to speak. */
+        (void)wrong_value(ini, s, KEY_APP_TLS, "it does not go with 'mode = relay'");
+    }
     r->pub.handoff = (enum handoff)one_of(ini, s, KEY_HANDOFF, handoffs, HANDOFF_RELAY);
     (void)one_of(ini, s, KEY_INHERIT, inherits, 0);
     if (ini->error.code == 0) {

@@ -117,6 +117,8 @@ static void ini_bad(void **state)
         { APP
           "[rule foo a]\nrole = server\nmatch = *:1\ncert = x\nplaintext = allow\nstarttls = smtp\n",
           ":7: starttls = smtp: it does not go with" },
+        { APP "[rule foo a]\n" TWO "app-tls = bypass\nmode = relay\n",
+          ":6: app-tls = bypass: it does not go with" },
         { APP "[rule foo a]\n" TWO "app-tls = bypass\nstarttls = smtp\n",
           ":7: starttls = smtp: it does not go with" },
         { APP "[rule foo a]\nrole = server\nmatch = *:1\naction = bypass\nadopt = stdio\n",
