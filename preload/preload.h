@@ -61,8 +61,8 @@ void stdio_start(void); /* a listed program */
 void stdio_flush(void); /* streams of ours, before their connections say goodbye */
 
 /* ---- process.c ---- */
-int process_start(void);       /* a listed program; 0 or not */
-void process_farewell(void);   /* the process ends: every connection is closed in order */
+int process_start(void);     /* a listed program; 0 or not */
+void process_farewell(void); /* the process ends: every connection is closed in order */
 
 /* ---- uring.c ---- */
 int uring_shut(void); /* no io_uring for a program that has liburing; 0, or -1: it still has */
@@ -71,7 +71,7 @@ int uring_shut(void); /* no io_uring for a program that has liburing; 0, or -1: 
 void log_open(const char *where); /* NULL: silent */
 void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool log_owns(int fd);
-int log_descriptor(void); /* -1: none */
+int log_descriptor(void);      /* -1: none */
 void log_lost(int lo, int hi); /* these descriptors were closed: opens the log again when needed */
 /* This thread closes a copy that came by fork() and was never used here: the other process logs it.
  */
