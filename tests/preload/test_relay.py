@@ -338,6 +338,23 @@ def mode_server_plaintext(room):
     room.wait_log("result=failed")
 
 
+def mode_server_both(room):
+    """`plaintext = allow`: the relay passes on what comes in clear, too."""
+    port = free_port()
+    room.server_rule(PYTHON, port, mode="relay", plaintext="allow")
+    p = room.start(room.wrapped(system_python(), "-u", room.write("server.py", SERVER), str(port)))
+    wait_port(port, p)
+    with socket.create_connection(("127.0.0.1", port), WAIT) as s:
+        s.sendall(b"in clear")
+        need(s.recv(100) == b"in clear", "no answer")
+        s.shutdown(socket.SHUT_WR)
+        need(s.recv(100) == b"", "no end")
+    with room.dial(port) as s:
+        need(exchange(s, b"hello") == b"hello", "no hello")
+        end_of(s)
+    no_relay_left(room)
+
+
 # ---- bad days ----
 
 HOLDER = """
@@ -492,6 +509,7 @@ def back_pressure(room):
 
 CASES = (exec_onto_stdio, exec_high_fd, fork_and_exec, shell_commands, rights, other_connections, not_allowed,
          no_process, real_clients, inetd_style_server, mode_server, mode_client, mode_client_refused, mode_server_plaintext,
+         mode_server_both,
          threat_25_truncation, clean_end, program_killed, program_leaves_at_once, program_killed_unread, relay_killed,
          parent_gone, back_pressure)
 
