@@ -18,8 +18,8 @@ skip_without("inetutils-telnet", "busybox", "tcpserver", "socat", "openssl")
 # What a session is: a prompt, something that Ctrl-C ends, then much.
 LOGIN = """#!/bin/sh
 printf 'login: '; read -r name
-trap 'echo interrupted' INT
-echo "hello $name"; sleep 60
+trap 'hit=yes' INT
+echo "hello $name"; while [ -z "$hit" ]; do sleep 0.1; done; echo interrupted
 printf 'again: '; read -r name
 echo "hello $name"; cat DATA; echo end of output; read -r name
 """
