@@ -45,9 +45,9 @@ xferlog_enable=NO
     return j.serve("vsftpd", conf)
 
 
-# Not both wrapped: the client's connect() for the data waits for the handshake, and the server accepts only when it
-# has been told what to send.
-def ways(room, name, commands, ways=("plain", "client")):
+# With both wrapped the client's connect() for the data must not wait for the handshake: the server accepts only when it
+# has been told what to send. app-tls = bypass puts it off.
+def ways(room, name, commands, ways=("plain", "client", "both")):
     """commands(j, dial) does it; what came, and what was sent, in each way."""
     first = None
     for way in ways:
@@ -60,7 +60,7 @@ def ways(room, name, commands, ways=("plain", "client")):
             relay = room.relay(data, needles=CONTROL)
             room.server_rule("vsftpd", data)
         if way in ("client", "both"):  # it is told `data`, and goes where the rule says
-            room.client_rule(name, data, to_port=relay.port)
+            room.client_rule(name, data, to_port=relay.port, app_tls="bypass" if way == "both" else "refuse")
         p = serve(room, j, data)
         seen = commands(j, relay and relay.port)
         if os.path.exists(room.path("ftp/up/there")):

@@ -82,19 +82,37 @@ def setuid(room):
     refused(room, "suid", [room.path("suid")], "set-user-ID")
 
 
-def s_client(room):
-    """Its ClientHello would go inside of our TLS: the connection ends without it, and in no way in clear."""
+def mirror(room, app_tls):
+    """What s_client reads of a server that turns lines round."""
     port = free_port()
     relay = room.relay(port)
-    room.client_rule("openssl", relay.port, app_tls="refuse")
+    room.client_rule("openssl", relay.port, app_tls=app_tls)
     p = room.start(["openssl", "s_server", "-quiet", "-rev", "-tls1_3", "-accept", f"127.0.0.1:{port}", "-cert",
-                    room.path("server.pem"), "-key", room.path("server.key")], stdout=subprocess.PIPE)
+                    room.path("server.pem"), "-key", room.path("server.key")])
     wait_port(port, p)
-    q = room.run(room.wrapped("openssl", "s_client", "-quiet", "-connect", f"localhost:{relay.port}", "-CAfile", room.path("ca.pem")),
-                 data=MARK + b"\n", check=False)
-    need(q.returncode != 0 and MARK[::-1] not in q.stdout, f"exit {q.returncode}: {q.stdout!r}")
+    q = room.start(room.wrapped("openssl", "s_client", "-quiet", "-verify_return_error", "-connect", f"localhost:{relay.port}",
+                                "-CAfile", room.path("ca.pem")), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        q.stdin.write(MARK + b"\n")
+        q.stdin.flush()
+    except BrokenPipeError:
+        pass
+    return q.stdout.readline(), q, relay
+
+
+def s_client(room):
+    """Its ClientHello would go inside of our TLS: the connection ends without it, and in no way in clear."""
+    line, q, relay = mirror(room, "refuse")
+    need(line == b"" and q.wait(30) != 0, f"exit {q.returncode}: {line!r}")
+    relay.check(whole=False)
+
+
+def s_client_bypass(room):
+    """Its own TLS, once."""
+    line, _, relay = mirror(room, "bypass")
+    need(line == MARK[::-1] + b"\n", f"{line!r}")
     relay.check(whole=False)
 
 
 if __name__ == "__main__":
-    sys.exit(main(busybox_static, static, go, setuid, s_client))
+    sys.exit(main(busybox_static, static, go, setuid, s_client, s_client_bypass))

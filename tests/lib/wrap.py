@@ -13,6 +13,7 @@ M is what the relays of the case carried."""
 import hashlib
 import itertools
 import os
+import re
 import select
 import shutil
 import signal
@@ -393,11 +394,32 @@ class Wire:
         return not self.open and not self.rest
 
 
+def wire_behind(words):
+    """Of a protocol in which TLS begins behind words in clear: a regular expression of all of them."""
+    class Behind(Wire):
+        def __init__(self, needles):
+            super().__init__(needles)
+            self.words = b""
+
+        def feed(self, data):
+            if self.words is None:
+                return super().feed(data)
+            self.words += data
+            found = re.match(words, self.words, re.S | re.M)
+            if found:
+                rest, self.words = self.words[found.end():], None
+                return super().feed(rest)
+            if len(self.words) > 4096 or any(n in self.words for n in self.needles):
+                self.bad = self.bad or f"no TLS behind {self.words[:200]!r}"
+                self.clear += len(data)
+    return Behind
+
+
 class Relay:
     """Listens on `port`, passes on to `target`. plain: only counts, for the job without TLS."""
 
-    def __init__(self, target, needles=(MARK,), plain=False):
-        self.target, self.needles, self.plain = target, needles, plain
+    def __init__(self, target, needles=(MARK,), plain=False, kinds=(Wire, Wire)):
+        self.target, self.needles, self.plain, self.kinds = target, needles, plain, kinds
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self.socket.getsockname()[1]
         self.wires, self.lock, self.busy, self.ended = [], threading.Lock(), 0, False
@@ -415,7 +437,7 @@ class Relay:
                 a.close()
                 continue
             b.settimeout(None)
-            pair = (Wire(self.needles), Wire(self.needles))
+            pair = tuple(kind(self.needles) for kind in self.kinds)
             with self.lock:
                 self.wires.append(pair)
                 self.busy += 2
