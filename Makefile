@@ -114,7 +114,7 @@ PKG_TEST  := $(PKG_DEMO) $(PKG_STORE) libcmocka-dev socat redis curl gnutls-bin 
 # Programs that tests/apps/ puts Sleeve under.
 PKG_APPS  := mosquitto mosquitto-clients beanstalkd iperf3 apache2-utils gdb gdbserver postgresql rsync git \
              liburing-dev busybox-static lighttpd haproxy netcat-traditional ncat vsftpd tnftp inetutils-ftp \
-             php-cli ruby whois finger efingerd inetutils-telnet openbsd-inetd ucspi-tcp ipsvd
+             php-cli ruby whois finger efingerd inetutils-telnet openbsd-inetd ucspi-tcp ipsvd s-nail msmtp
 PKG_TEST  += $(PKG_APPS)
 PKG_BENCH := $(PKG_TEST) gnuplot-nox stunnel4
 PKG_DEB   := $(PKG_BUILD) $(PKG_STORE) dpkg-dev
