@@ -17,6 +17,7 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <wchar.h>
 
 static FILE *open_stream(int fd, const char *mode)
 {
@@ -370,6 +371,19 @@ static void quick(void)
     quick_exit(0);
 }
 
+/* Not as on a plain socket: bytes only, also when the stream has become a file's. */
+static void wide(void)
+{
+    int fd = dial();
+    FILE *f = open_stream(fd, "r+");
+
+    CHECK(fwide(f, 1) < 0);
+    CHECK(fputwc(L'x', f) == WEOF && fputws(L"xyz", f) < 0);
+    CHECK(fputs("line\nbytes\n", f) >= 0 && fflush(f) == 0 && fgetc(f) == 'b');
+    CHECK(freopen("/dev/null", "w", f) == f && fputwc(L'x', f) == WEOF);
+    CHECK(fputs("bytes", f) >= 0 && fclose(f) == 0);
+}
+
 const struct io_case io_streams[] = {
     { "stream-modes", modes },
     { "stream-buffers", buffering },
@@ -383,5 +397,6 @@ const struct io_case io_streams[] = {
     { "stream-unflushed-fork", unflushed_fork },
     { "stream-exit-order", exit_order },
     { "stream-quick-exit", quick },
+    { "wide-stream", wide },
     { NULL, NULL },
 };
