@@ -358,11 +358,12 @@ class Wire:
 
     def feed(self, data):
         self.bytes += len(data)
+        before = self.clear
         for needle in self.needles:
             end = self.tail[1 - len(needle):] if len(needle) > 1 else b""  # too short to count one again
             found = (end + data).count(needle)
             if found:
-                self.clear += found * len(needle)
+                self.clear += 0 if self.lost else found * len(needle)
                 self.bad = self.bad or f"in clear: {needle!r}"
         self.tail = (self.tail + data)[-64:]
         if self.lost:
@@ -383,7 +384,7 @@ class Wire:
             length = int.from_bytes(head[3:5], "big")
             if not 20 <= head[0] <= 23 or head[1] != 3 or head[2] not in (1, 3) or not 0 < length <= 16384 + 256:
                 self.bad = self.bad or f"not a TLS record: {head.hex()} after {self.records} records"
-                self.clear += len(data) - at + len(head)
+                self.clear = before + len(data) - at + len(head)
                 self.rest, self.open, self.lost = b"", 0, True
                 return
             left = length
