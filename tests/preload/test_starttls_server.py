@@ -222,6 +222,7 @@ def rest(s):
 
 def injected(room):
     """CVE-2011-0411, CVE-2021-23214: what comes in clear behind STARTTLS is not done inside TLS."""
+    count = 0
     for talk, ask in ASK.items():
         port = serve(room, talk)
         for behind in (b"RSET\r\n", b"\x16"):
@@ -230,9 +231,9 @@ def injected(room):
                     lines(s, 1)
                 s.sendall(ask + behind)
                 rest(s)
-        room.wait_log("result=failed: bytes in clear came behind")
+        count += 2
+        room.wait_log("result=failed: bytes in clear came behind", count=count)
         need("RSET" not in heard(room) and "heard" not in heard(room), f"{talk}: the program heard {heard(room)}")
-    need(len(room.log_lines("bytes in clear came behind")) == 2 * len(ASK), "not in the log")
 
 
 def without_tls(room):
