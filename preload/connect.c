@@ -406,6 +406,21 @@ int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
     return policy || preload_refuses() ? accepted(got) : got;
 }
 
+bool adopt_server(int fd, enum adopt how)
+{
+    union address local, peer;
+    socklen_t len = sizeof local, peer_len = sizeof peer;
+    const struct rule *rule;
+
+    if (!stream_socket(fd) || getsockname(fd, &local.sa, &len) != 0 ||
+        getpeername(fd, &peer.sa, &peer_len) != 0) {
+        return false;
+    }
+    rule = policy_server(policy, &local.sa, len);
+    return rule && rule->action == RULE_TLS && rule->adopt == how &&
+           attach(fd, rule, NULL, NULL) == 0;
+}
+
 /* ---- ends ---- */
 
 int shutdown(int fd, int how)

@@ -7,6 +7,7 @@
 
 #include "base/trace.h"
 #include "preload/entry.h"
+#include "preload/handover.h"
 #include "preload/watch.h"
 
 struct policy *policy;
@@ -89,6 +90,7 @@ static void start(int argc, char **argv)
     stdio_start();
     poll_hooks = (struct poll_hooks){ .hot = watch_hot_set, .noted = watch_note };
     log_rules();
+    handover_start();
     hello_send(1, NULL);
 }
 

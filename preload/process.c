@@ -4,11 +4,13 @@
  * descriptor. */
 #include "preload/preload.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "preload/handover.h"
 #include "preload/relay.h"
 #include "preload/watch.h"
 
@@ -54,7 +56,7 @@ static void pass_on(void *ctx, int fd)
     bool copied = p->by == BY_SPAWN && atomic_load(spawned_at(fd));
     bool needed = fd <= STDERR_FILENO || copied;
 
-    if (flags < 0 || (flags & FD_CLOEXEC && !copied) || !is_tracked(fd)) {
+    if (flags < 0 || (flags & FD_CLOEXEC && !copied) || !is_tracked(fd) || exec_sent(fd)) {
         return;
     }
     if (is_meant(p, fd) && relay_may_take(fd)) {
@@ -87,39 +89,61 @@ static int process_before(enum birth_of by)
     return p.err ? -1 : 0;
 }
 
-static int process_before_exec(void)
+/* A connection goes along into a listed program (handover.h); else as above. */
+static int before_exec(const char *path, char *const envp[])
 {
-    return process_before(BY_EXEC);
+    exec_send(path, envp);
+    if (process_before(BY_EXEC)) {
+        exec_failed();
+        return -1;
+    }
+    exec_leave();
+    return 0;
+}
+
+/* What comes back from an exec has failed. */
+static int failed(int rc)
+{
+    exec_failed();
+    return rc;
 }
 
 int execve(const char *path, char *const argv[], char *const envp[])
 {
-    return process_before_exec() ? -1 : REAL(execve)(path, argv, envp);
+    return before_exec(path, envp) ? -1 : failed(REAL(execve)(path, argv, envp));
 }
 
 int execv(const char *path, char *const argv[])
 {
-    return process_before_exec() ? -1 : REAL(execv)(path, argv);
-}
-
-int execvp(const char *file, char *const argv[])
-{
-    return process_before_exec() ? -1 : REAL(execvp)(file, argv);
+    return before_exec(path, environ) ? -1 : failed(REAL(execv)(path, argv));
 }
 
 int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-    return process_before_exec() ? -1 : REAL(execvpe)(file, argv, envp);
+    char path[PATH_MAX];
+
+    return before_exec(exec_path(file, path, sizeof path), envp)
+               ? -1
+               : failed(REAL(execvpe)(file, argv, envp));
+}
+
+int execvp(const char *file, char *const argv[])
+{
+    char path[PATH_MAX];
+
+    return before_exec(exec_path(file, path, sizeof path), environ)
+               ? -1
+               : failed(REAL(execvp)(file, argv));
 }
 
 int fexecve(int fd, char *const argv[], char *const envp[])
 {
-    return process_before_exec() ? -1 : REAL(fexecve)(fd, argv, envp);
+    return before_exec(NULL, envp) ? -1 : failed(REAL(fexecve)(fd, argv, envp));
 }
 
 int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
-    return process_before_exec() ? -1 : REAL(execveat)(dir, path, argv, envp, flags);
+    return before_exec(NULL, envp) ? -1 : failed(REAL(execveat)(dir, path, argv, envp, flags));
 }
 
 /* The arguments of a list become a vector on the stack, as in the C library. */
@@ -226,7 +250,7 @@ int wordexp(const char *restrict words, wordexp_t *restrict w, int flags)
 {
     bool runs = !(flags & WRDE_NOCMD) && (strchr(words, '`') || strstr(words, "$("));
 
-    return REAL(wordexp)(words, w, runs && process_before_exec() ? flags | WRDE_NOCMD : flags);
+    return REAL(wordexp)(words, w, runs && process_before(BY_SHELL) ? flags | WRDE_NOCMD : flags);
 }
 
 /* ---- fork ---- */

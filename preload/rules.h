@@ -33,6 +33,8 @@ enum app_tls { APP_TLS_BYPASS, APP_TLS_REFUSE };
 enum rule_mode { MODE_INLINE, MODE_RELAY }; /* supervise: refused when the file is read, for now */
 enum handoff { HANDOFF_NONE, HANDOFF_RELAY }; /* ktls: likewise; none: a hand-over fails closed */
 
+enum adopt { ADOPT_NONE, ADOPT_STDIO, ADOPT_LISTEN_FDS, ADOPT_ANY };
+
 struct rule {
     const char *app, *label; /* [rule APP LABEL]; a one-liner's label is "-r 1", "-r 2", ... */
     const char *file;        /* where it stands; NULL: SLEEVE_RULES */
@@ -49,6 +51,7 @@ struct rule {
     int linger_ms;
     int session_ttl;          /* client: as struct conn_params */
     enum plaintext plaintext; /* server: a client that does not speak TLS */
+    enum adopt adopt;         /* server: connections that the program was started with */
     enum app_tls app_tls;     /* client: a program that speaks TLS by itself */
     enum starttls starttls;   /* commands that come before the handshake */
     enum rule_mode mode;

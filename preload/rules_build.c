@@ -92,6 +92,10 @@ static const struct word_value handoffs[] = { { "none", HANDOFF_NONE, false },
                                               { "relay", HANDOFF_RELAY, false },
                                               { "ktls,relay", 0, true },
                                               { NULL, 0, false } };
+static const struct word_value adopts[] = { { "stdio", ADOPT_STDIO, false },
+                                            { "listen-fds", ADOPT_LISTEN_FDS, false },
+                                            { "any", ADOPT_ANY, false },
+                                            { NULL, 0, false } };
 static const struct word_value inherits[] = { { "listed", 0, false }, { NULL, 0, false } };
 
 static const struct word_value talks[] = {
@@ -124,14 +128,6 @@ static void starttls(struct policy *p, struct policy_rule *r)
     }
 }
 
-/* Keys whose time has not come. */
-static void unbuilt(struct policy *p, const struct section *s)
-{
-    if (s->set[KEY_ADOPT].value) {
-        (void)wrong_value(&p->ini, s, KEY_ADOPT, "not supported yet");
-    }
-}
-
 static int rule_build(struct policy *p, const struct section *s, bool with_keys)
 {
     struct policy_rule *r = &p->rules[p->nrules++];
@@ -154,12 +150,12 @@ static int rule_build(struct policy *p, const struct section *s, bool with_keys)
     if (!s->set[KEY_ACTION].value) {
         r->pub.action = RULE_TLS;
     }
-    unbuilt(p, s);
     r->pub.to_port = (in_port_t)port(p, s);
     r->pub.linger_ms = duration_of(ini, s, KEY_LINGER);
     r->pub.plaintext = (enum plaintext)one_of(ini, s, KEY_PLAINTEXT, plaintexts, PLAINTEXT_REFUSE);
     r->pub.app_tls = (enum app_tls)one_of(ini, s, KEY_APP_TLS, app_tlses, APP_TLS_REFUSE);
     starttls(p, r);
+    r->pub.adopt = (enum adopt)one_of(ini, s, KEY_ADOPT, adopts, ADOPT_NONE);
     r->pub.mode = (enum rule_mode)one_of(ini, s, KEY_MODE, modes, MODE_INLINE);
     if (r->pub.mode == MODE_RELAY && r->pub.app_tls == APP_TLS_BYPASS) {
         /* A relay does not know whether the program waits or is about to speak. */

@@ -71,16 +71,10 @@ static int begin(struct conn *c, const struct conn_params *p, int fd, struct err
     return rc;
 }
 
-/* A connection that has not met its fd yet. */
-static struct conn *make(const struct conn_params *p, int fd, uint64_t cookie, struct error *err)
+void conn_set_up(struct conn *c, const struct conn_params *p, uint64_t cookie)
 {
-    int timeout = p->handshake_timeout_ms ? p->handshake_timeout_ms : HANDSHAKE_MS, rc;
-    struct conn *c = (struct conn *)table_new(ENTRY_CONN);
+    int timeout = p->handshake_timeout_ms ? p->handshake_timeout_ms : HANDSHAKE_MS;
 
-    if (!c) {
-        refuse(err, ERR_MEM, ENOMEM, "no memory for another connection");
-        return NULL;
-    }
     c->role = config_role(p->config);
     c->config = config_ref(p->config);
     c->entry.cookie = cookie;
@@ -95,6 +89,19 @@ static struct conn *make(const struct conn_params *p, int fd, uint64_t cookie, s
     c->tag = p->tag;
     c->plain.secret = c->early.secret = c->clear.secret = true;
     c->early.max = EARLY_MAX;
+}
+
+/* A connection that has not met its fd yet. */
+static struct conn *make(const struct conn_params *p, int fd, uint64_t cookie, struct error *err)
+{
+    struct conn *c = (struct conn *)table_new(ENTRY_CONN);
+    int rc;
+
+    if (!c) {
+        refuse(err, ERR_MEM, ENOMEM, "no memory for another connection");
+        return NULL;
+    }
+    conn_set_up(c, p, cookie);
     rc = conn_prelude_begin(c, p->prelude, err);
     rc = rc < 0 ? rc : begin(c, p, fd, err);
     if (rc < 0) {

@@ -34,6 +34,7 @@ struct claim {
     _Atomic bool lost;      /* and never will be: not ours any more */
     _Atomic bool denied;    /* another process has it, and cannot give it away */
     _Atomic bool elsewhere; /* another process has it, and will give it away soon */
+    bool exported;          /* on its way over exec. In both halves */
     _Atomic bool owed;      /* a fork came while we were in a half */
     unsigned me, heir;      /* the slot's users: we, and the child that is being forked */
     unsigned turns;
@@ -168,6 +169,7 @@ void conn_set_error(struct conn *c, int code, const char *why);
 bool conn_on_socket(const struct conn *c, int fd);
 void conn_destroy(struct conn *c); /* the last reference went */
 void conn_clock(struct conn *c);   /* the handshake's time begins */
+void conn_set_up(struct conn *c, const struct conn_params *p, uint64_t cookie); /* without engine */
 int64_t now_ms(void);
 
 /* ---- read.c, write.c, handshake.c: without waiting, in the halves named ---- */

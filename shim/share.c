@@ -164,6 +164,7 @@ static void make_private(struct conn *c)
     if (!share_others(c, false)) {
         put_bytes(s, NULL);
         s->holder = c->claim.me + 1;
+        s->soon = SOON_NEVER;
         c->claim.version = ++s->version;
         atomic_store(&c->claim.shared, false);
     }
@@ -175,7 +176,7 @@ void share_end(struct hold *h)
     struct conn *c = h->c;
     struct slot *s = c->claim.slot;
 
-    if (!s->broken && !share_others(c, ++c->claim.turns % PROBE == 0)) {
+    if (!s->broken && !c->claim.exported && !share_others(c, ++c->claim.turns % PROBE == 0)) {
         make_private(c);
     }
     if (!s->broken && atomic_load(&c->claim.shared)) {

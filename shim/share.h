@@ -52,12 +52,8 @@ void share_refuse(struct hold *h);
 void share_let_go(struct hold *h, bool last);
 void share_release(struct conn *c);
 
-/* ---- over exec (share_exec.c) ---- */
-struct slot;
-struct share_set *share_set_open(int fd); /* somebody's memory; NULL: it is not what we made */
-struct slot *share_slot_of(struct share_set *set, uint64_t cookie, unsigned *me);
+/* ---- over exec (share_exec.c, shim.h) ---- */
 void share_set_drop(struct share_set *set);
 /* Makes c one that goes on with what is in the slot. */
 void share_join(struct conn *c, struct share_set *set, struct slot *slot, unsigned me);
-int share_fd(const struct conn *c); /* of its memory; -1: none */
 #endif

@@ -7,6 +7,7 @@
 #define USERS      64      /* processes that may have one connection */
 #define SLOT_SIZE  0x80000 /* address space; memory only as far as it is used */
 #define NO_VERSION UINT64_MAX
+#define EXEC_FDS   16
 
 /* What a connection is beside its engine. */
 struct facts {
@@ -28,6 +29,9 @@ struct slot {
     unsigned holder; /* the user + 1 who alone has the state; 0: it is here, or in every copy */
     uint64_t version;
     struct facts facts;
+    /* Over exec: the socket, and the numbers that the program knows. */
+    int role, real, fds[EXEC_FDS];
+    unsigned nfds;
     size_t len;
     uint8_t bytes[];
 };
@@ -36,12 +40,16 @@ struct share_set {
     size_t size;
     size_t given;   /* slots */
     unsigned users; /* connections of this process; table lock */
-    int fd;
+    int fd;         /* of the memory, and which file that is: the program may have closed it */
+    dev_t dev;
+    ino_t ino;
     uint8_t *mem;
 };
 
 /* ---- share_slots.c ---- */
 struct slot *share_slot(const struct share_set *set, size_t i);
+int share_fd(const struct share_set *set); /* -1: it was closed */
+size_t share_slots(const struct share_set *set);
 void slot_init(struct slot *s, uint64_t cookie, unsigned *me); /* with this process as a user */
 uint32_t user_born(void); /* a child that fork() has not made yet */
 bool user_is_born(uint32_t user);

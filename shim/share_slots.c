@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,12 +39,19 @@ static void *map(size_t n, int fd)
 static struct share_set *set_of(int fd, size_t size)
 {
     struct share_set *set = map(sizeof *set, -1);
+    struct stat st;
 
     if (!set) {
         return NULL;
     }
     *set = (struct share_set){ .size = size, .fd = fd, .mem = map(size, fd) };
-    if (!set->mem) {
+    if (set->mem && fstat(fd, &st) == 0) {
+        set->dev = st.st_dev;
+        set->ino = st.st_ino;
+    } else {
+        if (set->mem) {
+            munmap(set->mem, size);
+        }
         munmap(set, sizeof *set);
         return NULL;
     }
@@ -113,29 +121,26 @@ struct share_set *share_set_open(int fd)
     return set;
 }
 
+int share_fd(const struct share_set *set)
+{
+    struct stat st;
+
+    return fstat(set->fd, &st) == 0 && st.st_dev == set->dev && st.st_ino == set->ino ? set->fd
+                                                                                      : -1;
+}
+
 void share_set_drop(struct share_set *set)
 {
     munmap(set->mem, set->size);
-    if (set->fd >= 0) {
+    if (share_fd(set) >= 0) {
         sys.close(set->fd);
     }
     munmap(set, sizeof *set);
 }
 
-struct slot *share_slot_of(struct share_set *set, uint64_t cookie, unsigned *me)
+size_t share_slots(const struct share_set *set)
 {
-    const struct head *head = (const struct head *)(void *)set->mem;
-
-    for (size_t i = 0; i < head->slots; i++) {
-        struct slot *s = share_slot(set, i);
-
-        for (*me = 0; s->cookie == cookie && *me < USERS; ++*me) {
-            if (atomic_load(&s->users[*me]) == (uint32_t)getpid()) {
-                return s;
-            }
-        }
-    }
-    return NULL;
+    return ((const struct head *)(void *)set->mem)->slots;
 }
 
 void share_join(struct conn *c, struct share_set *set, struct slot *slot, unsigned me)
@@ -144,11 +149,6 @@ void share_join(struct conn *c, struct share_set *set, struct slot *slot, unsign
         .set = set, .slot = slot, .shared = true, .torn = true, .me = me, .version = NO_VERSION
     };
     set->users++;
-}
-
-int share_fd(const struct conn *c)
-{
-    return c->claim.set ? c->claim.set->fd : -1;
 }
 
 /* ---- who has it ---- */

@@ -172,6 +172,30 @@ void conn_closing(int fd);
 /* All tracked fds from lo to hi, in order: fn(ctx, fd). For closefrom, exec. */
 void conn_each(int lo, int hi, void (*fn)(void *ctx, int fd), void *ctx);
 
+/* exec. conn_export: fd, which is not close-on-exec, goes along; it must be able to share
+ * (share.h). From here to conn_export_end(), which is for an exec that failed, fd is a stand-in.
+ * conn_exec_leaves: a connection that does not go along; false: the exec has failed. */
+int conn_export(struct conn *c, int fd);
+bool conn_exported(struct conn *c, int fd);
+void conn_export_end(struct conn *c);
+void conn_exec_leaves(struct conn *c, bool leaves);
+/* In the new program, before it has threads: what the memory at an fd has for us, one by one.
+ * conn_import: 0, or -1: not with this configuration; conn_import_not: with none. */
+struct share_set;
+struct slot;
+struct import {
+    size_t next; /* 0 at first */
+    struct slot *slot;
+    unsigned me;
+    int fd, real; /* where it is to be, one of its numbers; where it is now */
+    enum tls_role role;
+};
+struct share_set *share_set_open(int fd); /* NULL: it is nothing of ours */
+bool conn_import_next(struct share_set *set, struct import *i);
+int conn_import(struct share_set *set, const struct import *i, const struct conn_params *p);
+void conn_import_not(const struct import *i);
+void conn_import_end(struct share_set *set);
+
 /* Facts. Valid while a reference is held; conn_error()->code is 0 when nothing is wrong. */
 const struct error *conn_error(struct conn *c);
 void conn_info(struct conn *c, struct tls_info *i);

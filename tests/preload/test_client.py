@@ -17,7 +17,7 @@ from wrap import MARK, WAIT, Bad, Room, free_port, need, until  # noqa: E402
 
 REFUSED = ("refused-blocking", "refused-poll", "refused-epoll", "refused-again")
 # Ends without the client's close_notify: it failed, or the connection was taken from it.
-ABRUPT = REFUSED + ("exits-racing", "cut-off", "fork-both", "exec-stdio")
+ABRUPT = REFUSED + ("exits-racing", "cut-off", "exec-stdio")
 # Notes are compared with those of a plain socket.
 COMPARED = ("stream-", "ready-")
 PLAIN_STDOUT = {"standard": b"before\nafter\n"}
