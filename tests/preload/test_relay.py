@@ -50,6 +50,7 @@ class Peer:
         self.wire = room.relay(self.socket.getsockname()[1])
         self.port = str(self.wire.port)
         self.context = room.server_context()
+        self.context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # Python takes a cut for an end, by default
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
@@ -65,8 +66,8 @@ class Peer:
         try:
             with self.context.wrap_socket(raw, server_side=True, suppress_ragged_eofs=False) as s:
                 self.ended.append(self.talk(s) or "bye")
-        except ssl.SSLEOFError:
-            self.ended.append("truncated")
+        except ssl.SSLError as e:
+            self.ended.append("truncated" if "eof" in str(e).lower() else str(e))
         except OSError as e:
             self.ended.append(type(e).__name__)
 
