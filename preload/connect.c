@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "preload/audit.h"
 #include "preload/relay.h"
 #include "preload/rules_parts.h"
 #include "preload/watch.h"
@@ -80,12 +81,24 @@ bool fd_is_leaving(int fd)
     return true;
 }
 
+/* The last look of the tripwire. */
+static void look_before(int fd)
+{
+    struct conn *c = audit_on ? tracked(fd) : NULL;
+
+    if (c) {
+        audit_look(c, fd);
+        conn_put(c);
+    }
+}
+
 void fd_leaves(int fd)
 {
     int saved = errno;
 
     session_silent = !watch_used_here(fd);
     session_ended = false;
+    look_before(fd);
     watch_forget(fd);
     if (is_tracked(fd) && !watch_leaves(fd, true)) {
         fds_leaving++;
@@ -182,6 +195,7 @@ static int attach(int fd, const struct rule *rule, const char *host, const struc
     }
     c = conn_get(fd);
     if (c) {
+        audit_begin(c, fd);
         watch_adopt(c, fd);
         conn_put(c);
     }

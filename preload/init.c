@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/trace.h"
+#include "preload/audit.h"
 #include "preload/entry.h"
 #include "preload/handover.h"
 #include "preload/watch.h"
@@ -73,6 +74,7 @@ static void start(int argc, char **argv)
     }
     where = secure_getenv("SLEEVE_LOG");
     log_open(where ? where : policy_log(policy));
+    audit_open();
     if (uring_shut() != 0) {
         give_up("io_uring cannot be kept from the program, which has liburing");
     }

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/trace.h"
+#include "preload/audit.h"
 
 #define OWN_FD_MIN 1000 /* our descriptors stay out of the program's way */
 #define LINE_MAX_  2048
@@ -18,20 +19,20 @@
 static int log_fd = -1;
 static char log_path[1024]; /* empty: a descriptor that is not ours to reopen */
 
+int own_fd(int fd)
+{
+    int high = fd < 0 ? -1 : REAL(fcntl)(fd, F_DUPFD_CLOEXEC, OWN_FD_MIN);
+
+    if (high < 0) {
+        return fd;
+    }
+    REAL(close)(fd);
+    return high;
+}
+
 static void open_path(void)
 {
-    int fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
-    int high;
-
-    if (fd < 0) {
-        return;
-    }
-    high = REAL(fcntl)(fd, F_DUPFD_CLOEXEC, OWN_FD_MIN);
-    if (high >= 0) {
-        REAL(close)(fd);
-        fd = high;
-    }
-    log_fd = fd;
+    log_fd = own_fd(open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644));
 }
 
 static void trace_line(void *ctx, enum trace_kind kind, const char *line)
@@ -83,12 +84,14 @@ void log_line(const char *fmt, ...)
     int saved = errno, n, m;
     char line[LINE_MAX_];
     va_list ap;
+    bool logs;
 
     if (log_fd < 0 && log_path[0]) {
         open_path();
     }
     /* A connection that landed on fd 2 is not a place for the log. */
-    if (log_fd >= 0 && !is_tracked(log_fd)) {
+    logs = log_fd >= 0 && !is_tracked(log_fd);
+    if (logs || audit_on) {
         n = snprintf(line, sizeof line, "sleeve: program=%s pid=%d ", program, (int)getpid());
         va_start(ap, fmt);
         m = vsnprintf(line + n, sizeof line - (size_t)n, fmt, ap);
@@ -97,8 +100,9 @@ void log_line(const char *fmt, ...)
         for (int i = 0; i < n; i++) { /* what a peer sent cannot forge a line */
             line[i] = (unsigned char)line[i] < ' ' || line[i] == 127 ? '?' : line[i];
         }
+        audit_line(line, (size_t)n);
         line[n++] = '\n';
-        while (REAL(write)(log_fd, line, (size_t)n) < 0 && errno == EINTR) {
+        while (logs && REAL(write)(log_fd, line, (size_t)n) < 0 && errno == EINTR) {
         }
     }
     errno = saved;
@@ -174,6 +178,8 @@ void visit_event(void *session, struct conn *c, int event)
     struct visit *s = session;
     const struct error *e = conn_error(c);
     struct tls_info i = { .version = 0 };
+    struct wire w;
+    char strays[40] = "";
     const char *role = s->client ? "client" : "server";
 
     if (event == CONN_EVENT_CONNECTED) {
@@ -198,15 +204,34 @@ void visit_event(void *session, struct conn *c, int event)
     session_ended = true;
     if (s->connected) {
         conn_info(c, &i);
+        conn_wire(c, &w);
+        if (w.watched) {
+            snprintf(strays, sizeof strays, " stray=%llu", (unsigned long long)w.stray);
+        }
         log_line("role=%s rule=%s peer=%s name=%s version=%s suite=%s group=%s alpn=%s sent=%llu "
-                 "received=%llu result=%s%s",
+                 "received=%llu wire-sent=%llu wire-received=%llu%s result=%s%s",
                  role, s->rule, s->peer, or_dash(s->client ? i.host : i.sni),
                  or_dash(i.version_name), or_dash(i.suite), or_dash(i.group), or_dash(i.alpn),
                  (unsigned long long)i.sealed_bytes, (unsigned long long)i.opened_bytes,
+                 (unsigned long long)w.out, (unsigned long long)w.in, strays,
                  e->code ? "broken: " : "closed", e->code ? e->text : "");
     } else if (!s->failed && !s->clear) {
         log_line("role=%s rule=%s peer=%s result=closed before the handshake", role, s->rule,
                  s->peer);
     }
     visit_free(s);
+}
+
+void visit_stray(struct conn *c, int fd, uint64_t n)
+{
+    union address a = { .sa.sa_family = AF_UNSPEC };
+    char peer[INET6_ADDRSTRLEN + 16];
+    socklen_t len = sizeof a;
+    int saved = errno;
+
+    getpeername(fd, &a.sa, &len);
+    text_of(&a, peer, sizeof peer);
+    errno = saved;
+    log_line("role=%s peer=%s fd=%d stray=%llu result=bypassed: bytes left without TLS",
+             conn_role(c) == TLS_CLIENT ? "client" : "server", peer, fd, (unsigned long long)n);
 }

@@ -74,6 +74,7 @@ void log_open(const char *where); /* NULL: silent */
 void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool log_owns(int fd);
 int log_descriptor(void);      /* -1: none */
+int own_fd(int fd);            /* the same out of the program's way; < 0: so is this */
 void log_lost(int lo, int hi); /* these descriptors were closed: opens the log again when needed */
 /* This thread closes a copy that came by fork() and was never used here: the other process logs it.
  */
@@ -82,6 +83,7 @@ extern _Thread_local bool session_silent;
 struct visit *visit_new(const struct rule *rule, int fd, const struct sockaddr *to);
 void visit_free(struct visit *s);
 void visit_event(void *session, struct conn *c, int event);
+void visit_stray(struct conn *c, int fd, uint64_t n); /* the tripwire: n bytes without TLS */
 extern _Thread_local bool
     session_ended; /* set when the last descriptor of a connection of ours goes */
 #endif

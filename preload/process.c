@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "preload/audit.h"
 #include "preload/handover.h"
 #include "preload/relay.h"
 #include "preload/watch.h"
@@ -83,6 +84,7 @@ static int process_before(enum birth_of by)
     int saved = errno;
 
     if (conn_any()) {
+        audit_all();
         conn_each(0, INT32_MAX, pass_on, &p);
     }
     errno = p.err ? p.err : saved;
@@ -92,6 +94,7 @@ static int process_before(enum birth_of by)
 /* A connection goes along into a listed program (handover.h); else as above. */
 static int before_exec(const char *path, char *const envp[])
 {
+    audit_all();
     exec_send(path, envp);
     if (process_before(BY_EXEC)) {
         exec_failed();

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "preload/audit.h"
+
 #define OWN_FD_MIN 1000
 #define FDS_MAX    (1 << 20)
 
@@ -378,6 +380,9 @@ static void note(struct conn *c, int fd, bool read, const struct watch *except)
     int saved = errno;
     unsigned flags;
 
+    if (audit_on) {
+        audit_look(c, fd);
+    }
     if (!s) {
         return;
     }

@@ -62,6 +62,7 @@ struct conn {
     _Atomic bool ending;      /* the last fd is being closed; set in table lock and both halves */
     _Atomic unsigned waiting; /* between wait_begin() and wait_end() */
     pthread_mutex_t read_lock, write_lock;
+    struct wire wire; /* in: read half; the others: write half */
     struct tls *tls;
     struct config *config; /* it goes on under this one. A reference */
     enum tls_role role;

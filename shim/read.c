@@ -228,6 +228,7 @@ static int receive(struct conn *c, int fd, struct sink *s)
     if (n <= 0) {
         return (int)n;
     }
+    c->wire.in += (uint64_t)n;
     if (atomic_load(&c->in_clear)) {
         deliver(c, s, mem, (size_t)n);
         return 1;

@@ -30,6 +30,7 @@ static void facts_of(struct conn *c, struct facts *f)
     f->first = atomic_load(&c->first);
     f->early_bytes = c->early_bytes;
     f->early_again = c->early_again;
+    f->wire = c->wire;
     if (conn_error(c)->code) {
         f->err = *conn_error(c);
         f->err.place = NULL;
@@ -61,6 +62,7 @@ static void facts_use(struct conn *c, const struct facts *f)
     }
     c->early_bytes = f->early_bytes;
     c->early_again = f->early_again;
+    c->wire = f->wire;
     if (f->err.code && !conn_error(c)->code) {
         c->err = f->err;
         c->err.place = "sleeve";

@@ -16,6 +16,7 @@ struct facts {
         told, note, in_clear, greeted;
     int first; /* enum conn_first */
     uint64_t early_bytes, early_again;
+    struct wire wire;
     struct error err; /* code 0: none */
 };
 

@@ -14,6 +14,7 @@
 #define SHIM_SHIM_H
 #include <netdb.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -201,6 +202,17 @@ const struct error *conn_error(struct conn *c);
 void conn_info(struct conn *c, struct tls_info *i);
 enum tls_role conn_role(const struct conn *c);
 int conn_tag(const struct conn *c);
+/* What went over the wire, all records with their heads, and what the tripwire found (wire.c). */
+struct wire {
+    uint64_t out, in; /* bytes that we gave the kernel; that we took from it */
+    uint64_t base;    /* what the kernel had been given when we began, SYN and strays included */
+    uint64_t stray;   /* bytes that somebody else gave it since: they left without TLS */
+    bool watched;     /* somebody looks */
+};
+void conn_wire(struct conn *c, struct wire *w);
+void conn_watch_wire(struct conn *c, int fd); /* from now on; before anything is sent */
+/* How many strays came since the last look. errno is kept; costs some system calls. */
+uint64_t conn_wire_stray(struct conn *c, int fd);
 int conn_errno(struct conn *c); /* what errno a failed connection reports; 0: it has not failed */
 void conn_fail(struct conn *c, int err,
                const char *why);     /* refuses all later use with this errno */

@@ -97,7 +97,11 @@ static ssize_t push(struct conn *c, int fd, struct iovec *parts, size_t n, int f
     if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
         return 0;
     }
-    return sent < 0 ? socket_refuses(c, errno) : sent;
+    if (sent < 0) {
+        return socket_refuses(c, errno);
+    }
+    c->wire.out += (uint64_t)sent;
+    return sent;
 }
 
 static int flush_output(struct conn *c, int fd)
