@@ -3,7 +3,8 @@
 their own id, and a recording relay that insists on TLS on the wire.
 
 The relay reads both directions record by record. A byte of a known payload in clear, or anything that is
-not a TLS record of legal type, version and length, is a failure of the test (threat 41).
+not a TLS record of legal type, version and length, is a failure of the test (threat 41). And each wrapped
+program has the tripwire of `sleeve audit`: a byte that left its socket without TLS is a failure, too.
 
 A test ends in `main(case, ...)`, which prints a line per case; tests/apps/report reads them:
 
@@ -86,6 +87,38 @@ def sha(data):
     return hashlib.sha256(data).hexdigest()
 
 
+class Tripwire:
+    """Listens to the library in the wrapped programs (SLEEVE_AUDIT): what it says of each session's end, and of bytes
+    that went past it. All of it, as who has no room to say it waits."""
+
+    def __init__(self):
+        self.key, self.lines = os.urandom(16).hex(), []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind("\0sleeve-audit-" + self.key[:16])
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+
+    def listen(self):
+        while True:
+            line = self.socket.recv(1 << 16).decode(errors="replace")
+            if line == self.key:
+                return
+            if line.startswith(self.key):
+                self.lines.append(line[len(self.key):])
+
+    def strays(self):
+        return [line for line in self.lines if " result=bypassed" in line]
+
+    def close(self):
+        """Behind what was said up to now."""
+        if not self.thread.is_alive():
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.sendto(self.key.encode(), self.socket.getsockname())
+        self.thread.join(WAIT)
+        self.socket.close()
+
+
 class Room:
     """A directory, and the processes that were started: all gone at the end."""
 
@@ -96,6 +129,7 @@ class Room:
         self.log = self.path("sleeve.log")
         self.conf = self.path("sleeve.conf")
         self.build, self.as_user = BUILD, {}
+        self.tripwire = Tripwire()
 
     def __enter__(self):
         return self
@@ -105,10 +139,12 @@ class Room:
             stop(p)
         for r in self.relays:
             r.close()
+        self.tripwire.close()
         if kind and os.path.exists(self.log):
             with open(self.log, encoding="utf-8", errors="replace") as f:
                 print("--- the log of sleeve\n" + "".join(f.readlines()[-30:]), end="")
         shutil.rmtree(self.dir, ignore_errors=True)
+        need(kind or not self.tripwire.strays(), "the tripwire: " + "; ".join(self.tripwire.strays()))
 
     def path(self, name):
         return os.path.join(self.dir, name)
@@ -188,7 +224,7 @@ class Room:
         self.as_user = {"user": user, "group": user, "extra_groups": []}
 
     def env(self, more=None):
-        return {**os.environ, "SLEEVE_LOG": self.log, "LC_ALL": "C.UTF-8", **(more or {})}
+        return {**os.environ, "SLEEVE_LOG": self.log, "SLEEVE_AUDIT": self.tripwire.key, "LC_ALL": "C.UTF-8", **(more or {})}
 
     def start(self, argv, env=None, **kw):
         kw.setdefault("stdin", subprocess.DEVNULL)
