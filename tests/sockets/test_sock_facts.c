@@ -264,7 +264,8 @@ static void test_openssl_server(void **state)
             assert_int_equal(i.alert_received, 40);
             assert_string_equal(i.alert_received_name, "handshake_failure");
             assert_string_equal(i.where, "ServerHello");
-            assert_non_null(strstr(ssl_error(fd), "the peer sent the alert handshake_failure (at "));
+            assert_non_null(
+                strstr(ssl_error(fd), "the peer sent the alert handshake_failure (at "));
         }
         ssl_close(fd);
     }
