@@ -210,16 +210,6 @@ ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
     return leaving(out) ? -1 : REAL(sendfile64)(out, in, offset, count);
 }
 
-/* EINVAL is what splice() says of files it does not work with: programs then read and write. */
-ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags)
-{
-    if (is_tracked(in) || is_tracked(out)) {
-        errno = EINVAL;
-        return -1;
-    }
-    return leaving(out) ? -1 : REAL(splice)(in, in_at, out, out_at, n, flags);
-}
-
 /* ---- formatted, and the C library's other names ---- */
 
 int __vasprintf_chk(char **text, int flag, const char *fmt, va_list ap);

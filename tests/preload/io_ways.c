@@ -3,6 +3,7 @@
 #include "io.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +192,78 @@ static void files_short(void)
     CHECK(rounds > 0);
 }
 
+/* Both ways between a pipe and the connection, with what can go wrong. */
+static void splices(void)
+{
+    int fd = dial(), ends[2];
+    size_t sent = 0, got = 0, total = 300000, n;
+    off64_t at = 0;
+    ssize_t moved;
+
+    CHECK(pipe(ends) == 0);
+    fill(out, total);
+    errno = 0;
+    CHECK(splice(ends[0], NULL, fd, NULL, 10, SPLICE_F_NONBLOCK) == -1 && errno == EAGAIN);
+    CHECK(splice(fd, NULL, ends[1], NULL, 10, SPLICE_F_NONBLOCK) == -1 && errno == EAGAIN);
+    CHECK(splice(ends[0], &at, fd, NULL, 10, 0) == -1 && errno == ESPIPE);
+    CHECK(splice(fd, NULL, ends[1], NULL, 0, 0) == 0);
+    say(fd, "echo %zu\n", total);
+    while (got < total) {
+        n = total - sent < 7001 ? total - sent : 7001;
+        CHECK(n == 0 || write(ends[1], out + sent, n) == (ssize_t)n);
+        for (size_t left = n; left > 0; left -= (size_t)moved) {
+            moved = splice(ends[0], NULL, fd, NULL, left, SPLICE_F_MORE * (left > 3000));
+            CHECK(moved > 0 && (size_t)moved <= left);
+        }
+        sent += n;
+        /* Less than the pipe holds, so that it does not fill up. */
+        moved = splice(fd, NULL, ends[1], NULL, 9000, sent < total ? SPLICE_F_NONBLOCK : 0);
+        CHECK(moved > 0 || (sent < total && errno == EAGAIN));
+        for (size_t left = moved > 0 ? (size_t)moved : 0; left > 0; left -= (size_t)moved) {
+            moved = read(ends[0], in, left);
+            CHECK(moved > 0 && memcmp(in, out + got, (size_t)moved) == 0);
+            got += (size_t)moved;
+        }
+    }
+    close(ends[1]);
+    CHECK(splice(ends[0], NULL, fd, NULL, 10, 0) == 0); /* nobody writes to it any more */
+    close(ends[0]);
+}
+
+/* A pipe that is full takes what it has room for, and what it has not is still to be read. */
+static void splices_short(void)
+{
+    int fd = dial(), ends[2], room;
+    size_t got = 0, total = 100000;
+    ssize_t moved;
+
+    CHECK(pipe(ends) == 0);
+    room = fcntl(ends[1], F_SETPIPE_SZ, 8192);
+    CHECK(room >= 8192);
+    fill(out, total);
+    say(fd, "echo %zu\n", total);
+    put_all(fd, out, total);
+    while (got < total) {
+        moved = splice(fd, NULL, ends[1], NULL, total, 0);
+        CHECK(moved > 0 && moved <= room);
+        for (size_t left = (size_t)moved; left > 0; left -= (size_t)moved) {
+            moved = read(ends[0], in, left);
+            CHECK(moved > 0 && memcmp(in, out + got, (size_t)moved) == 0);
+            got += (size_t)moved;
+        }
+    }
+    CHECK(fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
+    while (write(ends[1], out, 4096) > 0) {
+    }
+    say(fd, "echo 1\n");
+    put_all(fd, out, 1);
+    CHECK(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 20000) == 1);
+    CHECK(splice(fd, NULL, ends[1], NULL, 1, 0) == -1 && errno == EAGAIN);
+    CHECK(read(fd, in, 10) == 1);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void raw(void)
 {
     int fd = dial();
@@ -298,6 +371,7 @@ const struct io_case io_ways[] = {
     { "messages", messages }, { "flags", flags },
     { "timeouts", timeouts }, { "fionread", fionread },
     { "files", files },       { "files-short", files_short },
+    { "splices", splices },   { "splices-short", splices_short },
     { "raw", raw },           { "dup", dup_ways },
     { "printing", printing }, { "streams", streams },
     { "standard", standard }, { "errors-stream", errors_stream },
