@@ -29,25 +29,42 @@ static bool takes_us_along(char *const envp[])
     return false;
 }
 
-/* A yes that turns out to be wrong costs the connection, and is no plaintext: see share_exec.c. */
-static bool is_listed(const char *path, char *const envp[])
+/* What the rules say of the program that is to come; NULL: nothing, or it will not have us. */
+static struct policy *policy_of(const char *path, char *const envp[])
 {
     char real[PATH_MAX];
     struct program prog = { .execfn = path };
     struct sources src;
     struct policy *p;
-    bool yes = false;
 
     if (!path || !takes_us_along(envp) || !(p = policy_new())) {
-        return false;
+        return NULL;
     }
     prog.exe = realpath(path, real) ? real : path;
     sources_find(&src);
-    if (!src.off && policy_read(p, src.rules, src.path) == 0) {
-        yes = policy_select(p, &prog) > 0;
+    if (src.off || policy_read(p, src.rules, src.path) != 0 || policy_select(p, &prog) == 0 ||
+        policy_build(p, false) != 0) {
+        policy_free(p);
+        p = NULL;
     }
-    policy_free(p);
-    return yes;
+    return p;
+}
+
+/* Will there be a rule for it? A yes that turns out to be wrong costs the connection, and is no
+ * plaintext: see share_exec.c. */
+static bool fits(const struct policy *p, const struct conn *c, int fd)
+{
+    struct sockaddr_storage any;
+    socklen_t len = sizeof any;
+    const struct rule *rule;
+
+    if (conn_role(c) == TLS_CLIENT) {
+        return policy_has(p, TLS_CLIENT);
+    }
+    rule = getsockname(fd, (struct sockaddr *)&any, &len) == 0
+               ? policy_server(p, (struct sockaddr *)&any, len)
+               : NULL;
+    return rule && rule->action == RULE_TLS;
 }
 
 static void send_along(void *ctx, int fd)
@@ -55,11 +72,10 @@ static void send_along(void *ctx, int fd)
     int flags = REAL(fcntl)(fd, F_GETFD);
     struct conn *c = flags < 0 || (flags & FD_CLOEXEC) ? NULL : tracked(fd);
 
-    (void)ctx;
-    if (c) {
+    if (c && fits(ctx, c, fd)) {
         (void)!conn_export(c, fd); /* or it is not sent */
-        conn_put(c);
     }
+    conn_put(c);
 }
 
 static void leave_behind(void *ctx, int fd)
@@ -86,10 +102,12 @@ static void bring_back(void *ctx, int fd)
 void exec_send(const char *path, char *const envp[])
 {
     int saved = errno;
+    struct policy *p = conn_any() ? policy_of(path, envp) : NULL;
 
-    if (conn_any() && is_listed(path, envp)) {
-        conn_each(0, INT32_MAX, send_along, NULL);
+    if (p) {
+        conn_each(0, INT32_MAX, send_along, p);
     }
+    policy_free(p);
     errno = saved;
 }
 
@@ -187,6 +205,7 @@ static bool import_by(struct share_set *set, const struct import *i, const struc
         .lenient_eof = rule->lenient_eof,
         .linger_ms = rule->linger_ms,
         .on_event = visit_event,
+        .tag = (int)rule->handoff,
     };
     bool done;
 

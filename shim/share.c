@@ -109,13 +109,13 @@ static int catch_up(struct hold *h)
 {
     struct conn *c = h->c;
     struct slot *s = c->claim.slot;
+    const bool newest = s->version == c->claim.version;
 
-    if (atomic_load(&s->inside) || s->broken) {
+    if (atomic_load(&s->inside) || s->broken ||
+        (!newest && s->holder && !user_lives(s, s->holder - 1))) {
         break_off(h);
-    } else if (s->version == c->claim.version) {
+    } else if (newest) {
         return 0;
-    } else if (s->holder && !user_lives(s, s->holder - 1)) {
-        break_off(h);
     } else if (s->holder && s->soon == SOON_MOMENT) {
         return EINPROGRESS;
     } else if (s->holder && s->soon && (c->deadline < 0 || now_ms() < c->deadline)) {

@@ -153,6 +153,7 @@ void put_back(struct conn *c)
     struct buf b = { .max = SLOT_SIZE - sizeof *s, .secret = true };
     bool has_words = buf_len(&c->early) > 0;
     struct facts f;
+    const void *was = &s->facts, *is = &f;
     int rc;
 
     facts_of(c, &f);
@@ -165,7 +166,7 @@ void put_back(struct conn *c)
         s->holder = c->claim.me + 1;
         s->soon = f.state == CONN_HANDSHAKE || has_words ? SOON_HANDSHAKE : SOON_NEVER;
         put_bytes(s, NULL);
-    } else if (!s->holder && s->len == buf_len(&b) && memcmp(&s->facts, &f, sizeof f) == 0 &&
+    } else if (!s->holder && s->len == buf_len(&b) && memcmp(was, is, sizeof f) == 0 &&
                (s->len == 0 || memcmp(s->bytes, buf_data(&b), s->len) == 0)) {
         s->version--; /* all as it was */
     } else {
