@@ -191,7 +191,7 @@ def threat_41_not_a_program_of_ours(room):
     """Its name is in the configuration, but the library does not get there: it has a stand-in, no socket."""
     port = free_port()
     room.server_rule(PYTHON, port)
-    room.rule("cat", {"role": "server", "match": "local *:1", "action": "bypass"})
+    room.server_rule("cat", port)
     script = EXEC.replace("os.execv(sys.argv[3], [sys.argv[3], '-e', sys.argv[4], number])",
                           "os.execve('/bin/cat', ['cat', '/etc/hostname'], "
                           "{**os.environ, 'SLEEVE_CONFIG': '/nonexistent', 'SLEEVE_OFF': '1'})")
