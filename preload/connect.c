@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "preload/audit.h"
+#include "preload/log.h"
 #include "preload/relay.h"
 #include "preload/rules_parts.h"
 #include "preload/watch.h"
@@ -120,7 +121,9 @@ void fd_left(int fd)
 
 static void say_files(const struct rule *rule, bool good, const char *sentence)
 {
-    log_line("rule=%s files=%s: %s", rule->label, good ? "read" : "unusable", sentence);
+    log_event(good ? LOG_INFO : LOG_WARNING,
+              PAIRS(pair_text("rule", rule->label), pair_text("files", good ? "read" : "unusable")),
+              "%s", sentence);
 }
 
 /* What is said before the handshake. A server greets with its machine's name. */
@@ -188,8 +191,10 @@ static int attach(int fd, const struct rule *rule, const char *host, const struc
     errno = saved;
     if (rc != 0) {
         kill_socket(fd);
-        log_line("role=%s rule=%s result=failed: %s", host ? "client" : "server", rule->label,
-                 err.text);
+        log_event(LOG_WARNING,
+                  PAIRS(pair_text("role", host ? "client" : "server"),
+                        pair_text("rule", rule->label), pair_text("result", "failed")),
+                  "%s", err.text);
         visit_free(p.ctx);
         return -1;
     }
@@ -321,8 +326,10 @@ static int connect_ruled(int fd, const struct sockaddr *addr, socklen_t len)
         return REAL(connect)(fd, addr, len);
     }
     if (rule->action == RULE_REFUSE) {
-        log_line("role=client rule=%s result=refused: the rules allow no connection there",
-                 rule->label);
+        log_event(LOG_WARNING,
+                  PAIRS(pair_text("role", "client"), pair_text("rule", rule->label),
+                        pair_text("result", "refused")),
+                  "the rules allow no connection there");
         errno = EACCES;
         return -1;
     }
@@ -396,8 +403,10 @@ static int accepted(int fd)
         errno = ECONNABORTED;
     }
     if (rule->action == RULE_REFUSE) {
-        log_line("role=server rule=%s result=refused: the rules allow no connection here",
-                 rule->label);
+        log_event(LOG_WARNING,
+                  PAIRS(pair_text("role", "server"), pair_text("rule", rule->label),
+                        pair_text("result", "refused")),
+                  "the rules allow no connection here");
         errno = EACCES;
     }
     saved = errno;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "preload/log.h"
 #include "preload/preload.h"
 #include "preload/rules_parts.h"
 #include "preload/watch.h"
@@ -233,7 +234,8 @@ static void import_one(struct share_set *set, const struct import *i)
             return;
         }
     }
-    log_line("result=refused: fd %d has TLS from the program before, and no rule fits it", i->fd);
+    log_event(LOG_WARNING, PAIRS(pair_text("result", "refused")),
+              "fd %d has TLS from the program before, and no rule fits it", i->fd);
     conn_import_not(i);
 }
 

@@ -9,6 +9,7 @@
 #include "preload/audit.h"
 #include "preload/entry.h"
 #include "preload/handover.h"
+#include "preload/log.h"
 #include "preload/watch.h"
 
 struct policy *policy;
@@ -35,15 +36,20 @@ static void log_rules(void)
 
     for (size_t i = 0; (r = policy_rule(policy, i)) != NULL; i++) {
         if (r->unverified) {
-            log_line("rule=%s verify=none: whoever answers is believed", r->label);
+            log_event(LOG_WARNING, PAIRS(pair_text("rule", r->label), pair_text("verify", "none")),
+                      "whoever answers is believed");
         }
         if (r->keylog) {
-            log_line("rule=%s keylog=%s: the session's secrets are written there", r->label,
-                     r->keylog);
+            log_event(LOG_WARNING,
+                      PAIRS(pair_text("rule", r->label), pair_text("keylog", r->keylog)),
+                      "the session's secrets are written there");
         }
         if (r->plaintext != PLAINTEXT_REFUSE) {
-            log_line("rule=%s plaintext=%s: clients without TLS are served, too", r->label,
-                     r->plaintext == PLAINTEXT_ALLOW ? "allow" : "loopback");
+            log_event(LOG_WARNING,
+                      PAIRS(pair_text("rule", r->label),
+                            pair_text("plaintext",
+                                      r->plaintext == PLAINTEXT_ALLOW ? "allow" : "loopback")),
+                      "clients without TLS are served, too");
         }
     }
 }
@@ -51,7 +57,7 @@ static void log_rules(void)
 /* A listed program that could write plaintext does not run. */
 static void give_up(const char *why)
 {
-    log_line("not started: %s", why);
+    log_event(LOG_WARNING, PAIRS(pair_text("result", "refused")), "not started: %s", why);
     hello_send(-1, why);
     fprintf(stderr, "sleeve: %s\n", why);
     REAL(_exit)(127);
@@ -85,7 +91,8 @@ static void start(int argc, char **argv)
         broken = "no memory for the table of descriptors";
     }
     if (broken) {
-        log_line("every connection is refused: %s", broken);
+        log_event(LOG_WARNING, PAIRS(pair_text("result", "refused")), "every connection: %s",
+                  broken);
         hello_send(-1, broken);
         return;
     }

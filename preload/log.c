@@ -1,44 +1,22 @@
 /* SPDX-License-Identifier: ISC */
-/* The log: silent unless SLEEVE_LOG (or the configuration's `log`) names a file, "stderr" or
- * "fd:N", and behind it kinds of trace ("stderr,handshake"). One line for each session, one for
- * each failure; a line is one write(), so processes may share a file. */
+/* The log: silent unless SLEEVE_LOG (or the configuration's `log`) says where to, "FILE", "stderr",
+ * "fd:N" or "syslog", with "json:" in front for lines of JSON and kinds of trace behind
+ * ("stderr,handshake"). One line for each session, one for each failure. */
 #include "preload/preload.h"
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "base/trace.h"
 #include "preload/audit.h"
-
-#define OWN_FD_MIN 1000 /* our descriptors stay out of the program's way */
-#define LINE_MAX_  2048
-
-static int log_fd = -1;
-static char log_path[1024]; /* empty: a descriptor that is not ours to reopen */
-
-int own_fd(int fd)
-{
-    int high = fd < 0 ? -1 : REAL(fcntl)(fd, F_DUPFD_CLOEXEC, OWN_FD_MIN);
-
-    if (high < 0) {
-        return fd;
-    }
-    REAL(close)(fd);
-    return high;
-}
-
-static void open_path(void)
-{
-    log_fd = own_fd(open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644));
-}
+#include "preload/log.h"
 
 static void trace_line(void *ctx, enum trace_kind kind, const char *line)
 {
     (void)ctx;
-    log_line("%s: %s", trace_name(kind), line);
+    log_event(LOG_INFO, PAIRS(pair_label("trace", trace_name(kind))), "%s", line);
 }
 
 void log_open(const char *where)
@@ -46,63 +24,76 @@ void log_open(const char *where)
     unsigned kinds;
     size_t n;
 
-    if (!where || !*where) {
-        return;
-    }
-    kinds = trace_kinds(where, &n);
-    if (n == 6 && memcmp(where, "stderr", n) == 0) {
-        log_fd = STDERR_FILENO;
-    } else if (strncmp(where, "fd:", 3) == 0) {
-        log_fd = atoi(where + 3);
-    } else if (n && n < sizeof log_path) {
-        memcpy(log_path, where, n);
-        log_path[n] = '\0';
-        open_path();
-    }
-    trace_set(trace_line, NULL, kinds);
-}
-
-bool log_owns(int fd)
-{
-    return fd == log_fd && log_path[0] != '\0';
-}
-
-int log_descriptor(void)
-{
-    return log_fd;
-}
-
-void log_lost(int lo, int hi)
-{
-    if (log_path[0] && log_fd >= lo && log_fd <= hi) {
-        log_fd = -1;
+    if (where && *where) {
+        kinds = trace_kinds(where, &n);
+        log_sink_open(where, n);
+        trace_set(trace_line, NULL, kinds);
     }
 }
 
-void log_line(const char *fmt, ...)
+bool log_wanted(void)
 {
-    int saved = errno, n, m;
-    char line[LINE_MAX_];
+    return audit_on || log_sink_there();
+}
+
+/* RFC 3339, UTC. Not gmtime(), which takes a lock that a child of fork() may find taken. Days of
+ * years that begin in March: the leap day is the last. */
+static void time_text(char *text, size_t size)
+{
+    struct timespec t;
+    unsigned z, era, day, year, moon, s;
+
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    s = (unsigned)(t.tv_sec % 86400);
+    z = (unsigned)(t.tv_sec / 86400) + 719468; /* since 0000-03-01 */
+    era = z / 146097;                          /* of 400 years */
+    day = z % 146097;
+    year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    day -= 365 * year + year / 4 - year / 100;
+    moon = (5 * day + 2) / 153;
+    day = day - (153 * moon + 2) / 5 + 1;
+    year += era * 400 + (moon >= 10);
+    snprintf(text, size, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year,
+             moon < 10 ? moon + 3 : moon - 9, day, s / 3600, s / 60 % 60, s % 60,
+             (unsigned)(t.tv_nsec / 1000000));
+}
+
+static void make_line(struct log_line *l, bool json, const struct pair *common,
+                      const struct pair *pairs, const char *reason)
+{
+    log_line_begin(l, json);
+    log_line_pairs(l, common);
+    log_line_pairs(l, pairs);
+    log_line_end(l, reason);
+}
+
+void log_event(int level, const struct pair *pairs, const char *fmt, ...)
+{
+    int saved = errno;
+    char reason[TRACE_LINE], now[40];
+    struct pair common[5];
+    struct log_line l;
+    uint64_t told;
     va_list ap;
-    bool logs;
 
-    if (log_fd < 0 && log_path[0]) {
-        open_path();
-    }
-    /* A connection that landed on fd 2 is not a place for the log. */
-    logs = log_fd >= 0 && !is_tracked(log_fd);
-    if (logs || audit_on) {
-        n = snprintf(line, sizeof line, "sleeve: program=%s pid=%d ", program, (int)getpid());
+    if (log_wanted()) {
         va_start(ap, fmt);
-        m = vsnprintf(line + n, sizeof line - (size_t)n, fmt, ap);
+        (void)vsnprintf(reason, sizeof reason, fmt, ap);
         va_end(ap);
-        n = m < 0 || n + m > (int)sizeof line - 2 ? (int)sizeof line - 2 : n + m;
-        for (int i = 0; i < n; i++) { /* what a peer sent cannot forge a line */
-            line[i] = (unsigned char)line[i] < ' ' || line[i] == 127 ? '?' : line[i];
+        time_text(now, sizeof now);
+        told = log_sink_there() ? log_sink_take_dropped() : 0;
+        common[0] = pair_text("program", program);
+        common[1] = pair_number("pid", (uint64_t)getpid());
+        common[2] = pair_text("time", now);
+        common[3] = told ? pair_number("dropped", told) : (struct pair){ .kind = PAIR_END };
+        common[4] = (struct pair){ .kind = PAIR_END };
+        if (audit_on) {
+            make_line(&l, false, common, pairs, reason);
+            audit_line(l.text, l.n);
         }
-        audit_line(line, (size_t)n);
-        line[n++] = '\n';
-        while (logs && REAL(write)(log_fd, line, (size_t)n) < 0 && errno == EINTR) {
+        if (log_sink_there()) {
+            make_line(&l, log_sink_json(), common, pairs, reason);
+            log_sink_put(&l, level, told);
         }
     }
     errno = saved;
@@ -112,7 +103,8 @@ _Thread_local bool session_silent, session_ended;
 
 struct visit {
     bool client, failed, connected, clear;
-    char peer[INET6_ADDRSTRLEN + 16];
+    int64_t began; /* monotonic milliseconds */
+    char peer[INET6_ADDRSTRLEN + 16], local[INET6_ADDRSTRLEN + 16];
     char rule[96];
 };
 
@@ -138,6 +130,14 @@ static void text_of(const union address *a, char *text, size_t size)
     }
 }
 
+static int64_t ms_now(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 struct visit *visit_new(const struct rule *rule, int fd, const struct sockaddr *to)
 {
     int saved = errno;
@@ -153,10 +153,14 @@ struct visit *visit_new(const struct rule *rule, int fd, const struct sockaddr *
             getpeername(fd, &a.sa, &len);
         }
         text_of(&a, s->peer, sizeof s->peer);
-        snprintf(s->rule, sizeof s->rule, "%s", rule->label ? rule->label : "-");
-        for (char *p = s->rule; (p = strchr(p, ' ')) != NULL;) {
-            *p = '_'; /* a line is words of the form key=value, and `result` the last */
+        if (!to && log_wanted()) { /* a client has none before it connects */
+            len = sizeof a;
+            a.sa.sa_family = AF_UNSPEC;
+            getsockname(fd, &a.sa, &len);
+            text_of(&a, s->local, sizeof s->local);
         }
+        snprintf(s->rule, sizeof s->rule, "%s", rule->label ? rule->label : "");
+        s->began = ms_now();
     }
     errno = saved;
     return s;
@@ -167,9 +171,28 @@ void visit_free(struct visit *s)
     mem_free(s);
 }
 
-static const char *or_dash(const char *s)
+/* The same keys for each, whatever became of it. */
+static void say_visit(const struct visit *s, struct conn *c, const char *result, const char *reason)
 {
-    return s && *s ? s : "-";
+    bool good = strcmp(result, "closed") == 0 || strcmp(result, "plaintext") == 0;
+    struct tls_info i = { .version = 0 };
+    struct wire w;
+
+    conn_info(c, &i);
+    conn_wire(c, &w);
+    log_event(good ? LOG_INFO : LOG_WARNING,
+              PAIRS(pair_text("role", s->client ? "client" : "server"), pair_text("rule", s->rule),
+                    pair_text("peer", s->peer), pair_text("local", s->local),
+                    pair_text("name", s->client ? i.host : i.sni), pair_text("sni", i.sni),
+                    pair_text("version", i.version_name), pair_text("suite", i.suite),
+                    pair_text("group", i.group), pair_text("alpn", i.alpn),
+                    pair_bool("resumed", i.resumed), pair_number("sent", i.sealed_bytes),
+                    pair_number("received", i.opened_bytes), pair_number("wire-sent", w.out),
+                    pair_number("wire-received", w.in),
+                    w.watched ? pair_number("stray", w.stray) : pair_text("stray", NULL),
+                    pair_number("ms", (uint64_t)(ms_now() - s->began)),
+                    pair_text("result", result)),
+              "%s", reason);
 }
 
 /* Runs with no lock held, in whichever thread saw the event. */
@@ -177,10 +200,6 @@ void visit_event(void *session, struct conn *c, int event)
 {
     struct visit *s = session;
     const struct error *e = conn_error(c);
-    struct tls_info i = { .version = 0 };
-    struct wire w;
-    char strays[40] = "";
-    const char *role = s->client ? "client" : "server";
 
     if (event == CONN_EVENT_CONNECTED) {
         s->connected = true;
@@ -188,13 +207,13 @@ void visit_event(void *session, struct conn *c, int event)
     }
     if (event == CONN_EVENT_CLEAR) {
         s->clear = true;
-        log_line("role=%s rule=%s peer=%s result=plaintext: %s", role, s->rule, s->peer,
-                 s->client ? "the program speaks TLS by itself" : "the client does not speak TLS");
+        say_visit(s, c, "plaintext",
+                  s->client ? "the program speaks TLS by itself" : "the client does not speak TLS");
         return;
     }
     if (event == CONN_EVENT_FAILED) {
         s->failed = true;
-        log_line("role=%s rule=%s peer=%s result=failed: %s", role, s->rule, s->peer, e->text);
+        say_visit(s, c, "failed", e->text);
         return;
     }
     if (session_silent || conn_errno(c) == EPERM) { /* it belongs to another process */
@@ -203,21 +222,9 @@ void visit_event(void *session, struct conn *c, int event)
     }
     session_ended = true;
     if (s->connected) {
-        conn_info(c, &i);
-        conn_wire(c, &w);
-        if (w.watched) {
-            snprintf(strays, sizeof strays, " stray=%llu", (unsigned long long)w.stray);
-        }
-        log_line("role=%s rule=%s peer=%s name=%s version=%s suite=%s group=%s alpn=%s sent=%llu "
-                 "received=%llu wire-sent=%llu wire-received=%llu%s result=%s%s",
-                 role, s->rule, s->peer, or_dash(s->client ? i.host : i.sni),
-                 or_dash(i.version_name), or_dash(i.suite), or_dash(i.group), or_dash(i.alpn),
-                 (unsigned long long)i.sealed_bytes, (unsigned long long)i.opened_bytes,
-                 (unsigned long long)w.out, (unsigned long long)w.in, strays,
-                 e->code ? "broken: " : "closed", e->code ? e->text : "");
+        say_visit(s, c, e->code ? "broken" : "closed", e->code ? e->text : "");
     } else if (!s->failed && !s->clear) {
-        log_line("role=%s rule=%s peer=%s result=closed before the handshake", role, s->rule,
-                 s->peer);
+        say_visit(s, c, "closed", "before the handshake");
     }
     visit_free(s);
 }
@@ -232,6 +239,9 @@ void visit_stray(struct conn *c, int fd, uint64_t n)
     getpeername(fd, &a.sa, &len);
     text_of(&a, peer, sizeof peer);
     errno = saved;
-    log_line("role=%s peer=%s fd=%d stray=%llu result=bypassed: bytes left without TLS",
-             conn_role(c) == TLS_CLIENT ? "client" : "server", peer, fd, (unsigned long long)n);
+    log_event(LOG_WARNING,
+              PAIRS(pair_text("role", conn_role(c) == TLS_CLIENT ? "client" : "server"),
+                    pair_text("peer", peer), pair_number("fd", (uint64_t)fd),
+                    pair_number("stray", n), pair_text("result", "bypassed")),
+              "bytes left without TLS");
 }

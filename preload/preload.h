@@ -69,9 +69,8 @@ void process_farewell(void); /* the process ends: every connection is closed in 
 /* ---- uring.c ---- */
 int uring_shut(void); /* no io_uring for a program that has liburing; 0, or -1: it still has */
 
-/* ---- log.c ---- */
+/* ---- log.c, log_sink.c (and log.h) ---- */
 void log_open(const char *where); /* NULL: silent */
-void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool log_owns(int fd);
 int log_descriptor(void);      /* -1: none */
 int own_fd(int fd);            /* the same out of the program's way; < 0: so is this */

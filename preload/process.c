@@ -12,6 +12,7 @@
 
 #include "preload/audit.h"
 #include "preload/handover.h"
+#include "preload/log.h"
 #include "preload/relay.h"
 #include "preload/watch.h"
 
@@ -66,14 +67,15 @@ static void pass_on(void *ctx, int fd)
         }
         p->err = needed ? errno : p->err;
     } else if (needed) {
-        log_line("result=refused: fd %d has TLS, and a new program would write plaintext on it",
-                 fd);
+        log_event(LOG_WARNING, PAIRS(pair_text("result", "refused")),
+                  "fd %d has TLS, and a new program would write plaintext on it", fd);
         p->err = EACCES;
     }
     if (!needed && REAL(fcntl)(fd, F_SETFD, flags | FD_CLOEXEC) == 0) {
-        log_line("result=withheld: fd %d has TLS and is closed for the new program, which could "
-                 "only write plaintext on it",
-                 fd);
+        log_event(LOG_WARNING, PAIRS(pair_text("result", "withheld")),
+                  "fd %d has TLS and is closed for the new program, which could "
+                  "only write plaintext on it",
+                  fd);
     }
 }
 
@@ -219,8 +221,8 @@ int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t 
 int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int newfd)
 {
     if (is_tracked(fd) && !relay_may_take(fd)) {
-        log_line("result=refused: fd %d has TLS, and a new program would write plaintext on it",
-                 fd);
+        log_event(LOG_WARNING, PAIRS(pair_text("result", "refused")),
+                  "fd %d has TLS, and a new program would write plaintext on it", fd);
         return EACCES;
     }
     if (relay_take(fd, RELAY_ALL) != 0) {

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "preload/log.h"
 #include "preload/watch.h"
 
 #define STACK   ((size_t)1 << 20)
@@ -255,8 +256,8 @@ int relay_take(int fd, enum relay_use use)
     pthread_setcancelstate(cancel, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc != 0) {
-        log_line("result=refused: fd %d cannot be given to a relay: %s", fd,
-                 strerrordesc_np(saved));
+        log_event(LOG_WARNING, PAIRS(pair_text("result", "refused")),
+                  "fd %d cannot be given to a relay: %s", fd, strerrordesc_np(saved));
     }
     errno = saved;
     return rc;

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "preload/log.h"
 #include "preload/relay.h"
 #include "preload/watch.h"
 
@@ -124,7 +125,8 @@ int rights_check(const struct msghdr *m)
 
     while (conn_any() && (fd = conn_in_rights(m, is_tracked)) >= 0) {
         if (!relay_may_take(fd)) {
-            log_line("result=refused: fd %d has TLS and cannot be passed to another process", fd);
+            log_event(LOG_WARNING, PAIRS(pair_text("result", "refused")),
+                      "fd %d has TLS and cannot be passed to another process", fd);
             errno = EACCES;
             return -1;
         }
