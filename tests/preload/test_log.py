@@ -13,7 +13,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from wrap import BUILD, WAIT, Skip, free_port, main, need, read_all, skip_without, system_python  # noqa: E402
+from wrap import BUILD, WAIT, Bad, Skip, free_port, main, need, read_all, skip_without, system_python  # noqa: E402
 
 skip_without("/usr/bin/python3")
 APP = os.path.basename(os.path.realpath(system_python()))
@@ -81,7 +81,10 @@ def objects(path):
         data = f.read()
     need(data.endswith(b"\n"), f"no whole lines: {data[-200:]!r}")
     data.decode("utf-8")
-    return [json.loads(line) for line in data.splitlines()]
+    try:
+        return [json.loads(line) for line in data.splitlines()]
+    except ValueError as e:
+        raise Bad(f"no JSON: {e}: {data[:2000]!r}") from e
 
 
 def sessions(room):
