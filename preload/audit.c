@@ -5,7 +5,6 @@
  * abstract socket, the whole stands before each line, so that others cannot put lines in. */
 #include "preload/preload.h"
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -14,15 +13,6 @@
 
 bool audit_on;
 static char key[AUDIT_KEY + 1];
-
-void audit_address(const char *of, struct sockaddr_un *to, socklen_t *len)
-{
-    memset(to, 0, sizeof *to);
-    to->sun_family = AF_UNIX;
-    (void)snprintf(to->sun_path + 1, sizeof to->sun_path - 1, "sleeve-audit-%.*s", AUDIT_KEY / 2,
-                   of);
-    *len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(to->sun_path + 1));
-}
 
 void audit_open(void)
 {
@@ -55,6 +45,22 @@ void audit_line(const char *line, size_t n)
         } while (sent < 0 && errno == EINTR);
     }
     REAL(close)(fd);
+}
+
+void audit_say(const char *fmt, ...)
+{
+    int saved = errno, n, m;
+    char line[512];
+    va_list ap;
+
+    if (audit_on) {
+        n = snprintf(line, sizeof line, "sleeve: program=%s pid=%d ", program, (int)getpid());
+        va_start(ap, fmt);
+        m = vsnprintf(line + n, sizeof line - (size_t)n, fmt, ap);
+        va_end(ap);
+        audit_line(line, m < 0 || n + m >= (int)sizeof line ? sizeof line - 1 : (size_t)(n + m));
+    }
+    errno = saved;
 }
 
 void audit_begin(struct conn *c, int fd)

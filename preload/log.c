@@ -101,11 +101,14 @@ void log_event(int level, const struct pair *pairs, const char *fmt, ...)
 
 _Thread_local bool session_silent, session_ended;
 
+#define SESSION 20
+
 struct visit {
     bool client, failed, connected, clear;
     int64_t began; /* monotonic milliseconds */
     char peer[INET6_ADDRSTRLEN + 16], local[INET6_ADDRSTRLEN + 16];
     char rule[96];
+    char session[SESSION];
 };
 
 union address {
@@ -138,6 +141,18 @@ static int64_t ms_now(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* The socket's cookie names the connection in all processes that have it. */
+static void name_session(int fd, char text[static SESSION])
+{
+    uint64_t cookie = 0;
+    socklen_t n = sizeof cookie;
+
+    text[0] = '\0';
+    if (log_wanted() && REAL(getsockopt)(fd, SOL_SOCKET, SO_COOKIE, &cookie, &n) == 0) {
+        snprintf(text, SESSION, "%llx", (unsigned long long)cookie);
+    }
+}
+
 struct visit *visit_new(const struct rule *rule, int fd, const struct sockaddr *to)
 {
     int saved = errno;
@@ -153,6 +168,7 @@ struct visit *visit_new(const struct rule *rule, int fd, const struct sockaddr *
             getpeername(fd, &a.sa, &len);
         }
         text_of(&a, s->peer, sizeof s->peer);
+        name_session(fd, s->session);
         if (!to && log_wanted()) { /* a client has none before it connects */
             len = sizeof a;
             a.sa.sa_family = AF_UNSPEC;
@@ -183,12 +199,12 @@ static void say_visit(const struct visit *s, struct conn *c, const char *result,
     log_event(good ? LOG_INFO : LOG_WARNING,
               PAIRS(pair_text("role", s->client ? "client" : "server"), pair_text("rule", s->rule),
                     pair_text("peer", s->peer), pair_text("local", s->local),
-                    pair_text("name", s->client ? i.host : i.sni), pair_text("sni", i.sni),
-                    pair_text("version", i.version_name), pair_text("suite", i.suite),
-                    pair_text("group", i.group), pair_text("alpn", i.alpn),
-                    pair_bool("resumed", i.resumed), pair_number("sent", i.sealed_bytes),
-                    pair_number("received", i.opened_bytes), pair_number("wire-sent", w.out),
-                    pair_number("wire-received", w.in),
+                    pair_text("session", s->session), pair_text("name", s->client ? i.host : i.sni),
+                    pair_text("sni", i.sni), pair_text("version", i.version_name),
+                    pair_text("suite", i.suite), pair_text("group", i.group),
+                    pair_text("alpn", i.alpn), pair_bool("resumed", i.resumed),
+                    pair_number("sent", i.sealed_bytes), pair_number("received", i.opened_bytes),
+                    pair_number("wire-sent", w.out), pair_number("wire-received", w.in),
                     w.watched ? pair_number("stray", w.stray) : pair_text("stray", NULL),
                     pair_number("ms", (uint64_t)(ms_now() - s->began)),
                     pair_text("result", result)),
@@ -203,6 +219,8 @@ void visit_event(void *session, struct conn *c, int event)
 
     if (event == CONN_EVENT_CONNECTED) {
         s->connected = true;
+        audit_say("role=%s peer=%s session=%s result=open", s->client ? "client" : "server",
+                  s->peer, s->session);
         return;
     }
     if (event == CONN_EVENT_CLEAR) {
@@ -232,16 +250,18 @@ void visit_event(void *session, struct conn *c, int event)
 void visit_stray(struct conn *c, int fd, uint64_t n)
 {
     union address a = { .sa.sa_family = AF_UNSPEC };
-    char peer[INET6_ADDRSTRLEN + 16];
+    char peer[INET6_ADDRSTRLEN + 16], session[SESSION];
     socklen_t len = sizeof a;
     int saved = errno;
 
     getpeername(fd, &a.sa, &len);
     text_of(&a, peer, sizeof peer);
+    name_session(fd, session);
     errno = saved;
     log_event(LOG_WARNING,
               PAIRS(pair_text("role", conn_role(c) == TLS_CLIENT ? "client" : "server"),
-                    pair_text("peer", peer), pair_number("fd", (uint64_t)fd),
-                    pair_number("stray", n), pair_text("result", "bypassed")),
+                    pair_text("peer", peer), pair_text("session", session),
+                    pair_number("fd", (uint64_t)fd), pair_number("stray", n),
+                    pair_text("result", "bypassed")),
               "bytes left without TLS");
 }

@@ -20,6 +20,7 @@ enum {
 
 /* Each gets argv from its own name on. */
 int cmd_run(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_keygen(int argc, char **argv);
@@ -82,6 +83,25 @@ struct look {
 };
 /* 0, or an exit code after a sentence. */
 int look_at(struct look *l, char *const *argv);
+
+/* ---- starting a program (run.c) ---- */
+#define START_USAGE "[-c FILE | DIR] [-r RULE]... [--] COMMAND [ARGUMENT ...]"
+#define START_HELP                                                                         \
+    "  -c, --config PATH  the configuration: a file, or a directory of *.conf\n"           \
+    "                     (default: SLEEVE_CONFIG, ~/.config/sleeve/sleeve.conf,\n"        \
+    "                     /etc/sleeve/sleeve.conf)\n"                                      \
+    "  -r, --rule RULE    a rule of its own, before those of the file; may be repeated:\n" \
+    "                     'client|server APP PATTERN... [KEY=VALUE]...'; APP * is any program\n\n"
+#define START_GO (-1)
+struct start {
+    const char *config;
+    char *rules; /* the caller frees it */
+    char **argv; /* the command */
+};
+/* START_GO, or an exit code: all is said. */
+int start_options(struct start *s, int argc, char **argv, const char *usage, int (*help)(void));
+/* Becomes the program; an exit code after a sentence when that cannot be. */
+int start_program(const struct start *s);
 
 /* ---- insisting on a sign of life (watch.c) ---- */
 /* Puts SLEEVE_HELLO in the environment and starts the watcher. Returns the descriptor the program

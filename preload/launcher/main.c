@@ -12,6 +12,8 @@ static const struct command {
     const char *what;
 } commands[] = {
     { "run", cmd_run, "run a program with TLS under its sockets" },
+    { "audit", cmd_audit,
+      "the same, with a tripwire for bytes without TLS, and a table of sessions" },
     { "check", cmd_check, "look a configuration over: syntax, files, keys, dates" },
     { "explain", cmd_explain, "which rule decides about a connection, and why" },
     { "connect", cmd_connect, "a handshake with a server: what was negotiated, who it is" },

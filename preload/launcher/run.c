@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* sleeve run: puts the library under a program, in place. Whatever makes that impossible is said
- * before the program starts; what can only be seen afterwards ends it (watch.c). */
+/* sleeve run, and what sleeve audit does alike: puts the library under a program, in place.
+ * Whatever makes that impossible is said before the program starts; what can only be seen
+ * afterwards ends it (watch.c). */
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -8,22 +9,16 @@
 
 #include "preload/launcher/launcher.h"
 
-#define USAGE   "sleeve run [-c FILE | DIR] [-r RULE]... [--] COMMAND [ARGUMENT ...]"
+#define USAGE   "sleeve run " START_USAGE
 #define LIBRARY "libsleeve-preload.so"
 
 static int help(void)
 {
-    puts(
-        "usage: " USAGE "\n\n"
-        "Runs COMMAND, unchanged, with TLS on the connections that the rules name. Other\n"
-        "connections are left alone; a program that no rule names is not started.\n\n"
-        "  -c, --config PATH  the configuration: a file, or a directory of *.conf\n"
-        "                     (default: SLEEVE_CONFIG, ~/.config/sleeve/sleeve.conf,\n"
-        "                     /etc/sleeve/sleeve.conf)\n"
-        "  -r, --rule RULE    a rule of its own, before those of the file; may be repeated:\n"
-        "                     'client|server APP PATTERN... [KEY=VALUE]...'; APP * is any program\n\n"
-        "Exit: as COMMAND; 1 bad usage; 2 refused; 126 cannot be executed; 127 not found.\n\n"
-        "  sleeve run -r 'client * *:6380 ca=/etc/pki/ca.pem' -- redis-cli -h cache -p 6380");
+    puts("usage: " USAGE "\n\n"
+         "Runs COMMAND, unchanged, with TLS on the connections that the rules name. Other\n"
+         "connections are left alone; a program that no rule names is not started.\n\n" START_HELP
+         "Exit: as COMMAND; 1 bad usage; 2 refused; 126 cannot be executed; 127 not found.\n\n"
+         "  sleeve run -r 'client * *:6380 ca=/etc/pki/ca.pem' -- redis-cli -h cache -p 6380");
     return EXIT_FINE;
 }
 
@@ -133,40 +128,50 @@ static int execute(const struct look *l, char **argv)
                strerror(err));
 }
 
-int cmd_run(int argc, char **argv)
+int start_options(struct start *s, int argc, char **argv, const char *usage, int (*say_help)(void))
 {
     static const struct option options[] = { { "config", required_argument, NULL, 'c' },
                                              { "rule", required_argument, NULL, 'r' },
                                              { "help", no_argument, NULL, 'h' },
                                              { NULL, 0, NULL, 0 } };
-    static struct look l;
-    const char *config = NULL;
-    char *rules = NULL;
-    int o, rc;
+    int o;
 
     opterr = 0;
     while ((o = getopt_long(argc, argv, "+:c:r:h", options, NULL)) != -1) {
         if (o == 'c') {
-            config = optarg;
+            s->config = optarg;
         } else if (o == 'r') {
-            if (!rule_option(&rules, optarg)) {
-                return say(EXIT_REFUSED, "run", "out of memory");
+            if (!rule_option(&s->rules, optarg)) {
+                return say(EXIT_REFUSED, argv[0], "out of memory");
             }
         } else if (o == 'h') {
-            return help();
+            return say_help();
         } else {
-            return say_usage(USAGE, "run", o == ':' ? "%s needs a value" : "unknown option %s",
+            return say_usage(usage, argv[0], o == ':' ? "%s needs a value" : "unknown option %s",
                              argv[optind - 1]);
         }
     }
-    if (optind == argc) {
-        return say_usage(USAGE, "run", "there is no COMMAND");
-    }
-    rc = set_config(config, rules);
-    rc = rc ? rc : look_at(&l, argv + optind);
-    rc = rc ? rc : must_be_listed(&l, rules);
+    s->argv = argv + optind;
+    return optind == argc ? say_usage(usage, argv[0], "there is no COMMAND") : START_GO;
+}
+
+int start_program(const struct start *s)
+{
+    static struct look l;
+    int rc = set_config(s->config, s->rules);
+
+    rc = rc ? rc : look_at(&l, s->argv);
+    rc = rc ? rc : must_be_listed(&l, s->rules);
     rc = rc ? rc : set_preload();
-    rc = rc ? rc : execute(&l, argv + optind);
-    free(rules);
+    return rc ? rc : execute(&l, s->argv);
+}
+
+int cmd_run(int argc, char **argv)
+{
+    struct start s = { .rules = NULL };
+    int rc = start_options(&s, argc, argv, USAGE, help);
+
+    rc = rc == START_GO ? start_program(&s) : rc;
+    free(s.rules);
     return rc;
 }

@@ -35,7 +35,7 @@ for n in range(int(sys.argv[3])):
     if 'steps' in sys.argv:
         sys.stdin.readline()
 """
-KEYS = ["program", "pid", "time", "role", "rule", "peer", "local", "name", "sni", "version", "suite", "group", "alpn", "resumed", "sent",
+KEYS = ["program", "pid", "time", "role", "rule", "peer", "local", "session", "name", "sni", "version", "suite", "group", "alpn", "resumed", "sent",
         "received", "wire-sent", "wire-received", "stray", "ms", "result"]
 
 
