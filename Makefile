@@ -284,7 +284,7 @@ $(FUZZ_OBJ)/%.o: %.c | $(STAMPS)/test
 	$(say) FUZZCC $<
 	$(Q)$(FUZZ_CC) $(BASE) $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/fuzz/libfuzzed.a: $(patsubst %.c,$(FUZZ_OBJ)/%.o,$(SRC) $(SHIM) $(RULES) $(TESTLIB))
+$(BUILD)/fuzz/libfuzzed.a: $(patsubst %.c,$(FUZZ_OBJ)/%.o,$(SRC) $(SHIM) $(RULES) preload/launcher/elf.c $(TESTLIB))
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 

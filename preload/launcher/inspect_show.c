@@ -5,32 +5,7 @@
 #include "preload/launcher/inspect.h"
 #include "x509/der.h"
 
-#define COLUMNS 80
-
 /* ---- lines ---- */
-
-/* Words in the room that `indent` columns leave; the first line is behind what stands there. */
-static void put_words(const char *text, int indent, const char *margin)
-{
-    int column = indent;
-
-    while (*text) {
-        int n = (int)strcspn(text, " ");
-
-        if (column > indent && column + 1 + n > COLUMNS) {
-            printf("\n%s%*s", margin, indent - (int)strlen(margin), "");
-            column = indent;
-        } else if (column > indent) {
-            putchar(' ');
-            column++;
-        }
-        printf("%.*s", n, text);
-        column += n;
-        text += n;
-        text += strspn(text, " ");
-    }
-    putchar('\n');
-}
 
 static void put_fact(const char *margin, const char *name, enum tint t, const char *value)
 {

@@ -26,6 +26,7 @@ int cmd_explain(int argc, char **argv);
 int cmd_keygen(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
+int cmd_scan(int argc, char **argv);
 
 /* "sleeve run: sentence" on stderr; returns code. */
 int say(int code, const char *command, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -37,6 +38,10 @@ int say_usage(const char *usage, const char *command, const char *fmt, ...)
 enum tint { TINT_PLAIN, TINT_GOOD, TINT_WARN, TINT_BAD, TINT_DIM };
 void tint(FILE *f, enum tint t);
 void put_tinted(FILE *f, enum tint t, const char *text);
+
+/* Words, with lines of 80 columns broken: `indent` columns are left free but for the margin; what
+ * is before the first word stands there already. */
+void put_words(const char *text, int indent, const char *margin);
 
 /* "2026-01-31 12:00:00 UTC" */
 const char *date_text(int64_t when, char text[static 32]);
@@ -80,9 +85,16 @@ struct look {
     char execfn[4096], script[4096], argv0[4096];
     struct program prog; /* points into the above */
     int skip;            /* programs that come before it in the same process: env */
+    char why[4400];      /* it cannot be run, or no library can be put under it */
 };
-/* 0, or an exit code after a sentence. */
+/* 0, or run's exit code and why. */
 int look_at(struct look *l, char *const *argv);
+struct elf;
+struct stat;
+/* A regular file in memory: 0, or -1 and errno; *st is zero when nothing is known of it. What was
+ * mapped is given back by unmap_file(), also after a -1. */
+int map_file(const char *path, struct elf *e, struct stat *st);
+void unmap_file(const struct elf *e);
 
 /* ---- starting a program (run.c) ---- */
 #define START_USAGE "[-c FILE | DIR] [-r RULE]... [--] COMMAND [ARGUMENT ...]"

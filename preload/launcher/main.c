@@ -16,6 +16,7 @@ static const struct command {
       "the same, with a tripwire for bytes without TLS, and a table of sessions" },
     { "check", cmd_check, "look a configuration over: syntax, files, keys, dates" },
     { "explain", cmd_explain, "which rule decides about a connection, and why" },
+    { "scan", cmd_scan, "can a program be wrapped, and which of its calls are taken over" },
     { "connect", cmd_connect, "a handshake with a server: what was negotiated, who it is" },
     { "inspect", cmd_inspect, "what certificates, CRLs and keys are, and what is wrong with them" },
     { "keygen", cmd_keygen, "make a private CA, and certificates for servers and clients" },

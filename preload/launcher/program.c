@@ -4,31 +4,43 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "preload/launcher/elf.h"
 #include "preload/launcher/launcher.h"
 
-#define NATIVE_CLASS (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32)
+/* Says why not; returns the exit code. */
+__attribute__((format(printf, 3, 4))) static int fault(struct look *l, int code, const char *fmt,
+                                                       ...)
+{
+    va_list ap;
 
-static int copy_path(char *to, size_t size, const char *from)
+    va_start(ap, fmt);
+    (void)vsnprintf(l->why, sizeof l->why, fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+static int copy_path(struct look *l, char *to, size_t size, const char *from)
 {
     int n = snprintf(to, size, "%s", from);
 
-    return n >= 0 && (size_t)n < size ? 0 : say(EXIT_CANNOT, "run", "%s: name too long", from);
+    return n >= 0 && (size_t)n < size ? 0 : fault(l, EXIT_CANNOT, "%s: name too long", from);
 }
 
 /* Finds the file as execvp() does. 0 or an exit code. */
-static int find(const char *command, char path[static 4096])
+static int find(struct look *l, const char *command, char path[static 4096])
 {
     const char *dirs = getenv("PATH"), *end;
     bool denied = false;
 
     if (strchr(command, '/')) {
-        return copy_path(path, 4096, command);
+        return copy_path(l, path, 4096, command);
     }
     for (dirs = dirs && *dirs ? dirs : "/usr/local/bin:/usr/bin:/bin"; *command; dirs = end + 1) {
         struct stat st;
@@ -47,98 +59,22 @@ static int find(const char *command, char path[static 4096])
             break;
         }
     }
-    return say(denied ? EXIT_CANNOT : EXIT_NOT_FOUND, "run", "%s: %s", command,
-               denied ? "permission denied" : "command not found");
+    return fault(l, denied ? EXIT_CANNOT : EXIT_NOT_FOUND, "%s: %s", command,
+                 denied ? "permission denied" : "command not found");
 }
 
 /* ---- privileges: AT_SECURE makes the dynamic linker ignore LD_PRELOAD ---- */
 
-static int privileges(const char *path, const struct stat *st)
+static int privileges(struct look *l, const char *path, const struct stat *st)
 {
     if ((st->st_mode & S_ISUID && st->st_uid != getuid()) ||
         ((st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st->st_gid != getgid())) {
-        return say(EXIT_REFUSED, "run",
-                   "%s is set-user-ID or set-group-ID: no library can be put under it", path);
+        return fault(l, EXIT_REFUSED,
+                     "%s is set-user-ID or set-group-ID: no library can be put under it", path);
     }
     if (getuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0) {
-        return say(EXIT_REFUSED, "run", "%s has file capabilities: no library can be put under it",
-                   path);
-    }
-    return 0;
-}
-
-/* ---- ELF ---- */
-
-struct image {
-    const uint8_t *p;
-    size_t n;
-};
-
-/* The n bytes at offset, or NULL when the file is shorter. */
-static const void *at(const struct image *m, uint64_t offset, uint64_t n)
-{
-    return offset <= m->n && n <= m->n - offset ? m->p + offset : NULL;
-}
-
-static bool is_go(const struct image *m, const Elf64_Ehdr *eh)
-{
-    const uint64_t size = sizeof(Elf64_Shdr);
-    const Elf64_Shdr *names;
-
-    if (eh->e_shentsize != size || eh->e_shstrndx >= eh->e_shnum ||
-        !at(m, eh->e_shoff, size * eh->e_shnum) || eh->e_shoff % _Alignof(Elf64_Shdr)) {
-        return false;
-    }
-    names = at(m, eh->e_shoff + size * eh->e_shstrndx, size);
-    for (size_t i = 0; i < eh->e_shnum; i++) {
-        static const char *const marks[] = { ".go.buildinfo", ".note.go.buildid", ".gopclntab" };
-        const Elf64_Shdr *sh = at(m, eh->e_shoff + size * i, size);
-
-        for (size_t k = 0; k < sizeof marks / sizeof *marks; k++) {
-            size_t len = strlen(marks[k]) + 1;
-            const char *name = at(m, names->sh_offset + sh->sh_name, len);
-
-            if (name && memcmp(name, marks[k], len) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static int elf_look(const char *path, const struct image *m)
-{
-    const Elf64_Ehdr *eh = (const void *)m->p;
-    const char *linker = NULL;
-
-    if (m->n < sizeof *eh || eh->e_ident[EI_CLASS] != NATIVE_CLASS ||
-        eh->e_ident[EI_DATA] != ELFDATA2LSB) {
-        return say(EXIT_REFUSED, "run",
-                   "%s is a program for another word size or byte order (32-bit?)", path);
-    }
-    for (size_t i = 0; i < eh->e_phnum && eh->e_phentsize == sizeof(Elf64_Phdr); i++) {
-        const Elf64_Phdr *ph = at(m, eh->e_phoff + i * sizeof *ph, sizeof *ph);
-
-        if (ph && eh->e_phoff % _Alignof(Elf64_Phdr) == 0 && ph->p_type == PT_INTERP &&
-            ph->p_filesz > 0) {
-            linker = at(m, ph->p_offset, ph->p_filesz);
-            linker = linker && linker[ph->p_filesz - 1] == '\0' ? linker : NULL;
-        }
-    }
-    if (is_go(m, eh)) {
-        return say(EXIT_REFUSED, "run",
-                   "%s is a Go program: it makes its system calls without the C library", path);
-    }
-    if (!linker) {
-        return say(EXIT_REFUSED, "run", "%s is linked statically: no library can be put under it",
-                   path);
-    }
-    if (strstr(linker, "musl")) {
-        return say(EXIT_REFUSED, "run", "%s is made for the musl C library, not for glibc", path);
-    }
-    if (!strstr(linker, "/ld-linux")) {
-        return say(EXIT_REFUSED, "run", "%s is made for an unknown dynamic linker (%.100s)", path,
-                   linker);
+        return fault(l, EXIT_REFUSED, "%s has file capabilities: no library can be put under it",
+                     path);
     }
     return 0;
 }
@@ -174,17 +110,16 @@ static int env_look(struct look *l, struct argv *a, char *words, unsigned depth)
 
     for (; w && (*w == '-' || strchr(w, '=')); w = strtok_r(NULL, " \t", &save)) {
         if (strcmp(w, "-") == 0 || strcmp(w, "-i") == 0 || strcmp(w, "--ignore-environment") == 0) {
-            return say(EXIT_REFUSED, "run",
-                       "the script's first line has env empty the environment");
+            return fault(l, EXIT_REFUSED, "the script's first line has env empty the environment");
         }
     }
     for (; w && n < 16; w = strtok_r(NULL, " \t", &save)) {
         list[n++] = w;
     }
     if (n == 0) {
-        return say(EXIT_REFUSED, "run", "the script's first line names no program behind env");
+        return fault(l, EXIT_REFUSED, "the script's first line names no program behind env");
     }
-    rc = find(list[0], found);
+    rc = find(l, list[0], found);
     if (rc) {
         return rc;
     }
@@ -192,12 +127,12 @@ static int env_look(struct look *l, struct argv *a, char *words, unsigned depth)
         push_front(a, list[--n]);
     }
     l->skip++;
-    return copy_path(l->execfn, sizeof l->execfn, found) ? EXIT_CANNOT
-                                                         : file_look(l, a, found, depth + 1);
+    return copy_path(l, l->execfn, sizeof l->execfn, found) ? EXIT_CANNOT
+                                                            : file_look(l, a, found, depth + 1);
 }
 
 /* "#!interpreter [one argument]", as the kernel reads it. */
-static int script_look(struct look *l, struct argv *a, const char *path, const struct image *m,
+static int script_look(struct look *l, struct argv *a, const char *path, const struct elf *m,
                        unsigned depth)
 {
     size_t n = 2;
@@ -205,7 +140,7 @@ static int script_look(struct look *l, struct argv *a, const char *path, const s
     const char *base;
 
     if (depth >= SCRIPT_DEPTH) {
-        return say(EXIT_CANNOT, "run", "%s: its first line leads from script to script", path);
+        return fault(l, EXIT_CANNOT, "%s: its first line leads from script to script", path);
     }
     line = a->lines[depth];
     while (n < m->n && n < sizeof a->lines[0] - 1 && m->p[n] != '\n') {
@@ -224,7 +159,7 @@ static int script_look(struct look *l, struct argv *a, const char *path, const s
     }
     base = strrchr(interp, '/');
     if (*interp == '\0') {
-        return say(EXIT_CANNOT, "run", "%s: its first line names no interpreter", path);
+        return fault(l, EXIT_CANNOT, "%s: its first line names no interpreter", path);
     }
     /* The name the script was called by replaces the program's own. */
     if (a->n) {
@@ -257,12 +192,12 @@ static int arrived(struct look *l, const struct argv *a, const char *path)
 {
     const char *script = script_of(a);
     char *real = realpath(path, NULL);
-    int rc = real ? copy_path(l->exe, sizeof l->exe, real)
-                  : say(EXIT_CANNOT, "run", "%s: %s", path, strerror(errno));
+    int rc = real ? copy_path(l, l->exe, sizeof l->exe, real)
+                  : fault(l, EXIT_CANNOT, "%s: %s", path, strerror(errno));
 
     free(real);
     if (rc == 0) {
-        rc = copy_path(l->argv0, sizeof l->argv0, a->n ? a->v[0] : "");
+        rc = copy_path(l, l->argv0, sizeof l->argv0, a->n ? a->v[0] : "");
     }
     if (rc == 0 && script) {
         /* A longer argument is not the name of a script. */
@@ -274,44 +209,74 @@ static int arrived(struct look *l, const struct argv *a, const char *path)
     return rc;
 }
 
-static int file_look(struct look *l, struct argv *a, const char *path, unsigned depth)
+int map_file(const char *path, struct elf *e, struct stat *st)
 {
-    struct image m = { NULL, 0 };
-    struct stat st = { 0 };
-    void *map = MAP_FAILED;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc = -1, saved;
+    void *map = NULL;
 
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        rc = say(errno == ENOENT || errno == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT, "run",
-                 "%s: %s", path, strerror(errno));
-    } else if (!S_ISREG(st.st_mode) || access(path, X_OK) < 0) {
-        rc = say(EXIT_CANNOT, "run", "%s is not an executable file", path);
-    } else {
-        rc = privileges(path, &st);
+    *e = (struct elf){ .n = 0 };
+    if (fd < 0 || fstat(fd, st) < 0) {
+        goto out;
     }
-    if (rc == 0 && st.st_size > 0) { /* the rest of the page reads as zeros */
-        m.n = (size_t)st.st_size;
-        map = mmap(NULL, m.n, PROT_READ, MAP_PRIVATE, fd, 0);
-        m.p = map != MAP_FAILED ? map : NULL;
+    if (!S_ISREG(st->st_mode)) {
+        errno = EACCES; /* as execve() says */
+        goto out;
     }
+    if (st->st_size > 0) { /* the rest of the page reads as zeros */
+        map = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (map == MAP_FAILED) {
+            goto out;
+        }
+        *e = (struct elf){ map, (size_t)st->st_size };
+    }
+    rc = 0;
+out:
+    saved = errno;
     if (fd >= 0) {
         close(fd);
     }
-    if (rc != 0) {
-        return rc;
+    errno = saved;
+    return rc;
+}
+
+void unmap_file(const struct elf *e)
+{
+    if (e->p) {
+        munmap((void *)(uintptr_t)e->p, e->n);
     }
-    if (m.p && memcmp(m.p, ELFMAG, SELFMAG) == 0) {
-        rc = elf_look(path, &m);
-        rc = rc ? rc : arrived(l, a, path);
-    } else if (m.p && memcmp(m.p, "#!", 2) == 0) {
+}
+
+static int file_look(struct look *l, struct argv *a, const char *path, unsigned depth)
+{
+    struct stat st = { 0 };
+    struct elf m;
+    int rc;
+
+    if (map_file(path, &m, &st) < 0) {
+        rc = errno == EACCES && st.st_mode && !S_ISREG(st.st_mode)
+                 ? fault(l, EXIT_CANNOT, "%s is not an executable file", path)
+                 : fault(l, errno == ENOENT || errno == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT,
+                         "%s: %s", path, strerror(errno));
+    } else if (access(path, X_OK) < 0) {
+        rc = fault(l, EXIT_CANNOT, "%s is not an executable file", path);
+    } else {
+        rc = privileges(l, path, &st);
+    }
+    if (rc != 0) {
+        goto out;
+    }
+    if (m.n >= SELFMAG && memcmp(m.p, ELFMAG, SELFMAG) == 0) {
+        const char *unfit = elf_unfit(&m);
+
+        rc = unfit ? fault(l, EXIT_REFUSED, "%s %s", path, unfit) : arrived(l, a, path);
+    } else if (m.n >= 2 && memcmp(m.p, "#!", 2) == 0) {
         rc = script_look(l, a, path, &m, depth);
     } else {
-        rc = say(EXIT_REFUSED, "run", "%s is neither an ELF program nor a script with a '#!' line",
-                 path);
+        rc = fault(l, EXIT_REFUSED, "%s is neither an ELF program nor a script with a '#!' line",
+                   path);
     }
-    if (m.p) {
-        munmap(map, m.n);
-    }
+out:
+    unmap_file(&m);
     return rc;
 }
 
@@ -321,12 +286,12 @@ int look_at(struct look *l, char *const *argv)
     int rc;
 
     *l = (struct look){ .skip = 0 };
-    rc = find(argv[0], l->path);
+    rc = find(l, argv[0], l->path);
     for (size_t i = 0; i < sizeof a.v / sizeof *a.v && argv[i]; i++) {
         a.v[a.n++] = argv[i];
     }
     if (rc == 0) {
-        rc = copy_path(l->execfn, sizeof l->execfn, l->path);
+        rc = copy_path(l, l->execfn, sizeof l->execfn, l->path);
     }
     return rc ? rc : file_look(l, &a, l->path, 0);
 }

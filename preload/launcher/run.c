@@ -160,7 +160,10 @@ int start_program(const struct start *s)
     static struct look l;
     int rc = set_config(s->config, s->rules);
 
-    rc = rc ? rc : look_at(&l, s->argv);
+    if (rc == 0) {
+        rc = look_at(&l, s->argv);
+        rc = rc ? say(rc, "run", "%s", l.why) : 0;
+    }
     rc = rc ? rc : must_be_listed(&l, s->rules);
     rc = rc ? rc : set_preload();
     return rc ? rc : execute(&l, s->argv);

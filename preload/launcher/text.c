@@ -10,6 +10,8 @@
 #include "preload/launcher/launcher.h"
 #include "x509/der.h"
 
+#define COLUMNS 80
+
 int say(int code, const char *command, const char *fmt, ...)
 {
     va_list ap;
@@ -53,6 +55,28 @@ void put_tinted(FILE *f, enum tint t, const char *text)
     tint(f, t);
     fputs(text, f);
     tint(f, TINT_PLAIN);
+}
+
+void put_words(const char *text, int indent, const char *margin)
+{
+    int column = indent;
+
+    while (*text) {
+        int n = (int)strcspn(text, " ");
+
+        if (column > indent && column + 1 + n > COLUMNS) {
+            printf("\n%s%*s", margin, indent - (int)strlen(margin), "");
+            column = indent;
+        } else if (column > indent) {
+            putchar(' ');
+            column++;
+        }
+        printf("%.*s", n, text);
+        column += n;
+        text += n;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
 }
 
 const char *date_text(int64_t when, char text[static 32])

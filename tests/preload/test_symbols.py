@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """The list of calls that are taken over, against the C library and against the programs that Sleeve is for (threat 41).
 Each name exists in the C library, and no other exported name leads to the same code. Each function that the headers
-declare with a descriptor in its hands, or that makes a process, is taken over or stands in harmless.txt with its reason;
+declare with a descriptor in its hands, or that makes a process, is taken over or stands in harmless.def with its reason;
 so does each alias and fortified variant of one, whether a header declares it or not. No program imports a function that
 talks to the kernel itself."""
 import glob
@@ -74,18 +74,14 @@ def ours():
 
 
 def harmless(bad):
-    """Lines are "reason:" and then names, indented."""
+    """A comment is the reason of the names below it."""
     found, reason = {}, None
-    with open(os.path.join(HERE, "harmless.txt"), encoding="ascii") as f:
-        for line in f:
-            if line.startswith("#") or not line.strip():
-                continue
-            if not line[0].isspace():
-                reason = line.strip().rstrip(":")
-                continue
-            for name in line.split():
+    with open(os.path.join(ROOT, "preload", "harmless.def"), encoding="ascii") as f:
+        for why, name in re.findall(r"/\*(.*?)\*/|^HARMLESS\((\w+)\)$", f.read(), re.M | re.S):
+            reason = " ".join(why.split()) or reason
+            if name:
                 if name in found:
-                    bad.append(f"{name}: twice in harmless.txt")
+                    bad.append(f"{name}: twice in harmless.def")
                 found[name] = reason
     bad += [f"{name}: harmless without a reason" for name, why in found.items() if not why or len(why) < 20]
     return found
@@ -152,8 +148,8 @@ def main():
         if name in taken:
             bad.append(f"{name}: taken over, and harmless?")
         elif name not in socket_calls and not DIRECT.fullmatch(name):
-            bad.append(f"{name}: in harmless.txt, but it takes no descriptor, or the C library has none of that name")
-    bad += [f"{n}: takes a descriptor, is not taken over and not in harmless.txt" for n in
+            bad.append(f"{name}: in harmless.def, but it takes no descriptor, or the C library has none of that name")
+    bad += [f"{n}: takes a descriptor, is not taken over and not in harmless.def" for n in
             sorted(socket_calls - taken - set(allowed))]
     imports, count, libraries = programs(bad)
     for name, who in sorted(imports.items()):
