@@ -58,13 +58,13 @@ static int lock_slot(struct slot *s)
     struct timespec end;
     int rc;
 
-    clock_gettime(CLOCK_MONOTONIC, &end);
+    clock_gettime(CLOCK_REALTIME, &end);
     end.tv_nsec += LOCK_MS * 1000000L;
     if (end.tv_nsec >= 1000000000) {
         end.tv_sec++;
         end.tv_nsec -= 1000000000;
     }
-    rc = pthread_mutex_clocklock(&s->lock, CLOCK_MONOTONIC, &end);
+    rc = pthread_mutex_timedlock(&s->lock, &end);
     if (rc == EOWNERDEAD) { /* whether it was inside, `inside` says */
         pthread_mutex_consistent(&s->lock);
         rc = 0;
@@ -200,14 +200,14 @@ void share_settle(struct conn *c)
 void share_let_go(struct hold *h, bool last)
 {
     struct conn *c = h->c;
-    struct slot *s = c->claim.slot;
+    struct slot *s = atomic_load(&c->claim.shared) ? c->claim.slot : NULL;
     uint32_t us = (uint32_t)getpid();
 
-    if (last && h->shared && atomic_load(&s->users[c->claim.me]) == us && !share_others(c, true) &&
-        catch_up(h) == 0) {
+    if (last && s && h->shared && atomic_load(&s->users[c->claim.me]) == us &&
+        !share_others(c, true) && catch_up(h) == 0) {
         make_private(c);
     }
-    if (last && atomic_load(&c->claim.shared)) {
+    if (last && s && atomic_load(&c->claim.shared)) {
         atomic_store(&c->claim.lost, true);
         atomic_compare_exchange_strong(&s->users[c->claim.me], &us, 0);
     }

@@ -57,13 +57,13 @@ def refusals(room):
         finish(p, "bad")
         if word != "result=":  # gnutls-cli looks at the name when the handshake is over
             said(room, "failed")
-            has(room.log_lines("result=")[-1], word)
+            room.wait_log("result=failed", word)
         else:
             room.at = len(room.log_lines("result="))
     port, p = gnutls_serv(room, "NORMAL:-VERS-ALL:+VERS-TLS1.2")
     q = client(room, port, **{"min-version": "1.3"})
     finish(q, "bad")
-    has(room.log_lines("result=")[-1], "the peer sent the alert")
+    room.wait_log("role=client", "the peer sent the alert")
     p.terminate()
 
 
