@@ -207,8 +207,7 @@ $(BUILD)/libsleeve.so: $(SO)
 $(BUILD)/libsleeve-preload.so: $(call obj,$(ENTRY))
 	$(say) LINK $@
 	$(Q)$(LD_PROG) -shared -Wl,-soname,libsleeve-preload.so -Wl,-z,initfirst -Wl,-z,nodelete -Wl,-z,noseparate-code \
-	    -Wl,-z,norelro \
-	    $(if $(SAN)$(TSAN),,-Wl,-z,defs) -o $@ $^ -ldl
+	    -Wl,-z,norelro $(if $(SAN)$(TSAN),,-Wl,-z,defs) -o $@ $^ -ldl
 
 # What it loads into those that a rule names.
 $(BUILD)/libsleeve-wrap.so: $(LIB_OBJS) $(call obj,$(WRAP))

@@ -457,9 +457,9 @@ void ssl_config_free(struct ssl_config *c);              /* gives one back; NULL
 int ssl_use_config(int fd, struct ssl_config *c);
 
 /* What went wrong with this connection: a sentence, the alert, and the message that was waited for;
- * with an fd without one, why its changed files are not in
- * use, as long as that is so; else, and with fd -1, in this thread's last failed call. A sentence,
- * "" when nothing did. This thread's memory, valid until its next ssl_error(). */
+ * with an fd without one, why its changed files are not in use, as long as that is so; else, and
+ * with fd -1, what went wrong in this thread's last failed call. "" when nothing did. This thread's
+ * memory, valid until its next ssl_error(). */
 const char *ssl_error(int fd);
 
 struct ssl_info {
