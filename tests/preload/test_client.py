@@ -50,6 +50,7 @@ class Peer:
 
     def talk(self, raw):
         raw.settimeout(WAIT)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             with raw if not self.context else self.context.wrap_socket(raw, server_side=True, suppress_ragged_eofs=False) as s:
                 self.ended.append("open")
