@@ -24,13 +24,30 @@ FUZZ_SECONDS ?= 60
 TEST_TIMEOUT ?= 180
 JOBS         ?= $(shell nproc 2>/dev/null || echo 2)
 
+# ---- what is compiled -----------------------------------------------------------------------
+
+# A profile is another default for many build options (include/matrixssl/profileConfig.h); OPTIONS says more, as in
+# OPTIONS='-DUSE_TLS_1_3=0 -DUSE_CORE_TRACE'. SOCKETS=0 is the engine with the guide's API alone: sockets, wrapped
+# programs and the launcher need both sides and both versions.
+LEGACY  ?=
+PROFILE ?= $(if $(filter 1,$(LEGACY)),legacy,default)
+OPTIONS ?=
+SOCKETS ?= $(if $(filter small,$(PROFILE)),0,1)
+PROFILE_FLAGS_default :=
+PROFILE_FLAGS_legacy  := -DSLEEVE_PROFILE_LEGACY
+PROFILE_FLAGS_small   := -DSLEEVE_PROFILE_SMALL
+ifeq ($(origin PROFILE_FLAGS_$(PROFILE)),undefined)
+$(error PROFILE is small, default or legacy, and not '$(PROFILE)')
+endif
+OPTION_FLAGS := $(strip $(PROFILE_FLAGS_$(PROFILE)) $(OPTIONS))
+
 # ---- flags ----------------------------------------------------------------------------------
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wundef -Wmissing-prototypes \
         -Wimplicit-fallthrough -Werror
 CFLAGS ?= -O2 -g
 BASE := -std=c11 -D_GNU_SOURCE -I. -Isrc -Iinclude -fvisibility=hidden -fPIC -pthread $(WARN) \
-        -DSLEEVE_VERSION='"$(VERSION)"'
+        -DSLEEVE_VERSION='"$(VERSION)"' $(OPTION_FLAGS)
 LIBDIR_FLAG := -DSLEEVE_LIBDIR='"$(PRELOADDIR)"'
 ifeq ($(SAN),1)
 HARDEN := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -62,16 +79,17 @@ OBJ := $(BUILD)/obj
 obj = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
 SRC      := $(sort $(wildcard src/*.c src/*/*.c))
-SHIM     := $(sort $(wildcard shim/*.c))
-RULES    := $(sort $(wildcard preload/rules_*.c preload/starttls*.c))
-PRELOAD  := $(sort $(wildcard preload/*.c))
+SHIM     := $(if $(filter 1,$(SOCKETS)),$(sort $(wildcard shim/*.c)))
+RULES    := $(if $(SHIM),$(sort $(wildcard preload/rules_*.c preload/starttls*.c)))
+PRELOAD  := $(if $(SHIM),$(sort $(wildcard preload/*.c)))
 ENTRY    := preload/entry.c preload/rules_glance.c preload/rules_env.c preload/rules_hello.c
 WRAP     := $(filter-out preload/entry.c,$(PRELOAD))
-LAUNCHER := $(sort $(wildcard preload/launcher/*.c))
-EXAMPLES := $(sort $(wildcard examples/*.c examples/legacy/*.c))
+LAUNCHER := $(if $(SHIM),$(sort $(wildcard preload/launcher/*.c)))
+EXAMPLES := $(if $(SHIM),$(sort $(wildcard examples/*.c examples/legacy/*.c)))
 HTTPD    := $(sort $(wildcard examples/httpd/*.c))
 TESTLIB  := $(sort $(wildcard tests/lib/*.c))
-TESTS_C  := $(sort $(wildcard tests/*/test_*.c))
+LEGACY_C := $(sort $(wildcard tests/legacy/test_*.c))
+TESTS_C  := $(filter-out $(LEGACY_C),$(sort $(wildcard tests/*/test_*.c)))
 TESTS_X  := $(sort $(wildcard tests/*/test_*.sh tests/*/test_*.py))
 PEERS_C  := $(sort $(wildcard tests/interop/peer_*.c tests/bogo/shim.c))
 PROVIDERS_C := $(sort $(wildcard tests/*/provider_*.c))
@@ -81,6 +99,9 @@ MANPAGES := $(sort $(wildcard src/*.[1357] shim/*.[1357] preload/*.[1357]))
 
 LIB_OBJS     := $(call obj,$(SRC) $(SHIM))
 TEST_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TESTS_C))
+# What only PROFILE=legacy has is tested there: in a build of its own, unless this is one.
+LEGACY_BUILD := $(if $(filter legacy,$(PROFILE)),$(BUILD),$(BUILD)/legacy)
+LEGACY_BINS  := $(patsubst tests/%.c,$(LEGACY_BUILD)/tests/%,$(LEGACY_C))
 PEER_BINS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(PEERS_C))
 PROVIDERS    := $(patsubst tests/%.c,$(BUILD)/tests/%.so,$(PROVIDERS_C))
 APP_BINS     := $(patsubst tests/%.c,$(BUILD)/tests/%,$(APPS_C))
@@ -137,6 +158,9 @@ help:
 	@echo 'make bogo        BoringSSL'"'"'s test runner against the engine; BOGO=directory of the runner'
 	@echo 'make bench       Sleeve beside other TLS libraries'
 	@echo 'make bench-wrap  unmodified programs under Sleeve, stunnel and socat'
+	@echo 'make LEGACY=1    with TLS 1.1, TLS 1.0, SSL 3.0 and all suites; PROFILE=small|default|legacy'
+	@echo '                 OPTIONS="-DUSE_..." build options of include/matrixssl/*Config.h'
+	@echo '                 SOCKETS=0 (PROFILE=small: always) the engine and the API of the guide alone'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also: uninstall'
 	@echo 'make deb         Debian packages, in $(BUILD)/deb'
 	@echo 'make deps        install the Debian packages all of this needs'
@@ -227,10 +251,10 @@ $(BUILD)/examples/%: $(OBJ)/examples/%.o $(BUILD)/libsleeve.a
 	$(Q)$(LD_PROG) -o $@ $^ $(LIBS)
 
 pc = sed -e 's|@prefix@|$(1)|' -e 's|@libdir@|$(2)|' -e 's|@includedir@|$(3)|' -e 's|@rpath@|$(4)|' \
-         -e 's|@version@|$(VERSION)|' .packaging/sleeve.pc.in
+         -e 's|@version@|$(VERSION)|' -e 's|@options@|$(if $(OPTION_FLAGS), $(OPTION_FLAGS))|' .packaging/sleeve.pc.in
 
 # Usable in place: PKG_CONFIG_PATH=build pkg-config --cflags --libs sleeve
-$(BUILD)/sleeve.pc: .packaging/sleeve.pc.in Makefile
+$(BUILD)/sleeve.pc: .packaging/sleeve.pc.in Makefile $(BUILD)/.flags
 	@mkdir -p $(@D)
 	@$(call pc,$(CURDIR),$(abspath $(BUILD)),$(CURDIR)/include, -Wl$(comma)-rpath$(comma)$(abspath $(BUILD))) >$@
 comma := ,
@@ -268,7 +292,16 @@ $(BUILD)/tests/apps/app_%: $(OBJ)/tests/apps/app_%.o
 	$(say) LINK $@
 	$(Q)$(LD_PROG) -o $@ $< -luring
 
-tests: $(TEST_BINS) $(PEER_BINS) $(PROVIDERS) $(APP_BINS) $(BUSYBOX) $(if $(wildcard tests/demo/relay.c),$(BUILD)/demo/relay)
+# Programs for the tests of tests/legacy, and the libraries that they and its scripts use.
+LEGACY_MAKE = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(LEGACY_BUILD) PROFILE=legacy legacy-room
+.PHONY: legacy legacy-room
+legacy-room: all $(LEGACY_BINS) $(PEER_BINS)
+legacy: $(if $(filter legacy,$(PROFILE)),legacy-room)
+ifneq ($(PROFILE),legacy)
+	+@$(LEGACY_MAKE)
+endif
+
+tests: $(TEST_BINS) legacy $(PEER_BINS) $(PROVIDERS) $(APP_BINS) $(BUSYBOX) $(if $(wildcard tests/demo/relay.c),$(BUILD)/demo/relay)
 
 $(BUILD)/demo/relay: $(OBJ)/tests/demo/relay.o
 	@mkdir -p $(@D)
@@ -278,7 +311,11 @@ $(BUILD)/demo/relay: $(OBJ)/tests/demo/relay.o
 FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 FUZZ_OBJ   := $(BUILD)/fuzz/obj
 
-$(FUZZ_OBJ)/%.o: %.c | $(STAMPS)/test
+$(BUILD)/fuzz/.flags: FORCE
+	@mkdir -p $(@D)
+	@$(call keep,$(FUZZ_CC) $(BASE) $(CPPFLAGS) $(FUZZ_FLAGS))
+
+$(FUZZ_OBJ)/%.o: %.c $(BUILD)/fuzz/.flags | $(STAMPS)/test
 	@mkdir -p $(@D)
 	$(say) FUZZCC $<
 	$(Q)$(FUZZ_CC) $(BASE) $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
@@ -298,7 +335,7 @@ fuzz: fuzzers
 
 export LINT_FLAGS = $(BASE) $(LIBDIR_FLAG)
 LINTS         := $(sort $(wildcard tests/lint/lint_*))
-SAN_BINS      := $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(TEST_BINS))
+SAN_BINS      := $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(TEST_BINS) $(LEGACY_BINS))
 VALGRIND_BINS := $(filter $(addprefix $(BUILD)/tests/,$(VALGRIND_TESTS)),$(TEST_BINS))
 MAKE_SAN       = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD)/asan SAN=1 tests
 TSAN_BINS      = $(filter $(addprefix $(BUILD)/tsan/tests/,$(TSAN_TESTS)),$(patsubst $(BUILD)/%,$(BUILD)/tsan/%,$(TEST_BINS)))
@@ -311,7 +348,7 @@ lint: all $(STAMPS)/test
 	@$(RUN) --title lint --jobs 1 --timeout 600 $(LINTS)
 
 check-c: tests
-	@$(RUN) --title 'C tests' $(TEST_BINS)
+	@$(RUN) --title 'C tests' $(TEST_BINS) $(LEGACY_BINS)
 
 check-san: $(STAMPS)/test
 	+@$(MAKE_SAN)
@@ -341,7 +378,7 @@ check: $(STAMPS)/test
 	@rm -f $(BUILD)/tests/results
 	@$(MAKE) $(PAR) all tests
 	@$(SUM) --title lint --jobs 1 --timeout 600 $(LINTS)
-	@$(SUM) --title 'C tests' $(TEST_BINS)
+	@$(SUM) --title 'C tests' $(TEST_BINS) $(LEGACY_BINS)
 	@$(SUM) --title packages --timeout 1200 --step 'make deb' $(MAKE) $(PAR) deb
 	@$(SUM) --title scripts $(TESTS_X)
 	@$(SUM) --title 'table of programs' --step tests/apps/report tests/apps/report --build $(BUILD) --title scripts
@@ -417,5 +454,5 @@ deb: $(STAMPS)/deb
 clean:
 	rm -rf $(BUILD)
 
--include $(patsubst %.o,%.d,$(LIB_OBJS) $(call obj,$(PRELOAD) $(LAUNCHER) $(EXAMPLES) $(HTTPD) $(TESTLIB) $(TESTS_C) $(PEERS_C) $(PROVIDERS_C) $(APPS_C))) \
+-include $(patsubst %.o,%.d,$(LIB_OBJS) $(call obj,$(PRELOAD) $(LAUNCHER) $(EXAMPLES) $(HTTPD) $(TESTLIB) $(TESTS_C) $(LEGACY_C) $(PEERS_C) $(PROVIDERS_C) $(APPS_C))) \
     $(wildcard $(FUZZ_OBJ)/*/*.d $(FUZZ_OBJ)/*/*/*.d)

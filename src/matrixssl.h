@@ -2,6 +2,8 @@
 /* What the files of the guide's API share: keys, sessions, certificates as callbacks see them. */
 #ifndef SRC_MATRIXSSL_H
 #define SRC_MATRIXSSL_H
+#include "base/options.h"
+
 #include <matrixssl/matrixsslApi.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -7,107 +7,6 @@
 
 static atomic_uchar everywhere[SETTINGS_SUITES]; /* enum suite_status */
 
-/* Suites that are on from the start beside those that the engine offers by default. */
-static const uint16_t built_in[] = {
-    0, /* no suite: the list may not be empty */
-#ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256
-    TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256,
-#endif
-#ifdef USE_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256
-    TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256,
-#endif
-#ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384
-    TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384,
-#endif
-#ifdef USE_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384
-    TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384,
-#endif
-#ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA
-    TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
-#endif
-#ifdef USE_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA
-    TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
-#endif
-#ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA
-    TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
-#endif
-#ifdef USE_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA
-    TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
-#endif
-#ifdef USE_TLS_RSA_WITH_AES_128_GCM_SHA256
-    TLS_RSA_WITH_AES_128_GCM_SHA256,
-#endif
-#ifdef USE_TLS_RSA_WITH_AES_256_GCM_SHA384
-    TLS_RSA_WITH_AES_256_GCM_SHA384,
-#endif
-#ifdef USE_TLS_RSA_WITH_AES_128_CBC_SHA256
-    TLS_RSA_WITH_AES_128_CBC_SHA256,
-#endif
-#ifdef USE_TLS_RSA_WITH_AES_256_CBC_SHA256
-    TLS_RSA_WITH_AES_256_CBC_SHA256,
-#endif
-#ifdef USE_TLS_RSA_WITH_AES_128_CBC_SHA
-    TLS_RSA_WITH_AES_128_CBC_SHA,
-#endif
-#ifdef USE_TLS_RSA_WITH_AES_256_CBC_SHA
-    TLS_RSA_WITH_AES_256_CBC_SHA,
-#endif
-};
-
-/* Those that a build leaves out. */
-static const uint16_t left_out[] = {
-    0,
-#ifndef USE_TLS_AES_128_GCM_SHA256
-    TLS_AES_128_GCM_SHA256,
-#endif
-#ifndef USE_TLS_AES_256_GCM_SHA384
-    TLS_AES_256_GCM_SHA384,
-#endif
-#ifndef USE_TLS_CHACHA20_POLY1305_SHA256
-    TLS_CHACHA20_POLY1305_SHA256,
-#endif
-#ifndef USE_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
-    TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-#endif
-#ifndef USE_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
-    TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-#endif
-#ifndef USE_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
-    TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-#endif
-#ifndef USE_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
-    TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-#endif
-#ifndef USE_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
-    TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-#endif
-#ifndef USE_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
-    TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-#endif
-};
-#ifdef USE_TLS_1_2
-#define LEAVES_OUT_12 false
-#else
-#define LEAVES_OUT_12 true
-#endif
-
-static bool listed(const uint16_t *list, size_t n, uint16_t id)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (list[i] == id) {
-            return true;
-        }
-    }
-    return false;
-}
-#define LISTED(list, id) listed(list, sizeof(list) / sizeof *(list), id)
-
-/* TLS 1.3's say nothing of a key exchange. */
-static bool is_left_out(const struct suite *s)
-{
-    return LISTED(left_out, s->id) || (LEAVES_OUT_12 && s->kx != KX_ANY);
-}
-
 void matrixssl_forget_suites(void)
 {
     for (size_t i = 0; i < SETTINGS_SUITES; i++) {
@@ -119,7 +18,7 @@ void matrixssl_forget_suites(void)
 static size_t place_of(uint32 id)
 {
     for (size_t i = 0; i < SETTINGS_SUITES && suite_at(i); i++) {
-        if (suite_at(i)->id == id && !is_left_out(suite_at(i))) {
+        if (suite_at(i)->id == id) {
             return i;
         }
     }
@@ -157,11 +56,11 @@ int matrixssl_set_suites(struct config *c, const struct wishes *w)
     for (size_t i = 0; i < SETTINGS_SUITES && suite_at(i); i++) {
         const struct suite *s = suite_at(i);
         enum suite_status status = said(w, i);
-        bool on = w->suite ? s->id == w->suite && status != SUITE_OFF
-                           : status == SUITE_ON || (status == SUITE_UNSAID &&
-                                                    (s->by_default || LISTED(built_in, s->id)));
+        bool on = w->suite
+                      ? s->id == w->suite && status != SUITE_OFF
+                      : status == SUITE_ON || (status == SUITE_UNSAID && s->use != SUITE_WAITS);
 
-        if (on && within(w, s) && !is_left_out(s)) {
+        if (on && within(w, s)) {
             ids[n++] = s->id;
             lowest = s->version < lowest ? s->version : lowest;
             highest = s->version > highest ? s->version : highest;

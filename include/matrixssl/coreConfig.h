@@ -6,6 +6,8 @@
 #define MATRIXSSL_CORECONFIG_H
 #include <stdint.h>
 
+#include "profileConfig.h"
+
 /* Loaders that take file names (matrixSslLoadRsaKeys and its like). Default: on. */
 #ifndef PS_USE_FILE_SYSTEM
 #define PS_USE_FILE_SYSTEM 1

@@ -44,12 +44,17 @@
 #undef USE_TLS_1_2
 #endif
 
-/* TLS 1.0 and 1.1 (RFC 8996 forbids both). Have no effect yet: neither is compiled. Default: off.
- */
-/* #define USE_TLS */
-/* #define USE_TLS_1_1 */
+/* TLS 1.0 and TLS 1.1, which RFC 8996 forbids: spoken only where the range of versions is set so at
+ * run time. Default: off. */
+#if defined(USE_TLS) && USE_TLS == 0
+#undef USE_TLS
+#endif
+#if defined(USE_TLS_1_1) && USE_TLS_1_1 == 0
+#undef USE_TLS_1_1
+#endif
 
-/* SSL 3.0 does not exist here, whatever this says. Default: on. */
+/* SSL 3.0, which RFC 7568 forbids, is not compiled. -DDISABLE_SSLV3=0 compiles it, to be spoken
+ * only where the range of versions is set so at run time. Default: on. */
 #ifndef DISABLE_SSLV3
 #define DISABLE_SSLV3 1
 #elif DISABLE_SSLV3 == 0
@@ -93,77 +98,6 @@
  * before the handshake is complete. Default: off. */
 /* #define ENABLE_FALSE_START */
 
-/* Suites that are compiled, and offered and accepted from the start. Default: on. */
-#ifdef USE_TLS_1_3
-#ifndef USE_TLS_AES_128_GCM_SHA256
-#define USE_TLS_AES_128_GCM_SHA256 1
-#elif USE_TLS_AES_128_GCM_SHA256 == 0
-#undef USE_TLS_AES_128_GCM_SHA256
-#endif
-#ifndef USE_TLS_AES_256_GCM_SHA384
-#define USE_TLS_AES_256_GCM_SHA384 1
-#elif USE_TLS_AES_256_GCM_SHA384 == 0
-#undef USE_TLS_AES_256_GCM_SHA384
-#endif
-#ifndef USE_TLS_CHACHA20_POLY1305_SHA256
-#define USE_TLS_CHACHA20_POLY1305_SHA256 1
-#elif USE_TLS_CHACHA20_POLY1305_SHA256 == 0
-#undef USE_TLS_CHACHA20_POLY1305_SHA256
-#endif
-#endif
-#ifdef USE_TLS_1_2
-#ifndef USE_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
-#define USE_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 1
-#elif USE_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 == 0
-#undef USE_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
-#endif
-#ifndef USE_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
-#define USE_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 1
-#elif USE_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 == 0
-#undef USE_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
-#endif
-#ifndef USE_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
-#define USE_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 1
-#elif USE_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 == 0
-#undef USE_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
-#endif
-#ifndef USE_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
-#define USE_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 1
-#elif USE_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 == 0
-#undef USE_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
-#endif
-#ifndef USE_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
-#define USE_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 1
-#elif USE_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 == 0
-#undef USE_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
-#endif
-#ifndef USE_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
-#define USE_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 1
-#elif USE_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 == 0
-#undef USE_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
-#endif
-#endif
-
-/* Suites that are compiled and wait for matrixSslSetCipherSuiteEnabledStatus(), or for a client
- * that nominates them: CBC, and RSA key exchange, which has no forward secrecy. Switched on, they
- * are offered and accepted from the start. Default: off. */
-/* #define USE_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256 */
-/* #define USE_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256 */
-/* #define USE_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384 */
-/* #define USE_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384 */
-/* #define USE_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA */
-/* #define USE_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA */
-/* #define USE_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA */
-/* #define USE_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA */
-/* #define USE_TLS_RSA_WITH_AES_128_GCM_SHA256 */
-/* #define USE_TLS_RSA_WITH_AES_256_GCM_SHA384 */
-/* #define USE_TLS_RSA_WITH_AES_128_CBC_SHA256 */
-/* #define USE_TLS_RSA_WITH_AES_256_CBC_SHA256 */
-/* #define USE_TLS_RSA_WITH_AES_128_CBC_SHA */
-/* #define USE_TLS_RSA_WITH_AES_256_CBC_SHA */
-/* The suites with DHE and PSK are not compiled yet; those with 3DES, RC4, NULL, MD5 and without
- * authentication never are. */
-
 /* The handshake trace and the informational trace print: the library's, and the psTraceHs and
  * psTraceInfo families of an application. Default: off. */
 /* #define USE_SSL_HANDSHAKE_MSG_TRACE */
@@ -172,4 +106,12 @@
 #if !defined(USE_CERT_PARSE) && (defined(USE_CLIENT_SIDE_SSL) || defined(USE_CLIENT_AUTH))
 #error "a client, and a server that asks for client certificates, need USE_CERT_PARSE"
 #endif
+#if !defined(USE_TLS_1_3) && !defined(USE_TLS_1_2)
+#error "USE_TLS_1_3 or USE_TLS_1_2 is needed"
+#endif
+#if !defined(USE_TLS_1_2) && (defined(USE_TLS_1_1) || defined(USE_TLS) || !defined(DISABLE_SSLV3))
+#error "versions below TLS 1.2 need USE_TLS_1_2"
+#endif
+
+#include "suiteConfig.h"
 #endif

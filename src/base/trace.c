@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/trace.h"
 
-#include <matrixssl/matrixsslConfig.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/options.h"
 
 /* ---- what the build asks for ---- */
 

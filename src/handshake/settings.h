@@ -46,7 +46,7 @@ enum tls_early_why {
     TLS_EARLY_REPLAY, /* it was here before, or that is not known (section 8) */
 };
 
-#define SETTINGS_SUITES     32
+#define SETTINGS_SUITES     96
 #define SETTINGS_GROUPS     8 /* there are no more rows; more named ones are ERR_LIMIT */
 #define SETTINGS_SCHEMES    20
 #define SETTINGS_IDENTITIES 16

@@ -1,68 +1,116 @@
 /* SPDX-License-Identifier: ISC */
 #include "handshake/suites.h"
 
+#include "base/options.h"
+
 #define AEAD13(ID, AEAD, HASH, NAME)                                                       \
     {                                                                                      \
         .id = (ID), .version = 0x0304, .aead = (AEAD), .hash = (HASH), .by_default = true, \
-        .name = (NAME)                                                                     \
+        .use = USE_##NAME, .name = #NAME                                                   \
     }
 #define AEAD12(ID, KX, AUTH, AEAD, HASH, DEFAULT, NAME)                                            \
     {                                                                                              \
         .id = (ID), .version = 0x0303, .kx = (KX), .auth = (AUTH), .aead = (AEAD), .hash = (HASH), \
-        .by_default = (DEFAULT), .name = (NAME)                                                    \
+        .by_default = (DEFAULT), .use = USE_##NAME, .name = #NAME                                  \
     }
 #define CBC12(ID, KX, AUTH, CBC, MAC, HASH, NAME)                                              \
     {                                                                                          \
         .id = (ID), .version = 0x0303, .kx = (KX), .auth = (AUTH), .cbc = (CBC), .mac = (MAC), \
-        .hash = (HASH), .name = (NAME)                                                         \
+        .hash = (HASH), .use = USE_##NAME, .name = #NAME                                       \
     }
 
 /* In our order of preference: AEAD with forward secrecy, then what has to be asked for: CBC (only
  * encrypt-then-MAC makes it sound), and RSA key exchange, which has no forward secrecy. */
 static const struct suite suites[] = {
-    AEAD13(0x1301, AEAD_AES_128_GCM, HASH_SHA256, "TLS_AES_128_GCM_SHA256"),
-    AEAD13(0x1302, AEAD_AES_256_GCM, HASH_SHA384, "TLS_AES_256_GCM_SHA384"),
-    AEAD13(0x1303, AEAD_CHACHA20_POLY1305, HASH_SHA256, "TLS_CHACHA20_POLY1305_SHA256"),
+#ifdef USE_TLS_AES_128_GCM_SHA256
+    AEAD13(0x1301, AEAD_AES_128_GCM, HASH_SHA256, TLS_AES_128_GCM_SHA256),
+#endif
+#ifdef USE_TLS_AES_256_GCM_SHA384
+    AEAD13(0x1302, AEAD_AES_256_GCM, HASH_SHA384, TLS_AES_256_GCM_SHA384),
+#endif
+#ifdef USE_TLS_CHACHA20_POLY1305_SHA256
+    AEAD13(0x1303, AEAD_CHACHA20_POLY1305, HASH_SHA256, TLS_CHACHA20_POLY1305_SHA256),
+#endif
+#ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
     AEAD12(0xc02b, KX_ECDHE, AUTH_ECDSA, AEAD_AES_128_GCM, HASH_SHA256, true,
-           "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
+           TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
+#endif
+#ifdef USE_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
     AEAD12(0xc02f, KX_ECDHE, AUTH_RSA, AEAD_AES_128_GCM, HASH_SHA256, true,
-           "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
+           TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
+#endif
+#ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
     AEAD12(0xc02c, KX_ECDHE, AUTH_ECDSA, AEAD_AES_256_GCM, HASH_SHA384, true,
-           "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"),
+           TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
+#endif
+#ifdef USE_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
     AEAD12(0xc030, KX_ECDHE, AUTH_RSA, AEAD_AES_256_GCM, HASH_SHA384, true,
-           "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"),
+           TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
+#endif
+#ifdef USE_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
     AEAD12(0xcca9, KX_ECDHE, AUTH_ECDSA, AEAD_CHACHA20_POLY1305, HASH_SHA256, true,
-           "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"),
+           TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
+#endif
+#ifdef USE_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
     AEAD12(0xcca8, KX_ECDHE, AUTH_RSA, AEAD_CHACHA20_POLY1305, HASH_SHA256, true,
-           "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"),
+           TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256),
+#endif
+#ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256
     CBC12(0xc023, KX_ECDHE, AUTH_ECDSA, CBC_AES_128, HASH_SHA256, HASH_SHA256,
-          "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"),
+          TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256),
+#endif
+#ifdef USE_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256
     CBC12(0xc027, KX_ECDHE, AUTH_RSA, CBC_AES_128, HASH_SHA256, HASH_SHA256,
-          "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256"),
+          TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256),
+#endif
+#ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384
     CBC12(0xc024, KX_ECDHE, AUTH_ECDSA, CBC_AES_256, HASH_SHA384, HASH_SHA384,
-          "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384"),
+          TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384),
+#endif
+#ifdef USE_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384
     CBC12(0xc028, KX_ECDHE, AUTH_RSA, CBC_AES_256, HASH_SHA384, HASH_SHA384,
-          "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384"),
+          TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384),
+#endif
+#ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA
     CBC12(0xc009, KX_ECDHE, AUTH_ECDSA, CBC_AES_128, HASH_SHA1, HASH_SHA256,
-          "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"),
+          TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA),
+#endif
+#ifdef USE_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA
     CBC12(0xc013, KX_ECDHE, AUTH_RSA, CBC_AES_128, HASH_SHA1, HASH_SHA256,
-          "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"),
+          TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA),
+#endif
+#ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA
     CBC12(0xc00a, KX_ECDHE, AUTH_ECDSA, CBC_AES_256, HASH_SHA1, HASH_SHA256,
-          "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA"),
+          TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA),
+#endif
+#ifdef USE_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA
     CBC12(0xc014, KX_ECDHE, AUTH_RSA, CBC_AES_256, HASH_SHA1, HASH_SHA256,
-          "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"),
+          TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA),
+#endif
+#ifdef USE_TLS_RSA_WITH_AES_128_GCM_SHA256
     AEAD12(0x009c, KX_RSA, AUTH_RSA, AEAD_AES_128_GCM, HASH_SHA256, false,
-           "TLS_RSA_WITH_AES_128_GCM_SHA256"),
+           TLS_RSA_WITH_AES_128_GCM_SHA256),
+#endif
+#ifdef USE_TLS_RSA_WITH_AES_256_GCM_SHA384
     AEAD12(0x009d, KX_RSA, AUTH_RSA, AEAD_AES_256_GCM, HASH_SHA384, false,
-           "TLS_RSA_WITH_AES_256_GCM_SHA384"),
+           TLS_RSA_WITH_AES_256_GCM_SHA384),
+#endif
+#ifdef USE_TLS_RSA_WITH_AES_128_CBC_SHA256
     CBC12(0x003c, KX_RSA, AUTH_RSA, CBC_AES_128, HASH_SHA256, HASH_SHA256,
-          "TLS_RSA_WITH_AES_128_CBC_SHA256"),
+          TLS_RSA_WITH_AES_128_CBC_SHA256),
+#endif
+#ifdef USE_TLS_RSA_WITH_AES_256_CBC_SHA256
     CBC12(0x003d, KX_RSA, AUTH_RSA, CBC_AES_256, HASH_SHA256, HASH_SHA256,
-          "TLS_RSA_WITH_AES_256_CBC_SHA256"),
+          TLS_RSA_WITH_AES_256_CBC_SHA256),
+#endif
+#ifdef USE_TLS_RSA_WITH_AES_128_CBC_SHA
     CBC12(0x002f, KX_RSA, AUTH_RSA, CBC_AES_128, HASH_SHA1, HASH_SHA256,
-          "TLS_RSA_WITH_AES_128_CBC_SHA"),
+          TLS_RSA_WITH_AES_128_CBC_SHA),
+#endif
+#ifdef USE_TLS_RSA_WITH_AES_256_CBC_SHA
     CBC12(0x0035, KX_RSA, AUTH_RSA, CBC_AES_256, HASH_SHA1, HASH_SHA256,
-          "TLS_RSA_WITH_AES_256_CBC_SHA"),
+          TLS_RSA_WITH_AES_256_CBC_SHA),
+#endif
 };
 #define NSUITES (sizeof suites / sizeof *suites)
 

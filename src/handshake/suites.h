@@ -19,6 +19,7 @@ struct suite {
     enum hash_id mac;  /* of a CBC suite */
     enum hash_id hash; /* HKDF or PRF */
     bool by_default;   /* offered and accepted unless the suites are named */
+    uint8_t use;       /* value of its build option: 1, or SUITE_WAITS for the guide's API */
     const char *name;  /* IANA's */
 };
 const struct suite *suite_by_id(uint16_t id); /* NULL: we have none of that number */

@@ -46,7 +46,7 @@ for o in PS_USE_FILE_SYSTEM=0 USE_CLIENT_SIDE_SSL=0 USE_SERVER_SIDE_SSL=0 USE_CL
     gcc $FLAGS -D$o -fsyntax-only src/matrixssl*.c || fail "$o does not compile"
 done
 
-# And it does what it says: the guide's layer, compiled so, over the rest of the library.
+# And it does what it says: the guide's layer and the suites, compiled so, over the rest of the library.
 cat >"$T/try.c" <<'END'
 #include <matrixssl/matrixsslApi.h>
 /* try RESULT...: of nominating these suites, and of loading an encrypted key */
@@ -89,7 +89,7 @@ try() { # results of three suites, of the key; then the options
     key=$2
     shift 2
     # shellcheck disable=SC2086
-    gcc $FLAGS "$@" -o "$T/try" "$T/try.c" src/matrixssl*.c "$B/libsleeve-test.a" -lcrypto -lbsd -linih -lz -lpthread -ldl ||
+    gcc $FLAGS "$@" -o "$T/try" "$T/try.c" src/matrixssl*.c src/handshake/suites.c "$B/libsleeve-test.a" -lcrypto -lbsd -linih -lz -lpthread -ldl ||
         fail "$* does not link"
     # shellcheck disable=SC2086
     out=$("$T/try" $results "$T/cert" "$T/key") || fail "$*: $out"
