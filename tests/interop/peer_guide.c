@@ -6,17 +6,18 @@
  * peer_guide client|server PORT [options]
  *   -c FILE -k FILE    certificates and key; -d FILE -q FILE: more of them; -C FILE: trusted CAs
  *   -s SUITE           client: the only one, as a number; -e SUITE: enabled too (often)
- *   -v 12 | 13         the only version
+ *   -v VERSION         the only one: 13, 12, 11, 10, 30
  *   -a                 with a certificate callback, which repeats the verdict: a server's asks
+ *   -u                 client: with one that takes a server without a certificate
  *   -n NAME            client: the name that is expected, and sent
  *   -A NAME,...        ALPN; -f BYTES: max_fragment_length; -o: asks for an OCSP response
- *   -t                 client: no tickets; -P NAME:KEY: a pre-shared key
+ *   -t                 client: no tickets; -P NAME:KEY: a pre-shared key (often); -D FILE: DH
  *   -K FILE -Q FILE    certificates and key for !K
  *   -x CREDITS         handshakes that the peer may begin beside the first
  *   -p                 server: passes on what is typed and prints what comes
  *   -r N               ends after so many connections; a client has one sslSessionId_t for them
  *   -m TEXT -w BYTES   client: in place of what is typed, in each connection: sends TEXT and waits
- *                      for so many bytes
+ *                      for so many bytes; -z BYTES,...: in parts of that size and a last one
  *   -l FILE            where it reports, one line an event; standard error otherwise
  *
  * Lines that are typed: !R re-handshake, !F a full one, !K with new keys, !A with a certificate
@@ -33,19 +34,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/interop/peer_queue.h"
+
 #define PATIENCE   60000 /* milliseconds without any event */
 #define QUEUE_FULL 262144
 #define ALPN_MAX   8
-
-struct queue {
-    unsigned char *p;
-    size_t n;
-};
+#define PSK_MAX    4
 
 static struct {
-    bool server, callback, ask_status, no_tickets, pass;
+    bool server, callback, anonymous, ask_status, no_tickets, pass;
     uint32 suite, version, max_fragment, credits, connections, wait;
-    const char *name, *message, *log_file;
+    const char *name, *message, *parts, *log_file;
     const char *alpn[ALPN_MAX];
     uint32 nalpn;
     uint16_t port;
@@ -55,7 +54,8 @@ static struct {
 static struct {
     const char *cert, *key;
 } files[3]; /* the first, one more, those of !K */
-static const char *ca_file, *psk;
+static const char *ca_file, *dh_file, *psk[PSK_MAX];
+static size_t npsk;
 static sslKeys_t *keys, *new_keys;
 static sslSessionId_t sid;
 static struct queue typed; /* not yet looked at */
@@ -68,18 +68,13 @@ static struct link {
     bool asked;   /* a handshake of ours is under way */
     bool closing; /* our farewell is on its way */
     bool over;
-    bool said;          /* -m was sent */
+    size_t said;        /* of -m */
+    const char *parts;  /* of -z that are left */
     struct queue plain; /* to be encoded */
     size_t sent, got;   /* bytes of data */
     uint32 sums[2];     /* Adler-32 of what was sent and received */
     const char *how;    /* it ended */
 } at;
-
-static void die(const char *what, int code)
-{
-    fprintf(stderr, "peer_guide: %s: %d (%s)\n", what, code, code ? "" : strerror(errno));
-    exit(2);
-}
 
 static void must(int32 rc, const char *what)
 {
@@ -107,50 +102,18 @@ static const char *or_none(const char *text)
 static void report(const char *event)
 {
     sslInfo_t i;
+    int32 anonymous;
 
     must(matrixSslGetInfo(at.ssl, &i), "info");
+    matrixSslGetAnonStatus(at.ssl, &anonymous);
     say("event=%s n=%u handshakes=%u version=%s suite=%s id=%04x group=%s resumed=%d ems=%d etm=%d "
-        "secure_renegotiation=%d client_auth=%d alpn=%s name=%s status=%u alert_sent=%d "
+        "secure_renegotiation=%d client_auth=%d anonymous=%d alpn=%s name=%s status=%u alert_sent=%d "
         "alert_received=%d sent=%zu received=%zu sum_sent=%08x sum_received=%08x how=%s error=%s",
         event, at.number, at.handshakes, or_none(i.version), or_none(i.suite), i.cipherId,
         or_none(i.group), i.resumed, i.extendedMasterSecret, i.encryptThenMac,
-        i.secureRenegotiation, i.clientAuth, or_none(i.alpn), or_none(i.serverName),
+        i.secureRenegotiation, i.clientAuth, anonymous, or_none(i.alpn), or_none(i.serverName),
         i.ocspResponseLen, i.alertSent, i.alertReceived, at.sent, at.got, at.sums[0], at.sums[1],
         or_none(at.how), or_none(i.error));
-}
-
-/* RFC 1950 */
-static void sum(uint32 *adler, const unsigned char *p, size_t n)
-{
-    uint32 a = *adler & 0xffff, b = *adler >> 16;
-
-    for (size_t i = 0; i < n; i++) {
-        a = (a + p[i]) % 65521;
-        b = (b + a) % 65521;
-    }
-    *adler = b << 16 | a;
-}
-
-static void add(struct queue *q, const void *p, size_t n)
-{
-    unsigned char *more = n ? realloc(q->p, q->n + n) : q->p;
-
-    if (n) {
-        if (!more) {
-            die("memory", 0);
-        }
-        memcpy(more + q->n, p, n);
-        q->p = more;
-        q->n += n;
-    }
-}
-
-static void take(struct queue *q, size_t n)
-{
-    q->n -= n;
-    if (n && q->n) {
-        memmove(q->p, q->p + n, q->n);
-    }
 }
 
 static void end(const char *how)
@@ -166,7 +129,7 @@ static int32 verdict(ssl_t *ssl, psX509Cert_t *cert, int32 alert)
     (void)ssl;
     say("event=certificate n=%u alert=%d subject=%s", at.number, alert,
         cert ? or_none(cert->subject.commonName) : "-");
-    return alert;
+    return opt.anonymous && !cert ? SSL_ALLOW_ANON_CONNECTION : alert;
 }
 
 /* ---- the engine ---- */
@@ -376,17 +339,29 @@ static void hear(void)
 /* -m: its say in each connection */
 static void speak(void)
 {
+    size_t n = strlen(opt.message) - at.said;
+
     if (!at.handshakes) {
         return;
     }
-    if (!at.said) {
-        at.said = true;
-        add(&at.plain, opt.message, strlen(opt.message));
+    if (n && at.plain.n == 0) {
+        char *rest = NULL;
+        size_t part = at.parts && *at.parts ? strtoul(at.parts, &rest, 10) : n;
+
+        at.parts = rest ? rest + strspn(rest, ",") : NULL;
+        n = part < n ? part : n;
+        add(&at.plain, opt.message + at.said, n);
+        at.said += n;
         encode();
     }
-    if (at.plain.n == 0 && at.got >= opt.wait) {
+    if (at.plain.n == 0 && at.said == strlen(opt.message) && at.got >= opt.wait) {
         farewell();
     }
+}
+
+static size_t undone(void)
+{
+    return typed.n + at.plain.n + (opt.message ? strlen(opt.message) - at.said : 0);
 }
 
 static void advance(void)
@@ -394,14 +369,14 @@ static void advance(void)
     size_t before;
 
     do {
-        before = typed.n + at.plain.n;
+        before = undone();
         if (opt.message) {
             speak();
         } else {
             obey();
         }
         encode();
-    } while (typed.n + at.plain.n != before);
+    } while (undone() != before);
 }
 
 /* ---- connections ---- */
@@ -431,10 +406,11 @@ static void turn(void)
 
 static void make_session(void)
 {
-    uint32 version = opt.version == 12 ? SSL_VERSION_TLS_1_2 : SSL_VERSION_TLS_1_3;
-    int32 rc = opt.server ? matrixSslNewServerSession(&at.ssl, keys, opt.callback ? verdict : NULL)
-                          : matrixSslNewClientSession(&at.ssl, keys, &sid, opt.suite,
-                                                      opt.callback ? verdict : NULL, NULL, NULL);
+    uint32 version = opt.version == 30 ? 0x0300 : 0x0301 + opt.version - 10;
+    sslCertCb_t callback = opt.callback || opt.anonymous ? verdict : NULL;
+    int32 rc = opt.server ? matrixSslNewServerSession(&at.ssl, keys, callback)
+                          : matrixSslNewClientSession(&at.ssl, keys, &sid, opt.suite, callback,
+                                                      NULL, NULL);
 
     must(rc, "session");
     must(opt.version ? matrixSslSetVersionRange(at.ssl, version, version) : 0, "version");
@@ -449,7 +425,7 @@ static void converse(int fd, unsigned number)
 {
     int one = 1;
 
-    at = (struct link){ .fd = fd, .number = number, .sums = { 1, 1 } };
+    at = (struct link){ .fd = fd, .number = number, .sums = { 1, 1 }, .parts = opt.parts };
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
         die("fcntl", 0);
@@ -496,12 +472,14 @@ static void load(sslKeys_t **k, size_t first, size_t last)
     if (rc >= 0 && ca_file) {
         rc = matrixSslLoadRsaKeys(*k, NULL, NULL, NULL, ca_file);
     }
-    if (rc >= 0 && psk) {
-        size_t n = strcspn(psk, ":");
+    if (rc >= 0 && dh_file) {
+        rc = matrixSslLoadDhParams(*k, dh_file);
+    }
+    for (size_t i = 0; rc >= 0 && i < npsk; i++) {
+        unsigned char *name = (unsigned char *)(uintptr_t)psk[i];
+        size_t n = strcspn(psk[i], ":");
 
-        rc = matrixSslLoadPsk(*k, (unsigned char *)(uintptr_t)psk + n + 1,
-                              (uint32)strlen(psk + n + 1), (unsigned char *)(uintptr_t)psk,
-                              (uint32)n);
+        rc = matrixSslLoadPsk(*k, name + n + 1, (uint32)strlen(psk[i] + n + 1), name, (uint32)n);
     }
     must(rc, "keys");
 }
@@ -522,7 +500,8 @@ static const struct option {
     { 'c', .text = &files[0].cert },  { 'k', .text = &files[0].key },
     { 'd', .text = &files[1].cert },  { 'q', .text = &files[1].key },
     { 'K', .text = &files[2].cert },  { 'Q', .text = &files[2].key },
-    { 'C', .text = &ca_file },        { 'P', .text = &psk },
+    { 'C', .text = &ca_file },        { 'D', .text = &dh_file },
+    { 'z', .text = &opt.parts },      { 'u', .flag = &opt.anonymous },
     { 'n', .text = &opt.name },       { 'm', .text = &opt.message },
     { 'l', .text = &opt.log_file },   { 'a', .flag = &opt.callback },
     { 'o', .flag = &opt.ask_status }, { 't', .flag = &opt.no_tickets },
@@ -547,6 +526,8 @@ static void option(int c, char *value)
     }
     if (c == 'A') {
         split(value);
+    } else if (c == 'P' && npsk < PSK_MAX) {
+        psk[npsk++] = value;
     } else if (c == 'e') {
         must(matrixSslSetCipherSuiteEnabledStatus(NULL, (uint16)strtoul(value, NULL, 0), PS_TRUE),
              value);
@@ -565,7 +546,8 @@ int main(int argc, char **argv)
     }
     opt.server = !strcmp(argv[1], "server");
     opt.port = (uint16_t)atoi(argv[2]);
-    while ((c = getopt(argc - 2, argv + 2, "c:k:d:q:K:Q:C:s:e:v:an:A:f:otx:pr:m:w:l:P:")) != -1) {
+    while ((c = getopt(argc - 2, argv + 2, "c:k:d:q:K:Q:C:s:e:v:aun:A:f:otx:pr:m:w:z:l:P:D:")) !=
+           -1) {
         option(c, optarg);
     }
     opt.log = opt.log_file ? fopen(opt.log_file, "ae") : stderr;
