@@ -45,7 +45,7 @@ static int judge(struct hs *h, const struct cert *chain, size_t n, int64_t *unti
         .trust = s->trust,
         .now = s->now ? s->now() : 0,
         .peer_is_server = client,
-        .enciphers = client && h->suite->kx == KX_RSA,
+        .enciphers = client && (h->facts & FACT_ENCIPHERS),
         .host = client && s->verify == VERIFY_FULL ? h->name : NULL,
         .partial = s->partial_chain,
         .weak = s->weak_certs,

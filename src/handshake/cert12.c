@@ -30,7 +30,7 @@ int cert12_on_certificate(struct hs *h, struct rd *body)
         return 0;
     }
     type = pubkey_type(h->work->peer_key);
-    if (!cert_auth_fits(h->suite->auth, type) || ((h->facts & FACT_RSA_KX) && type != KEY_RSA)) {
+    if (!cert_auth_fits(h->suite->auth, type) || ((h->facts & FACT_ENCIPHERS) && type != KEY_RSA)) {
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                     "the server's certificate does not fit its cipher suite");
     }

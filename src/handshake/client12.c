@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The client of TLS 1.2 (RFC 5246). */
-#include "base/secret.h"
-#include "handshake/local.h"
+#include "handshake/kx12.h"
 
 /* RFC 5746 sections 3.4, 3.5. The contents of the extension were compared when it was read. */
 static int check_secure(struct hs *h)
@@ -62,9 +61,7 @@ int client12_on_hello(struct hs *h, struct rd *body)
     if (s.session.n) {
         memcpy(k->session_id, s.session.p, s.session.n);
     }
-    if (h->suite->kx == KX_RSA) {
-        h->facts |= FACT_RSA_KX;
-    }
+    h->facts |= kx12_of(h->suite)->facts;
     h->group = NULL;
     h->scheme = NULL;
     buf_free(&h->status);
@@ -77,53 +74,37 @@ int client12_on_status(struct hs *h, struct rd *body)
     return cert_settle(h);
 }
 
-/* From C12_WAIT_STATUS, when the server left one message out, or two. */
+/* Where the server may have left one message out, or two. */
 static int check_exchanged(struct hs *h)
 {
     TRY(cert_settle(h));
-    return h->group || (h->facts & FACT_RSA_KX)
+    return buf_len(&h->work->exchange) || (h->facts & FACT_SKE_OPTIONAL)
                ? 0
                : FAIL(h->err, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), "ServerKeyExchange is missing");
 }
 
-/* RFC 8422 section 5.4: a named curve of ours, the server's point, signed with both randoms. */
+/* RFC 5246 section 7.4.3. */
 int client12_on_key_exchange(struct hs *h, struct rd *body)
 {
+    const struct kx12 *kx = kx12_of(h->suite);
     struct hs_work *k = h->work;
-    struct rd params = *body, point;
+    struct rd params = *body;
     struct span part[3];
-    uint8_t type, share[KEX_SHARE_MAX], size;
-    uint16_t id;
-    int rc;
 
     TRY(cert_settle(h));
-    if (h->facts & FACT_RSA_KX) { /* threat 2: FREAK came this way */
+    if (!kx->client_read) { /* threat 2: FREAK came this way */
         return FAIL(h->err, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE),
                     "ServerKeyExchange with a suite that has none");
     }
-    if (!rd_u8(body, &type) || !rd_u16(body, &id) || !rd_vec(body, 1, &point) || point.n == 0) {
-        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ServerKeyExchange");
+    TRY(kx->client_read(h, body));
+    if (kx12_signs(kx)) {
+        part[0] = span_of(k->client_random, RANDOM_SIZE);
+        part[1] = span_of(k->server_random, RANDOM_SIZE);
+        part[2] = span_of(params.p, params.n - body->n);
+        TRY(cert_check_signature(h, body, part, 3));
+        h->facts |= FACT_SIGNED;
     }
-    part[0] = span_of(k->client_random, RANDOM_SIZE);
-    part[1] = span_of(k->server_random, RANDOM_SIZE);
-    part[2] = span_of(params.p, params.n - body->n);
-    TRY(cert_check_signature(h, body, part, 3));
-    for (size_t i = 0; i < h->set->ngroups; i++) {
-        if (h->set->groups[i]->id == id && group_is_classic(h->set->groups[i])) {
-            h->group = h->set->groups[i];
-        }
-    }
-    if (type != 3 || !h->group) {
-        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
-                    "the server chose a group that was not offered");
-    }
-    rc = kex_respond(h->group, span_of(point.p, point.n), share, k->premaster);
-    if (rc < 0) {
-        return FAIL(h->err, rc, "the server's key share is not valid");
-    }
-    size = (uint8_t)h->group->share_server;
-    TRY(buf_append(&k->exchange, &size, 1));
-    return buf_append(&k->exchange, share, size);
+    return kx->client_answer(h);
 }
 
 int client12_on_request(struct hs *h, struct rd *body)
@@ -132,6 +113,10 @@ int client12_on_request(struct hs *h, struct rd *body)
     bool rsa, ecdsa;
 
     TRY(check_exchanged(h));
+    if (!kx12_asks(kx12_of(h->suite))) { /* section 7.4.4 */
+        return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
+                    "a certificate is asked for with a suite that has none");
+    }
     if (!rd_vec(body, 1, &types) || types.n == 0 || !rd_vec(body, 2, &schemes) ||
         !rd_vec(body, 2, &authorities) || schemes_take(h, schemes) < 0 ||
         authorities_take(h, authorities) < 0) {
@@ -145,22 +130,6 @@ int client12_on_request(struct hs *h, struct rd *body)
         (void)cert_choose(h, !ecdsa ? AUTH_RSA : !rsa ? AUTH_ECDSA : AUTH_ANY);
     }
     return 0;
-}
-
-/* RFC 5246 section 7.4.7.1. */
-static int rsa_exchange(struct hs *h)
-{
-    struct hs_work *k = h->work;
-    uint8_t sealed[SIG_MAX];
-    size_t n = sizeof sealed;
-    struct wr w;
-
-    k->premaster[0] = k->premaster[1] = 3; /* 0x0303, as in our hello */
-    TRY(rand_bytes(k->premaster + 2, MASTER_SIZE - 2));
-    TRY(pubkey_encrypt_pkcs1(k->peer_key, span_of(k->premaster, MASTER_SIZE), sealed, &n));
-    w = wr_buf(&k->exchange);
-    wr_vec(&w, 2, sealed, n);
-    return wr_commit(&w);
 }
 
 int client12_on_done(struct hs *h, struct rd *body)
@@ -178,14 +147,13 @@ int client12_on_done(struct hs *h, struct rd *body)
     if (!(h->facts & FACT_CLIENT_AUTH) || !k->identity) {
         transcript_drop_raw(&k->transcript);
     }
-    if (h->facts & FACT_RSA_KX) {
-        TRY(rsa_exchange(h));
+    if (buf_len(&k->exchange) == 0) {
+        TRY(kx12_of(h->suite)->client_answer(h));
     }
     hs_msg_begin(&m, HS_CLIENT_KEY_EXCHANGE);
     wr_bytes(&m.w, buf_data(&k->exchange), buf_len(&k->exchange));
     TRY(hs_msg_send(h, &m));
-    TRY(keys12_master(h, span_of(k->premaster, h->facts & FACT_RSA_KX ? (size_t)MASTER_SIZE
-                                                                      : h->group->secret_size)));
+    TRY(keys12_master(h, buf_span(&k->premaster)));
     if ((h->facts & FACT_CLIENT_AUTH) && k->identity) {
         return cert12_verify_send(h, finished12_send);
     }

@@ -5,7 +5,7 @@
 #include "base/secret.h"
 #include "base/trace.h"
 #include "handshake/describe.h"
-#include "handshake/local.h"
+#include "handshake/kx12.h"
 
 #define ANY_FACTS (~0u)
 
@@ -65,22 +65,32 @@ int64_t hs_now(const struct hs *h)
     return h->set->now ? h->set->now() * 1000 : 0;
 }
 
+/* What the peer has to have proved, beside Finished. */
+static unsigned demanded(const struct hs *h)
+{
+    /* What the connection began with proves nothing of a client that is asked later. */
+    const bool later = h->state == S_POST_FINISHED;
+    const struct kx12 *kx = kx12_of(h->suite);
+    unsigned need = 0;
+
+    if (!later && (h->facts & FACT_RESUMED)) {
+        return PROVES_SESSION;
+    }
+    if (!later && (h->facts & FACT_PSK)) {
+        need = PROVES_PSK;
+    } else if (h->set->role == TLS_CLIENT || (h->facts & FACT_PEER_CERT) ||
+               h->set->client_auth == CLIENT_AUTH_REQUIRE) {
+        need = PROVES_CHAIN | PROVES_POSSESSION;
+    }
+    return h->set->role == TLS_CLIENT && kx ? kx->proves : need;
+}
+
 /* The one way into CONNECTED: everything that this role and mode call for has been proved
  * (threats 2, 3). */
 static int enter_connected(struct hs *h, enum hs_state to)
 {
-    /* What the connection began with proves nothing of a client that is asked later. */
-    const bool later = h->state == S_POST_FINISHED;
-    unsigned need = PROVES_FINISHED;
+    const unsigned need = PROVES_FINISHED | demanded(h);
 
-    if (!later && (h->facts & FACT_PSK)) {
-        need |= PROVES_PSK;
-    } else if (!later && (h->facts & FACT_RESUMED)) {
-        need |= PROVES_SESSION;
-    } else if (h->set->role == TLS_CLIENT || (h->facts & FACT_PEER_CERT) ||
-               h->set->client_auth == CLIENT_AUTH_REQUIRE) {
-        need |= PROVES_CHAIN | PROVES_POSSESSION;
-    }
     if ((h->proves & need) != need) {
         return FAIL(h->err, TLS_ALERT(ALERT_INTERNAL_ERROR), "the handshake proved too little");
     }
@@ -201,6 +211,7 @@ int hs_work_new(struct hs *h)
         return FAIL(h->err, ERR_MEM, "out of memory");
     }
     h->work->facts_before = facts;
+    h->work->premaster.secret = true;
     h->proves = h->facts = 0;
     h->finished_last = h->asked = false;
     return 0;
@@ -364,6 +375,7 @@ void hs_end(struct hs *h)
     buf_free(&w->cookie);
     buf_free(&w->request_context);
     buf_free(&w->exchange);
+    buf_free(&w->premaster);
     buf_free(&w->new_ticket);
     session_unref(w->psk);
     session_unref(w->aside);

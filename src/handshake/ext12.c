@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "handshake/extensions.h"
+#include "handshake/kx12.h"
 
 /* RFC 7627. */
 int ext_ems_write(struct hs *h, struct wr *w, enum ext_where where)
@@ -115,7 +116,7 @@ int ext_ticket_read(struct hs *h, struct rd *body, enum ext_where where)
 int ext_points_write(struct hs *h, struct wr *w, enum ext_where where)
 {
     if (where == IN_CH ? !hello_offers(h, TLS_1_2)
-                       : h->suite->kx != KX_ECDHE || (h->facts & FACT_RESUMED)) {
+                       : !kx12_of(h->suite)->ec || (h->facts & FACT_RESUMED)) {
         return 0;
     }
     wr_u16(w, 0x0100);

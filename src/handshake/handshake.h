@@ -90,9 +90,14 @@ enum {
     FACT_RESUMED = 8,     /* an earlier session goes on */
     FACT_TICKET = 16,     /* TLS 1.2: a NewSessionTicket is promised */
     FACT_STATUS = 32,     /* TLS 1.2: a CertificateStatus may come */
-    FACT_RSA_KX = 64,     /* TLS 1.2: only the server's key can open the premaster secret */
+    FACT_NO_SKE = 64,     /* TLS 1.2: no ServerKeyExchange comes */
     FACT_PSK = 128,       /* an external pre-shared key is in use */
     FACT_EARLY = 256,     /* server: the client's early data is accepted */
+    /* TLS 1.2, of the key exchange, like FACT_NO_SKE and FACT_PSK (kx12.h) */
+    FACT_SKE_OPTIONAL = 512, /* it may be left out */
+    FACT_NO_CERT = 1024,     /* the server shows no certificate */
+    FACT_ENCIPHERS = 2048,   /* only the server's key can open the premaster secret */
+    FACT_SIGNED = 4096,      /* client: the signature of ServerKeyExchange was right */
 };
 
 enum hs_direction { HS_READ, HS_WRITE };

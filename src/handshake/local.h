@@ -131,7 +131,7 @@ struct hs_work {
     unsigned peer_curves;                 /* from GROUP_SECP256R1 on, a bit each */
     struct span share;                    /* key share chosen, inside the message being handled */
     const struct group *share_group;
-    uint16_t selected_group; /* HelloRetryRequest */
+    uint16_t selected_group; /* HelloRetryRequest, ServerKeyExchange */
     /* TLS 1.3 resumption: offered by us, or accepted by us */
     struct tls_session *psk;
     const struct ext_psk *external; /* the one in use */
@@ -170,10 +170,10 @@ struct hs_work {
     struct buf unjudged; /* TLS 1.2 client: the server's certificates, until it is known whether an
                             OCSP response comes with them */
     /* TLS 1.2 */
-    uint16_t client_version;           /* server: in the ClientHello */
-    uint8_t premaster[KEX_SECRET_MAX]; /* client: between ServerKeyExchange and our flight */
-    struct buf exchange;               /* client: the body of ClientKeyExchange */
-    struct buf new_ticket;             /* client: as it came */
+    uint16_t client_version; /* server: in the ClientHello */
+    struct buf exchange;     /* client: the body of ClientKeyExchange */
+    struct buf premaster;    /* client: likewise, until our flight */
+    struct buf new_ticket;   /* client: as it came */
     uint32_t ticket_life;
 };
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The server of TLS 1.2 (RFC 5246). */
-#include "base/secret.h"
-#include "crypto/memory.h"
-#include "handshake/local.h"
+#include "handshake/kx12.h"
 
 /* ---- resuming ---- */
 /* May this session go on under today's policy (threats 20, 27, 28)? */
@@ -91,63 +89,11 @@ static int resume(struct hs *h, const struct client_hello *c, struct tls_session
 }
 
 /* ---- the full handshake ---- */
-static const struct group *common_group(const struct hs *h)
-{
-    for (size_t i = 0; i < h->set->ngroups; i++) {
-        const struct group *g = h->set->groups[i];
-
-        /* RFC 8422 section 4: a client that says nothing takes any; secp256r1 is what all have. */
-        if (group_is_classic(g) &&
-            (h->work->got_groups ? h->work->peer_has_group[i] : g->id == GROUP_SECP256R1)) {
-            return g;
-        }
-    }
-    return NULL;
-}
-
 static bool usable(struct hs *h, const struct suite *s)
 {
-    if (s->kx == KX_ECDHE) {
-        return common_group(h) && cert_choose(h, s->auth) > 0;
-    }
-    for (size_t i = 0; i < h->set->nidentities; i++) {
-        const struct identity *id = h->set->identities[i];
+    const struct kx12 *kx = kx12_of(s);
 
-        if (cert_speaks(h, i) && id->leaf.key_type == KEY_RSA &&
-            (!id->leaf.has_ku || (id->leaf.ku & KU_KEY_ENCIPHERMENT))) {
-            h->work->identity = id;
-            return true;
-        }
-    }
-    return false;
-}
-
-static int key_exchange_send(struct hs *h, hs_step *after)
-{
-    struct hs_work *k = h->work;
-    struct wr *w = &k->to_sign.w;
-    uint8_t share[KEX_SHARE_MAX];
-    struct span part[3];
-    size_t at;
-
-    h->group = common_group(h);
-    kex_free(k->kex);
-    k->kex = kex_start(h->group, share);
-    if (!k->kex) {
-        return crypto_why(ERR_CRYPTO);
-    }
-    hs_msg_begin(&k->to_sign, HS_SERVER_KEY_EXCHANGE);
-    at = w->len;
-    wr_u8(w, 3); /* named_curve */
-    wr_u16(w, h->group->id);
-    wr_vec(w, 1, share, h->group->share_client);
-    if (!wr_ok(w)) {
-        return ERR_MEM;
-    }
-    part[0] = span_of(k->client_random, RANDOM_SIZE);
-    part[1] = span_of(k->server_random, RANDOM_SIZE);
-    part[2] = span_of(w->p + at, w->len - at);
-    return key_sign(h, part, 3, after);
+    return (kx12_asks(kx) || h->set->client_auth != CLIENT_AUTH_REQUIRE) && kx->usable(h, s);
 }
 
 static int request_send(struct hs *h)
@@ -186,16 +132,46 @@ static int flight_end(struct hs *h)
 {
     struct hs_msg m;
 
-    if (h->set->client_auth != CLIENT_AUTH_NONE) {
+    if (h->set->client_auth != CLIENT_AUTH_NONE && kx12_asks(kx12_of(h->suite))) {
         TRY(request_send(h));
     }
     hs_msg_begin(&m, HS_SERVER_HELLO_DONE);
     return hs_msg_send(h, &m);
 }
 
+/* ServerKeyExchange, and what comes behind it. */
+static int key_exchange_send(struct hs *h, const struct kx12 *kx)
+{
+    struct hs_work *k = h->work;
+    struct wr *w = &k->to_sign.w;
+    struct span part[3];
+    size_t at;
+
+    if (!kx->server_write) {
+        return flight_end(h);
+    }
+    hs_msg_begin(&k->to_sign, HS_SERVER_KEY_EXCHANGE);
+    at = w->len;
+    TRY(kx->server_write(h, w));
+    if (!wr_ok(w)) {
+        return ERR_MEM;
+    }
+    if (!kx12_signs(kx)) {
+        if (w->len > at) {
+            TRY(hs_msg_send(h, &k->to_sign));
+        }
+        return flight_end(h);
+    }
+    part[0] = span_of(k->client_random, RANDOM_SIZE);
+    part[1] = span_of(k->server_random, RANDOM_SIZE);
+    part[2] = span_of(w->p + at, w->len - at);
+    return key_sign(h, part, 3, flight_end);
+}
+
 static int full(struct hs *h, const struct client_hello *c)
 {
     struct hs_work *k = h->work;
+    const struct kx12 *kx;
     bool lasts;
 
     do {
@@ -208,10 +184,11 @@ static int full(struct hs *h, const struct client_hello *c)
     h->group = NULL;
     h->scheme = NULL;
     cert_forget(h); /* of the handshake before */
-    if (h->suite->kx == KX_RSA) {
-        h->facts |= FACT_RSA_KX;
-    }
-    if (k->offers_status && cert_status(h).n) {
+    kx = kx12_of(h->suite);
+    h->facts |= kx->facts;
+    if (kx->facts & FACT_NO_CERT) {
+        k->identity = NULL;
+    } else if (k->offers_status && cert_status(h).n) {
         h->facts |= FACT_STATUS;
     }
     k->session_id_len = 0;
@@ -222,14 +199,16 @@ static int full(struct hs *h, const struct client_hello *c)
         TRY(rand_bytes(k->session_id, SESSION_ID_MAX));
         k->session_id_len = SESSION_ID_MAX;
     }
-    k->transcript.keep = h->set->client_auth != CLIENT_AUTH_NONE;
+    k->transcript.keep = h->set->client_auth != CLIENT_AUTH_NONE && kx12_asks(kx);
     TRY(transcript_choose(&k->transcript, h->suite->hash, false));
     TRY(hello_server_send(h, IN_SH12));
-    TRY(cert12_send(h));
+    if (!(h->facts & FACT_NO_CERT)) {
+        TRY(cert12_send(h));
+    }
     if (h->facts & FACT_STATUS) {
         TRY(status_send(h));
     }
-    return h->facts & FACT_RSA_KX ? flight_end(h) : key_exchange_send(h, flight_end);
+    return key_exchange_send(h, kx);
 }
 
 static int answer(struct hs *h)
@@ -275,25 +254,10 @@ int server12_on_hello(struct hs *h, struct rd *body)
 
 int server12_on_key_exchange(struct hs *h, struct rd *body)
 {
-    struct hs_work *k = h->work;
-    SECRET(premaster, KEX_SECRET_MAX);
-    struct rd theirs;
-    int rc;
-
-    if (!rd_vec(body, h->facts & FACT_RSA_KX ? 2 : 1, &theirs) || theirs.n == 0) {
-        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ClientKeyExchange");
+    if (!(h->facts & FACT_PEER_CERT)) { /* no CertificateVerify will need them */
+        transcript_drop_raw(&h->work->transcript);
     }
-    if (!(h->facts & FACT_PEER_CERT)) {
-        transcript_drop_raw(&k->transcript);
-    }
-    if (h->facts & FACT_RSA_KX) {
-        return key_decrypt(h, span_of(theirs.p, theirs.n));
-    }
-    rc = kex_finish(k->kex, span_of(theirs.p, theirs.n), premaster);
-    if (rc < 0) {
-        return FAIL(h->err, rc, "the client's key share is not valid");
-    }
-    return keys12_master(h, span_of(premaster, h->group->secret_size));
+    return kx12_of(h->suite)->server_read(h, body);
 }
 
 int server12_on_finished(struct hs *h, struct rd *body)

@@ -6,7 +6,7 @@
 #include "crypto/crypto.h"
 
 /* TLS 1.2 key exchanges; a suite of TLS 1.3 says nothing about it. */
-enum kx { KX_ANY, KX_ECDHE, KX_RSA };
+enum kx { KX_ANY, KX_ECDHE, KX_RSA, KX_COUNT };
 enum auth { AUTH_ANY, AUTH_RSA, AUTH_ECDSA }; /* AUTH_ECDSA: EdDSA too (RFC 8422) */
 
 struct suite {

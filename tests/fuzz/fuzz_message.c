@@ -3,7 +3,7 @@
  * messages (or one it does not expect), whether it ends its record, and the settings; then the
  * body. Nothing but a right Finished may end a handshake, and nobody can guess one: the state never
  * becomes connected. */
-#include "handshake/local.h"
+#include "handshake/kx12.h"
 #include "tests/fuzz/party.h"
 #include "tests/fuzz/states.h"
 
@@ -13,7 +13,8 @@ static struct party self;
 static struct config *clients[2], *servers[4];
 static struct tls_session *sessions[2]; /* of TLS 1.3, TLS 1.2 */
 
-#define SUITE12 0xc02b /* ECDHE, ECDSA or EdDSA */
+#define SUITE12     0xc02b /* ECDHE, ECDSA or EdDSA */
+#define SUITE12_RSA 0x009c
 
 /* What the settings nibble means besides the config. */
 enum {
@@ -201,7 +202,7 @@ static void enter12(struct hs *h, enum hs_state state, unsigned settings)
     bool client = is_client(state);
     uint8_t share[KEX_SHARE_MAX];
 
-    h->suite = suite_by_id(SUITE12);
+    h->suite = suite_by_id(settings & SET_RSA ? SUITE12_RSA : SUITE12);
     h->version = TLS_1_2;
     h->ems = settings & 1;
     k->transcript.keep = true;
@@ -209,7 +210,7 @@ static void enter12(struct hs *h, enum hs_state state, unsigned settings)
     sure(transcript_choose(&k->transcript, h->suite->hash, false) == 0);
     h->facts |= (settings & SET_STATUS || state == C12_WAIT_STATUS ? FACT_STATUS : 0u) |
                 (settings & SET_TICKET || state == C12_WAIT_NST ? FACT_TICKET : 0u) |
-                (settings & SET_RSA ? FACT_RSA_KX : 0u);
+                (settings & SET_RSA ? kx12_of(h->suite)->facts : 0u);
     if (state > C12_WAIT_CERT && client) {
         prove(h, state > C12_WAIT_SKE);
     } else if (state == S12_WAIT_CV || (state > S12_WAIT_CERT && (settings & 1))) {
@@ -217,7 +218,8 @@ static void enter12(struct hs *h, enum hs_state state, unsigned settings)
     }
     if (client && state > C12_WAIT_SKE && !(settings & SET_RSA)) {
         h->group = h->set->groups[0];
-        sure(buf_append(&k->exchange, "\1x", 2) == 0);
+        sure(buf_append(&k->exchange, "\1x", 2) == 0 &&
+             buf_append(&k->premaster, premaster, sizeof premaster) == 0);
     }
     if (state == C12_WAIT_DONE && (settings & 1)) {
         h->facts |= FACT_CLIENT_AUTH;

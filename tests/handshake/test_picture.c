@@ -77,11 +77,20 @@ static const struct name messages[] = {
     { HS_RENEGOTIATION_REFUSED, "renegotiation refused" },
 };
 static const struct name facts[] = {
-    { FACT_RETRY, "retry" },         { FACT_CLIENT_AUTH, "client auth" },
-    { FACT_PEER_CERT, "not empty" }, { FACT_RESUMED, "resumed" },
-    { FACT_TICKET, "ticket" },       { FACT_STATUS, "status" },
-    { FACT_RSA_KX, "RSA" },          { FACT_PSK, "external key" },
-    { FACT_EARLY, "early data" },    { 0, NULL },
+    { FACT_RETRY, "retry" },
+    { FACT_CLIENT_AUTH, "client auth" },
+    { FACT_PEER_CERT, "not empty" },
+    { FACT_RESUMED, "resumed" },
+    { FACT_TICKET, "ticket" },
+    { FACT_STATUS, "status" },
+    { FACT_NO_SKE, "no exchange" },
+    { FACT_PSK, "external key" },
+    { FACT_EARLY, "early data" },
+    { FACT_SKE_OPTIONAL, "exchange optional" },
+    { FACT_NO_CERT, "no certificate" },
+    { FACT_ENCIPHERS, "enciphered" },
+    { FACT_SIGNED, "signed" },
+    { 0, NULL },
 };
 static const struct name proofs[] = {
     { PROVES_CHAIN, "chain" },       { PROVES_POSSESSION, "possession" },

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/* The key exchanges of TLS 1.2 and below as rows: a file each (kx_NAME12.c). What a row does not
+ * say is as with ECDHE: the server shows a certificate and signs its half of the exchange with it.
+ */
+#ifndef HANDSHAKE_KX12_H
+#define HANDSHAKE_KX12_H
+#include "handshake/local.h"
+
+struct kx12 {
+    unsigned facts;  /* how its messages differ, what proves what: rows of the table go by them */
+    unsigned proves; /* what a server has to have proved, beside Finished; never nothing */
+    bool ec;         /* of elliptic curves: ec_point_formats means something */
+    /* Server: is all there that the suite takes? Then the certificate is chosen. */
+    suite_test *usable;
+    /* Server: a ServerKeyExchange, up to its signature. NULL: there is none to send; with
+     * FACT_SKE_OPTIONAL nothing may be written, and none is sent. */
+    int (*server_write)(struct hs *h, struct wr *w);
+    /* Client: takes it apart, up to its signature; as long as that is not checked nothing else is
+     * done. What it keeps may lie inside the message. NULL: there is none. */
+    int (*client_read)(struct hs *h, struct rd *body);
+    /* Client: then, or when none came: the body of ClientKeyExchange (work->exchange) and the
+     * premaster secret (work->premaster). */
+    int (*client_answer)(struct hs *h);
+    /* Server: a ClientKeyExchange; ends with keys12_master(). Like key_sign(). */
+    int (*server_read)(struct hs *h, struct rd *body);
+};
+extern const struct kx12 kx12_ecdhe, kx12_rsa;
+
+const struct kx12 *kx12_of(const struct suite *s); /* NULL: a suite of TLS 1.3 */
+bool kx12_signs(const struct kx12 *kx);            /* is its ServerKeyExchange signed? */
+/* Can clients be asked for a certificate? Not by a server that shows none, nor together with a
+ * pre-shared key (RFC 5246 section 7.4.4, RFC 4279). */
+bool kx12_asks(const struct kx12 *kx);
+#endif
