@@ -1,22 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#include "config.h"
-
-#include <stdatomic.h>
-
 #include "base/buf.h"
 #include "base/mem.h"
-
-struct kept {
-    struct kept *next;
-    void *p;
-    void (*drop)(void *p);
-};
-struct config {
-    atomic_uint refs;
-    bool sealed;
-    struct kept *kept;
-    struct settings s;
-};
+#include "config_local.h"
 
 struct config *config_new(enum tls_role role)
 {
@@ -48,10 +33,10 @@ void config_unref(struct config *c)
     for (size_t i = 0; i < c->s.nidentities; i++) {
         identity_unref(c->s.identities[i]);
     }
-    for (struct ext_psk *p = c->s.psks, *next; p; p = next) {
-        next = p->next;
-        psk_free(p);
-    }
+    psks_free(c->s.psks);
+    psks_free(c->s.psks12);
+    psks_free(c->s.decoy12);
+    buf_free(&c->s.psk_hint);
     for (size_t i = 0; i < SETTINGS_IDENTITIES; i++) {
         buf_free(&c->s.status[i]);
         buf_free(&c->s.scts[i]);
@@ -124,60 +109,6 @@ int config_add_identity(struct config *c, struct identity *id)
         return ERR_LIMIT;
     }
     c->s.identities[c->s.nidentities++] = identity_ref(id);
-    return 0;
-}
-
-static bool psk_fits(struct span name, struct span key, enum hash_id hash)
-{
-    return name.n > 0 && name.n <= PSK_NAME_MAX && !memchr(name.p, 0, name.n) &&
-           key.n >= PSK_KEY_MIN && key.n <= PSK_KEY_MAX &&
-           (hash == HASH_SHA256 || hash == HASH_SHA384);
-}
-
-static bool end_fits(const char *name)
-{
-    return name && *name && strnlen(name, 256) < 256;
-}
-
-int config_add_psk(struct config *c, struct span name, struct span key, enum hash_id hash,
-                   const char *own, const char *peer)
-{
-    static const enum hash_id targets[] = { HASH_SHA256, HASH_SHA384 };
-    bool client = c->s.role == TLS_CLIENT, import = own || peer;
-    struct ext_psk **end = &c->s.psks, *first, *second = NULL;
-    size_t offers = import ? 2 : 1;
-
-    hash = hash == HASH_NONE ? HASH_SHA256 : hash;
-    if (c->sealed) {
-        return ERR_STATE;
-    }
-    if (!psk_fits(name, key, hash) ||
-        (import && (!end_fits(own) || !end_fits(peer) || strcmp(own, peer) == 0))) {
-        return ERR_ARG;
-    }
-    for (; *end; end = &(*end)->next, offers++) {
-        if (span_eq(span_text((*end)->name), name)) { /* imported or not */
-            return ERR_ARG;
-        }
-    }
-    if (client && offers > PSK_OFFERS) {
-        return ERR_LIMIT;
-    }
-    if (!import) {
-        first = psk_new(name, key, hash);
-    } else {
-        const char *a = client ? own : peer, *b = client ? peer : own;
-
-        first = psk_new_imported(name, key, hash, targets[0], a, b);
-        second = psk_new_imported(name, key, hash, targets[1], a, b);
-    }
-    if (!first || (import && !second)) {
-        psk_free(first);
-        psk_free(second);
-        return ERR_MEM;
-    }
-    first->next = second;
-    *end = first;
     return 0;
 }
 

@@ -40,6 +40,24 @@ int config_add_identity(struct config *c, struct identity *id) MUST_CHECK;
  * no more than four. */
 int config_add_psk(struct config *c, struct span name, struct span key, enum hash_id hash,
                    const char *own, const char *peer) MUST_CHECK;
+/* A key for the suites of TLS 1.2 and before that use one (RFC 4279, 5487, 5489, 7905, 8442), which
+ * are offered and accepted only when config_set_suites() names them. One of TLS 1.3 is not meant:
+ * nobody has shown that one key is safe for both (RFC 8446 appendix E.7), so that it would have to
+ * be added twice. Naming such a suite and adding a key says that who has the key needs no
+ * certificate, under any verify_mode; a server of an RSA_PSK suite shows one nevertheless, which is
+ * verified as ever. Not together with CLIENT_AUTH_REQUIRE, and clients of these suites are not
+ * asked for certificates. A server without an identity speaks TLS 1.3 only if it has keys of that.
+ *
+ * name: 1..255 bytes, no NUL, sent in clear. key: 1..256 bytes: as random as that of TLS 1.3, or
+ * with PSK and RSA_PSK suites whoever sees a handshake can try out all there are, with the others
+ * an active attacker. ERR_ARG: anything else, or a name that is there already.
+ *
+ * A client takes the key whose name is the server's hint, else the first. A server goes on with a
+ * key that nobody has when it does not know the client's: who asks learns no names (RFC 4279
+ * section 2). */
+int config_add_psk12(struct config *c, struct span name, struct span key) MUST_CHECK;
+/* Server: the identity hint, 0 (none) to 255 bytes, no NUL. */
+int config_set_psk_hint(struct config *c, struct span hint) MUST_CHECK;
 /* What must be known about the revocation of the peer's certificates (off by default), and the CRLs
  * to know it from: NULL: none. A client that looks asks for an OCSP response, too (CONFIG_STATUS),
  * and checks it; the certificate of a client is looked up in CRLs only. CRLs are as good as they

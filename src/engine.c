@@ -250,7 +250,7 @@ int tls_new(struct tls **out, struct config *c, const char *name, const char *sn
         return FAIL(err, ERR_ARG, "the configuration is not sealed");
     }
     name = name && *name ? name : NULL;
-    if (s->role == TLS_CLIENT && s->verify == VERIFY_FULL && !name && !s->psks) {
+    if (s->role == TLS_CLIENT && s->verify == VERIFY_FULL && !name && !s->psks && !s->psks12) {
         return FAIL(err, ERR_ARG, "no server name to verify is set"); /* threat 32 */
     }
     if (name && !host_is_valid(name) && !host_is_ip(name)) {

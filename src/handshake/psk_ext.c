@@ -60,15 +60,20 @@ struct ext_psk *psk_new_imported(struct span name, struct span key, enum hash_id
     struct ext_psk *p = psk_new(name, key, hash);
 
     if (p && import(p, target, client, server) < 0) {
-        psk_free(p);
+        psks_free(p);
         return NULL;
     }
     return p;
 }
 
-void psk_free(struct ext_psk *p)
+void psks_free(struct ext_psk *p)
 {
-    mem_free_secret(p, sizeof *p);
+    while (p) {
+        struct ext_psk *next = p->next;
+
+        mem_free_secret(p, sizeof *p);
+        p = next;
+    }
 }
 
 const char *psk_label(const struct ext_psk *p)
@@ -94,15 +99,18 @@ const struct ext_psk *psk_find(const struct settings *s, struct span identity, e
 /* All of them, in any order: a session does not outlive the key that it began with (threat 27). */
 int psks_digest(const struct settings *s, uint8_t sum[static SESSION_CONTEXT])
 {
+    const struct ext_psk *const list[] = { s->psks, s->psks12 };
     uint8_t mac[HASH_MAX];
 
     memset(sum, 0, SESSION_CONTEXT);
-    for (const struct ext_psk *p = s->psks; p; p = p->next) {
-        const struct span identity = span_of(p->identity, p->identity_len);
+    for (uint8_t l = 0; l < 2; l++) {
+        for (const struct ext_psk *p = list[l]; p; p = p->next) {
+            const struct span part[] = { { &l, 1 }, { p->identity, p->identity_len } };
 
-        TRY(hmac(HASH_SHA256, psk_key(p), &identity, 1, mac));
-        for (size_t i = 0; i < SESSION_CONTEXT; i++) {
-            sum[i] ^= mac[i];
+            TRY(hmac(HASH_SHA256, psk_key(p), part, 2, mac));
+            for (size_t i = 0; i < SESSION_CONTEXT; i++) {
+                sum[i] ^= mac[i];
+            }
         }
     }
     return 0;

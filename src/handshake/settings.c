@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What is done once, before the first connection: do the settings make sense, what do they leave
  * open, and what is a session bound to that is made under them? */
+#include "base/secret.h"
 #include "handshake/local.h"
 
 /* The default suites; versions that no suite belongs to are not spoken. */
@@ -25,6 +26,38 @@ static void fill_suites(struct settings *s)
     if (!has12 && s->min_version == TLS_1_2) {
         s->min_version = TLS_1_3;
     }
+}
+
+/* Suites with a key of TLS 1.2 are those of who has one; *has: there are any. */
+static void drop_psk_suites(struct settings *s, bool *has)
+{
+    size_t n = 0;
+
+    *has = false;
+    for (size_t i = 0; i < s->nsuites; i++) {
+        const bool psk = suite_has_psk(s->suites[i]);
+
+        *has = *has || psk;
+        if (!psk || s->psks12) {
+            s->suites[n++] = s->suites[i];
+        }
+    }
+    s->nsuites = n;
+}
+
+/* Who asks for names that nobody has is answered with a key that nobody has, as long as one of ours
+ * (RFC 4279 section 2). */
+static int make_decoy(struct settings *s)
+{
+    uint8_t key[PSK_KEY_MAX];
+
+    if (s->role == TLS_CLIENT || !s->psks12 || s->decoy12) {
+        return 0;
+    }
+    TRY(rand_bytes(key, s->psks12->key_len));
+    s->decoy12 = psk_new(span_of(NULL, 0), span_of(key, s->psks12->key_len), HASH_NONE);
+    wipe(key, sizeof key);
+    return s->decoy12 ? 0 : ERR_MEM;
 }
 
 bool settings_list(const struct settings *s, uint16_t suite)
@@ -116,10 +149,11 @@ int settings_seal(struct settings *s, struct error *err)
 {
     bool verifies =
         (s->role == TLS_CLIENT || s->client_auth != CLIENT_AUTH_NONE) && s->verify != VERIFY_NONE;
-    bool anchors = s->trust && trust_count(s->trust) > 0;
+    bool anchors = s->trust && trust_count(s->trust) > 0, keys = s->psks || s->psks12;
+    bool named;
     int rc;
 
-    if (s->role == TLS_SERVER && s->nidentities == 0 && !s->psks) {
+    if (s->role == TLS_SERVER && s->nidentities == 0 && !keys) {
         return FAIL(err, ERR_ARG, "a server needs a certificate and its key");
     }
     for (size_t i = 0; i < s->nidentities && !s->on_key; i++) {
@@ -127,14 +161,14 @@ int settings_seal(struct settings *s, struct error *err)
             return FAIL(err, ERR_ARG, "a certificate without its key needs a key callback");
         }
     }
-    if (s->psks && s->client_auth == CLIENT_AUTH_REQUIRE) {
+    if (keys && s->client_auth == CLIENT_AUTH_REQUIRE) {
         return FAIL(err, ERR_ARG, "clients with a pre-shared key cannot be asked for certificates");
     }
     /* With a callback the application may accept what no anchor vouches for: it is told so. */
-    if (verifies && !anchors && !s->on_verify && !s->psks) {
+    if (verifies && !anchors && !s->on_verify && !keys) {
         return FAIL(err, ERR_ARG, "no CA certificates are set to verify the peer with");
     }
-    if (verifies && !s->now && (anchors || !s->psks)) {
+    if (verifies && !s->now && (anchors || !keys)) {
         return FAIL(err, ERR_ARG, "no clock is set to check validity dates with");
     }
     if (s->max_early && (!s->tickets || !s->now)) {
@@ -143,8 +177,16 @@ int settings_seal(struct settings *s, struct error *err)
     if (s->store.get && (!s->tickets || !s->now)) {
         return FAIL(err, ERR_ARG, "a session store needs ticket keys and a clock");
     }
-    if (s->role == TLS_SERVER && s->nidentities == 0) { /* TLS 1.2 has no such keys */
-        s->min_version = TLS_1_3;
+    drop_psk_suites(s, &named);
+    if (named && s->nsuites == 0) {
+        return FAIL(err, ERR_ARG, "the cipher suites need a pre-shared key of TLS 1.2");
+    }
+    if (s->psks12 && !named) {
+        return FAIL(err, ERR_ARG, "a pre-shared key of TLS 1.2 needs a cipher suite that uses it");
+    }
+    if (s->role == TLS_SERVER && s->nidentities == 0) { /* each version has keys of its own */
+        s->min_version = s->psks12 ? s->min_version : TLS_1_3;
+        s->max_version = s->psks ? s->max_version : TLS_1_2;
     }
     fill_suites(s);
     fill_schemes(s);
@@ -163,5 +205,6 @@ int settings_seal(struct settings *s, struct error *err)
     }
     rc = settings_prepare(s);
     rc = rc < 0 ? rc : make_context(s);
+    rc = rc < 0 ? rc : make_decoy(s);
     return rc < 0 ? FAIL(err, rc, "%s", error_name(rc)) : 0;
 }

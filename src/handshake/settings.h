@@ -99,7 +99,8 @@ struct chain_facts {
     size_t nsigs;
 };
 
-/* A pre-shared key from outside, as a hello of TLS 1.3 has it (psk_ext.c). */
+/* A pre-shared key from outside, as a hello of TLS 1.3 has it or a ClientKeyExchange (psk_ext.c).
+ */
 #define PSK_NAME_MAX  255
 #define PSK_KEY_MIN   16 /* bytes: RFC 9257 section 6 */
 #define PSK_KEY_MAX   256
@@ -110,7 +111,7 @@ struct ext_psk {
     char name[PSK_NAME_MAX + 1]; /* as the application knows it */
     uint8_t identity[PSK_BOUND_MAX], key[PSK_KEY_MAX];
     size_t identity_len, key_len;
-    enum hash_id hash;
+    enum hash_id hash; /* HASH_NONE: of TLS 1.2 */
     bool imported;
 };
 
@@ -153,7 +154,10 @@ struct settings {
     bool no_tickets;                  /* client: asks for none */
     uint32_t session_life;            /* seconds that a session of ours may be resumed */
     uint8_t context[SESSION_CONTEXT]; /* what a session is bound to (threat 27); made when sealed */
-    struct ext_psk *psks;             /* in order of preference */
+    struct ext_psk *psks;             /* of TLS 1.3, in order of preference */
+    struct ext_psk *psks12;           /* of TLS 1.2 and before, likewise */
+    struct ext_psk *decoy12;          /* server: for those it does not know; made when sealed */
+    struct buf psk_hint;              /* server; empty: none */
     bool psk_ke;                      /* TLS 1.3: a key alone, without an exchange, will do */
     bool early_data;                  /* client: asks to send it with a session that allows it */
     uint32_t max_early;               /* server: bytes of it that a ticket allows; 0: none */
@@ -189,7 +193,7 @@ struct ext_psk *psk_new(struct span name, struct span key, enum hash_id hash);
 /* Imported for suites with the target hash; names of 1 to 255 bytes. */
 struct ext_psk *psk_new_imported(struct span name, struct span key, enum hash_id hash,
                                  enum hash_id target, const char *client, const char *server);
-void psk_free(struct ext_psk *p); /* wipes; NULL is fine */
+void psks_free(struct ext_psk *p); /* all of them; wipes; NULL is fine */
 int psks_digest(const struct settings *s, uint8_t sum[static SESSION_CONTEXT]) MUST_CHECK;
 bool settings_list(const struct settings *s, uint16_t suite);
 bool ext_is_ours(uint16_t id); /* an extension that the engine itself knows */

@@ -6,7 +6,17 @@
 #include "crypto/crypto.h"
 
 /* TLS 1.2 key exchanges; a suite of TLS 1.3 says nothing about it. */
-enum kx { KX_ANY, KX_ECDHE, KX_RSA, KX_COUNT };
+enum kx {
+    KX_ANY,
+    KX_ECDHE,
+    KX_RSA,
+    /* with a pre-shared key */
+    KX_PSK,
+    KX_DHE_PSK,
+    KX_ECDHE_PSK,
+    KX_RSA_PSK,
+    KX_COUNT
+};
 enum auth { AUTH_ANY, AUTH_RSA, AUTH_ECDSA }; /* AUTH_ECDSA: EdDSA too (RFC 8422) */
 
 struct suite {
@@ -22,6 +32,10 @@ struct suite {
     uint8_t use;       /* value of its build option: 1, or SUITE_WAITS for the guide's API */
     const char *name;  /* IANA's */
 };
+static inline bool suite_has_psk(const struct suite *s)
+{
+    return s->kx >= KX_PSK;
+}
 const struct suite *suite_by_id(uint16_t id); /* NULL: we have none of that number */
 const struct suite *suite_at(size_t i);       /* in our order of preference; NULL ends */
 #endif

@@ -128,12 +128,54 @@ static void test_config(void **state)
     config_unref(s);
 }
 
+/* ---- of TLS 1.2: a list of its own ---- */
+static int adds12(size_t name, size_t key)
+{
+    static uint8_t text[512];
+    struct config *c = config_new(TLS_SERVER);
+    int rc;
+
+    memset(text, 'x', sizeof text);
+    rc = config_add_psk12(c, span_of(text, name), span_of(text, key));
+    config_unref(c);
+    return rc;
+}
+
+static void test_limits12(void **state)
+{
+    struct config *c = config_new(TLS_CLIENT);
+    char text[257] = { 0 };
+
+    (void)state;
+    memset(text, 'h', 256);
+    assert_int_equal(adds12(0, 1), ERR_ARG);
+    assert_int_equal(adds12(1, 0), ERR_ARG);
+    assert_int_equal(adds12(1, 1), 0);
+    assert_int_equal(adds12(128, 64), 0); /* what RFC 4279 section 5.3 asks for */
+    assert_int_equal(adds12(255, 256), 0);
+    assert_int_equal(adds12(256, 256), ERR_ARG);
+    assert_int_equal(adds12(255, 257), ERR_ARG);
+    assert_int_equal(config_add_psk12(c, span_of("a\0b", 3), span_text(KEY)), ERR_ARG);
+    assert_int_equal(config_add_psk12(c, span_text("a"), span_text(KEY)), 0);
+    assert_int_equal(config_add_psk12(c, span_text("a"), span_text(KEY)), ERR_ARG);
+    assert_int_equal(config_add_psk(c, span_text("a"), span_text(KEY), HASH_NONE, NULL, NULL), 0);
+    assert_int_equal(config_set_psk_hint(c, span_of(text, 255)), 0);
+    assert_int_equal(config_set_psk_hint(c, span_of(text, 256)), ERR_ARG);
+    assert_int_equal(config_set_psk_hint(c, span_of("a\0b", 3)), ERR_ARG);
+    assert_int_equal(config_set_psk_hint(c, span_of(NULL, 0)), 0);
+    assert_int_equal(buf_len(&config_settings(c)->psk_hint), 0);
+    /* neither a suite for the key nor a key for the suite */
+    assert_int_equal(config_seal(c, NULL), ERR_ARG);
+    config_unref(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_import),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_config),
+        cmocka_unit_test(test_limits12),
     };
 
     return cmocka_run_group_tests(tests, pki_make, pki_free);
