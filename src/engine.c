@@ -31,7 +31,7 @@ int engine_keys(struct tls *t, struct rec_half *half, const struct suite *s, con
 {
     SECRET(key, AEAD_KEY_MAX);
     SECRET(iv, AEAD_IV);
-    struct rec_keys keys = { &protect_tls13, .aead = s->aead, .key = key, .iv = iv };
+    struct rec_keys keys = { 0x0304, .aead = s->aead, .key = key, .iv = iv };
 
     TRY(schedule13_keys(s->hash, traffic, aead_key_size(s->aead), key, iv));
     TRY(rec_half_set(half, &keys, half == &t->tx));
@@ -68,9 +68,10 @@ struct rec_keys engine_protection12(const struct tls *t)
     const struct suite *s = t->hs.suite;
 
     return (struct rec_keys){
-        .protection = s->cbc == CBC_NONE ? &protect_tls12_aead : &protect_tls12_cbc,
+        .version = t->hs.version,
         .aead = s->aead,
         .cbc = s->cbc,
+        .stream = s->stream,
         .mac = s->mac,
         .etm = t->hs.etm,
     };

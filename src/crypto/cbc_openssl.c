@@ -1,29 +1,36 @@
 /* SPDX-License-Identifier: ISC */
-/* AES-CBC with HMAC. Opening MAC-then-encrypt must take the same time whatever the padding and the
- * MAC are (threats 11, 13): the cipher's TLS mode of the provider takes the padding off and copies
- * the MAC out (a random one when the padding is wrong), and its HMAC in TLS mode reads the same
- * blocks for every length of the content. Between them the content's length is a secret: it is
- * added and stored here, never compared, until the MAC has been found right. */
+/* Block ciphers with a MAC. Opening MAC-then-encrypt must take the same time whatever the padding
+ * and the MAC are (threats 11, 13): the cipher's TLS mode of the provider takes the padding off and
+ * copies the MAC out (a random one when the padding is wrong), and its HMAC in TLS mode reads the
+ * same blocks for every length of the content. Between them the content's length is a secret: it is
+ * added and stored here, never compared, until the MAC has been found right. What the provider has
+ * no such mode for, a row of struct mode does. */
 #include <limits.h>
 
 #include "base/mem.h"
 #include "base/secret.h"
 #include "crypto/local_openssl.h"
 
-#define AAD (CBC_HEAD + 2)
-
 struct cbc {
     EVP_CIPHER_CTX *ctx;
     EVP_MAC_CTX *mac; /* MAC-then-encrypt, opening: keyed, to be copied */
+    const struct mode *mode;
     enum hash_id hash;
     bool etm, seal;
+    uint8_t block, lead;
     uint8_t mac_key[HASH_MAX];
 };
 
+/* Does the provider find the end of the content? */
+static bool is_tls_mode(const struct cbc *c)
+{
+    return !c->seal && !c->mode->unpad;
+}
+
 static bool cipher_start(struct cbc *c, enum cbc_id id, const uint8_t *key)
 {
-    static const uint8_t iv[CBC_BLOCK]; /* deciphers the explicit IV into nothing of use */
-    unsigned version = 0x0303;
+    static const uint8_t iv[CBC_BLOCK]; /* deciphers an explicit IV into nothing of use */
+    unsigned version = c->mode->version;
     size_t mac = c->etm ? 0 : hash_size(c->hash);
     const OSSL_PARAM tls[] = {
         OSSL_PARAM_construct_uint(OSSL_CIPHER_PARAM_TLS_VERSION, &version),
@@ -35,8 +42,8 @@ static bool cipher_start(struct cbc *c, enum cbc_id id, const uint8_t *key)
     if (!c->ctx || EVP_CipherInit_ex2(c->ctx, provider.cbc[id], key, iv, c->seal, NULL) != 1) {
         return false;
     }
-    return c->seal ? EVP_CIPHER_CTX_set_padding(c->ctx, 0) == 1
-                   : EVP_CIPHER_CTX_set_params(c->ctx, tls) == 1;
+    return is_tls_mode(c) ? EVP_CIPHER_CTX_set_params(c->ctx, tls) == 1
+                          : EVP_CIPHER_CTX_set_padding(c->ctx, 0) == 1;
 }
 
 static bool mac_start(struct cbc *c)
@@ -47,25 +54,30 @@ static bool mac_start(struct cbc *c)
         OSSL_PARAM_construct_end(),
     };
 
-    if (c->seal || c->etm) {
-        return true; /* hmac() does it */
+    if (!is_tls_mode(c) || c->etm) {
+        return true; /* the mode's does it */
     }
     c->mac = EVP_MAC_CTX_new(provider.hmac);
     return c->mac && EVP_MAC_init(c->mac, c->mac_key, hash_size(c->hash), params) == 1;
 }
 
-struct cbc *cbc_new(enum cbc_id id, enum hash_id mac, bool etm, const uint8_t *key,
-                    const uint8_t *mac_key, bool seal)
+struct cbc *cbc_new(uint16_t version, enum cbc_id id, enum hash_id mac, bool etm,
+                    const uint8_t *key, const uint8_t *mac_key, bool seal)
 {
-    const bool known = cbc_key_size(id) && mac > HASH_NONE && mac <= HASH_SHA384;
+    const struct mode *mode = mode_of(version);
+    const bool known = mode && cbc_key_size(id) && hash_size(mac) && mac != HASH_SHA512 &&
+                       !(etm && mode->unpad); /* RFC 7366 section 3: not with SSL 3.0 */
     struct cbc *c = known ? mem_zalloc(sizeof *c) : NULL;
 
     if (!c) {
         return NULL;
     }
+    c->mode = mode;
     c->hash = mac;
     c->etm = etm;
     c->seal = seal;
+    c->block = (uint8_t)cbc_block(id);
+    c->lead = mode->sends_iv ? c->block : 0;
     memcpy(c->mac_key, mac_key, hash_size(mac));
     if (!cipher_start(c, id, key) || !mac_start(c)) {
         (void)crypto_fail(0);
@@ -84,45 +96,55 @@ void cbc_free(struct cbc *c)
     }
 }
 
-static size_t padded(size_t n)
+static size_t padded(const struct cbc *c, size_t n)
 {
-    return n - n % CBC_BLOCK + CBC_BLOCK;
+    return n - n % c->block + c->block;
 }
 
 size_t cbc_size(const struct cbc *c, size_t len)
 {
     const size_t mac = hash_size(c->hash);
 
-    return CBC_BLOCK + (c->etm ? padded(len) + mac : padded(len + mac));
+    return c->lead + (c->etm ? padded(c, len) + mac : padded(c, len + mac));
 }
 
-static void put_aad(uint8_t *aad, const uint8_t *head, size_t len)
+size_t cbc_lead(const struct cbc *c)
 {
-    memcpy(aad, head, CBC_HEAD);
-    aad[CBC_HEAD] = (uint8_t)(len >> 8);
-    aad[CBC_HEAD + 1] = (uint8_t)len;
+    return c->lead;
 }
 
 static int mac_of(const struct cbc *c, const uint8_t *head, struct span covered, uint8_t *out)
 {
-    uint8_t aad[AAD];
-    const struct span parts[] = { span_of(aad, AAD), covered };
-
-    put_aad(aad, head, covered.n);
-    return hmac(c->hash, span_of(c->mac_key, hash_size(c->hash)), parts, 2, out);
+    return c->mode->mac(c->hash, c->mac_key, head, covered, out);
 }
 
 /* ---- sealing ---- */
 
-int cbc_seal(struct cbc *c, const uint8_t head[static CBC_HEAD], uint8_t *fragment, size_t len)
+/* The IV is in front of what is sealed, or in iv. */
+static bool encipher(struct cbc *c, uint8_t *iv, uint8_t *content, size_t len)
+{
+    int n = 0;
+
+    if (EVP_CipherInit_ex2(c->ctx, NULL, NULL, c->lead ? content - c->lead : iv, -1, NULL) != 1 ||
+        EVP_CipherUpdate(c->ctx, content, &n, content, (int)len) != 1 || (size_t)n != len) {
+        return false;
+    }
+    if (!c->lead) {
+        memcpy(iv, content + len - c->block, c->block);
+    }
+    return true;
+}
+
+int cbc_seal(struct cbc *c, uint8_t *iv, const uint8_t head[static MAC_HEAD], uint8_t *fragment,
+             size_t len)
 {
     const size_t mac = hash_size(c->hash), total = cbc_size(c, len);
-    const size_t sealed = total - CBC_BLOCK - (c->etm ? mac : 0);
-    uint8_t *content = fragment + CBC_BLOCK, *at = content + len;
-    int n = 0, rc = c->seal && total <= INT_MAX ? 0 : ERR_ARG;
+    const size_t sealed = total - c->lead - (c->etm ? mac : 0);
+    uint8_t *content = fragment + c->lead, *at = content + len;
+    int rc = c->seal && total <= INT_MAX ? 0 : ERR_ARG;
 
-    if (rc == 0) {
-        rc = rand_bytes(fragment, CBC_BLOCK); /* RFC 5246 section 6.2.3.2: unpredictable */
+    if (rc == 0 && c->lead) {
+        rc = rand_bytes(fragment, c->lead); /* RFC 5246 section 6.2.3.2: unpredictable */
     }
     if (rc == 0 && !c->etm) {
         rc = mac_of(c, head, span_of(content, len), at);
@@ -132,14 +154,10 @@ int cbc_seal(struct cbc *c, const uint8_t head[static CBC_HEAD], uint8_t *fragme
         const size_t pad = sealed - (size_t)(at - content);
 
         memset(at, (int)(pad - 1), pad);
-        if (EVP_CipherInit_ex2(c->ctx, NULL, NULL, fragment, -1, NULL) != 1 ||
-            EVP_CipherUpdate(c->ctx, content, &n, content, (int)sealed) != 1 ||
-            (size_t)n != sealed) {
-            rc = crypto_fail(ERR_CRYPTO);
-        }
+        rc = encipher(c, iv, content, sealed) ? 0 : crypto_fail(ERR_CRYPTO);
     }
     if (rc == 0 && c->etm) {
-        rc = mac_of(c, head, span_of(fragment, CBC_BLOCK + sealed), content + sealed);
+        rc = mac_of(c, head, span_of(fragment, c->lead + sealed), content + sealed);
     }
     if (rc < 0) {
         wipe(fragment, total);
@@ -149,21 +167,25 @@ int cbc_seal(struct cbc *c, const uint8_t head[static CBC_HEAD], uint8_t *fragme
 
 /* ---- opening ---- */
 
-/* Deciphers and takes the padding off. The length that comes out is secret. */
-static bool decipher(struct cbc *c, struct mspan sealed, size_t *len, const uint8_t **mac)
+/* Deciphers in place; iv is then that of the next record. In TLS mode without the padding: then the
+ * length that comes out is secret. */
+static bool decipher(struct cbc *c, uint8_t *iv, struct mspan sealed, size_t *len)
 {
-    OSSL_PARAM get[] = {
-        OSSL_PARAM_construct_octet_ptr(OSSL_CIPHER_PARAM_TLS_MAC, (void **)(uintptr_t)mac,
-                                       c->etm ? 0 : hash_size(c->hash)),
-        OSSL_PARAM_construct_end(),
-    };
+    uint8_t next[CBC_BLOCK];
     int n = 0;
 
+    if (!c->lead) {
+        memcpy(next, sealed.p + sealed.n - c->block, c->block);
+        if (EVP_CipherInit_ex2(c->ctx, NULL, NULL, iv, -1, NULL) != 1) {
+            return false;
+        }
+        memcpy(iv, next, c->block);
+    }
     if (EVP_CipherUpdate(c->ctx, sealed.p, &n, sealed.p, (int)sealed.n) != 1) {
         return false;
     }
     *len = (size_t)n;
-    return c->etm || EVP_CIPHER_CTX_get_params(c->ctx, get) == 1;
+    return true;
 }
 
 /* content.n is secret; total is that of content, MAC and padding together. */
@@ -176,37 +198,58 @@ static bool mac_is_right(const struct cbc *c, const uint8_t *head, struct span c
         OSSL_PARAM_construct_end(),
     };
     const size_t size = hash_size(c->hash);
-    uint8_t aad[AAD];
+    uint8_t aad[MAC_HEAD + 2];
     SECRET(want, HASH_MAX);
     size_t n = 0;
     bool ok;
 
-    put_aad(aad, head, content.n);
-    ok = ctx && EVP_MAC_CTX_set_params(ctx, tls) == 1 && EVP_MAC_update(ctx, aad, AAD) == 1 &&
+    memcpy(aad, head, MAC_HEAD);
+    aad[MAC_HEAD] = (uint8_t)(content.n >> 8);
+    aad[MAC_HEAD + 1] = (uint8_t)content.n;
+    ok = ctx && EVP_MAC_CTX_set_params(ctx, tls) == 1 &&
+         EVP_MAC_update(ctx, aad, sizeof aad) == 1 &&
          EVP_MAC_update(ctx, content.p, content.n) == 1 &&
          EVP_MAC_final(ctx, want, &n, sizeof want) == 1 && n == size;
     EVP_MAC_CTX_free(ctx);
     return ok && ct_equal(want, mac, size);
 }
 
-static bool open_mte(struct cbc *c, const uint8_t *head, struct mspan sealed, size_t *len)
+static bool open_mte(struct cbc *c, uint8_t *iv, const uint8_t *head, struct mspan sealed,
+                     size_t *len)
 {
     const uint8_t *mac = NULL;
+    OSSL_PARAM get[] = {
+        OSSL_PARAM_construct_octet_ptr(OSSL_CIPHER_PARAM_TLS_MAC, (void **)(uintptr_t)&mac,
+                                       hash_size(c->hash)),
+        OSSL_PARAM_construct_end(),
+    };
 
-    return decipher(c, sealed, len, &mac) && mac &&
-           mac_is_right(c, head, span_of(sealed.p + CBC_BLOCK, *len), sealed.n - CBC_BLOCK, mac);
+    return decipher(c, iv, sealed, len) && EVP_CIPHER_CTX_get_params(c->ctx, get) == 1 && mac &&
+           mac_is_right(c, head, span_of(sealed.p + c->lead, *len), sealed.n - c->lead, mac);
 }
 
-static bool open_etm(struct cbc *c, const uint8_t *head, struct mspan sealed, size_t *len)
+static bool open_unpad(struct cbc *c, uint8_t *iv, const uint8_t *head, struct mspan sealed,
+                       size_t *len)
+{
+    size_t n;
+
+    if (!decipher(c, iv, sealed, &n) || n != sealed.n) {
+        return false;
+    }
+    *len = c->mode->unpad(c->hash, c->mac_key, head, span_of(sealed.p, n), c->block);
+    return *len != MAC_WRONG;
+}
+
+static bool open_etm(struct cbc *c, uint8_t *iv, const uint8_t *head, struct mspan sealed,
+                     size_t *len)
 {
     uint8_t want[HASH_MAX];
 
     return mac_of(c, head, span_of(sealed.p, sealed.n), want) == 0 &&
-           ct_equal(want, sealed.p + sealed.n, hash_size(c->hash)) &&
-           decipher(c, sealed, len, NULL);
+           ct_equal(want, sealed.p + sealed.n, hash_size(c->hash)) && decipher(c, iv, sealed, len);
 }
 
-int cbc_open(struct cbc *c, const uint8_t head[static CBC_HEAD], struct mspan fragment,
+int cbc_open(struct cbc *c, uint8_t *iv, const uint8_t head[static MAC_HEAD], struct mspan fragment,
              struct mspan *content)
 {
     const size_t behind = c->etm ? hash_size(c->hash) : 0;
@@ -219,14 +262,16 @@ int cbc_open(struct cbc *c, const uint8_t head[static CBC_HEAD], struct mspan fr
         return ERR_ARG;
     }
     /* Too short for its parts or no whole blocks: all of it is public (threat 11). */
-    ok = fragment.n >= cbc_size(c, 0) && sealed.n % CBC_BLOCK == 0 && sealed.n <= INT_MAX;
-    ok = ok && (c->etm ? open_etm : open_mte)(c, head, sealed, &len);
+    ok = fragment.n >= cbc_size(c, 0) && sealed.n % c->block == 0 && sealed.n <= INT_MAX;
+    ok = ok && (c->etm           ? open_etm
+                : is_tls_mode(c) ? open_mte
+                                 : open_unpad)(c, iv, head, sealed, &len);
     if (!ok) {
         wipe(fragment.p, fragment.n);
         return crypto_fail(TLS_ALERT(ALERT_BAD_RECORD_MAC));
     }
-    *content = (struct mspan){ fragment.p + CBC_BLOCK, len };
-    wipe(fragment.p, CBC_BLOCK);
-    wipe(content->p + len, fragment.n - CBC_BLOCK - len);
+    *content = (struct mspan){ fragment.p + c->lead, len };
+    wipe(fragment.p, c->lead);
+    wipe(content->p + len, fragment.n - c->lead - len);
     return 0;
 }

@@ -24,7 +24,8 @@ int rand_bytes(void *p, size_t n) MUST_CHECK; /* 0 or ERR_CRYPTO */
 void rand_set_test_source(int (*fn)(void *p, size_t n));
 
 /* ---- hash ---- */
-enum hash_id { HASH_NONE, HASH_SHA1, HASH_SHA256, HASH_SHA384, HASH_SHA512, HASH_COUNT };
+enum hash_id { HASH_NONE, HASH_SHA1, HASH_SHA256, HASH_SHA384, HASH_SHA512, HASH_MD5, HASH_COUNT };
+/* MD5 is in builds that have a version or a suite that needs it; else it has no size. */
 #define HASH_MAX       64 /* bytes of the longest digest */
 #define HASH_BLOCK_MAX 128
 
@@ -76,33 +77,63 @@ int aead_seal(struct aead *a, const uint8_t nonce[static AEAD_IV], struct span a
 int aead_open(struct aead *a, const uint8_t nonce[static AEAD_IV], struct span aad, struct span in,
               const struct mspan *out, size_t nout) MUST_CHECK;
 
-/* ---- AES-CBC with HMAC: the block ciphers of TLS 1.2 (RFC 5246 section 6.2.3.2; etm: RFC 7366).
- * A fragment is IV, ciphertext and, with etm, the MAC behind it. head: sequence number, content
- * type and version, to which the MAC adds the length. ---- */
-enum cbc_id { CBC_NONE, CBC_AES_128, CBC_AES_256, CBC_COUNT };
-#define CBC_BLOCK   16
+/* ---- what has a MAC beside the cipher: SSL 3.0 to TLS 1.2. The version says how the MAC is made
+ * (HMAC, RFC 5246 section 6.2.3.1; RFC 6101 section 5.2.3.1) and where the IV of a block cipher
+ * comes from: sent along from TLS 1.1 on, before that the last block of the record before, and that
+ * of the first from the key block. head: sequence number, content type and version, to which the
+ * MAC adds the length. mac: MD5, SHA1, SHA256 or SHA384; its key has the size of its digest. ----
+ */
+#define MAC_HEAD 11
+
+/* Block ciphers (RFC 5246 section 6.2.3.2; etm: RFC 7366). A fragment is the IV where it is sent
+ * along, ciphertext and, with etm, the MAC behind it. */
+enum cbc_id { CBC_NONE, CBC_AES_128, CBC_AES_256, CBC_3DES, CBC_COUNT };
+#define CBC_BLOCK   16 /* bytes of AES's block, the longest */
 #define CBC_KEY_MAX 32
-#define CBC_HEAD    11
 /* Bytes sealing can add, the IV among them. */
 #define CBC_OVERHEAD_MAX (CBC_BLOCK + 48 + CBC_BLOCK)
 
 size_t cbc_key_size(enum cbc_id id);
+size_t cbc_block(enum cbc_id id);
+/* Bytes of the IV that begins the key's use, from the key block; 0: each fragment has its own. */
+size_t cbc_iv_size(enum cbc_id id, uint16_t version);
 struct cbc; /* both keys of one direction */
-/* mac: SHA1, SHA256 or SHA384; its key has the size of its digest. NULL: failed. */
-struct cbc *cbc_new(enum cbc_id id, enum hash_id mac, bool etm, const uint8_t *key,
-                    const uint8_t *mac_key, bool seal);
+/* NULL: failed, or there is no such cipher or version. */
+struct cbc *cbc_new(uint16_t version, enum cbc_id id, enum hash_id mac, bool etm,
+                    const uint8_t *key, const uint8_t *mac_key, bool seal);
 void cbc_free(struct cbc *c);
-/* Bytes of the fragment of len bytes of content. */
+/* Bytes of the fragment of len bytes of content, and of those before the content. */
 size_t cbc_size(const struct cbc *c, size_t len);
-/* The content lies at fragment + CBC_BLOCK, in room for cbc_size(len) bytes, which all get their
- * values. When it fails they are wiped. */
-int cbc_seal(struct cbc *c, const uint8_t head[static CBC_HEAD], uint8_t *fragment,
+size_t cbc_lead(const struct cbc *c);
+/* The content lies at fragment + cbc_lead(), in room for cbc_size(len) bytes, which all get their
+ * values. iv: cbc_iv_size() bytes, of this record before, of the next one after. When it fails the
+ * fragment is wiped. */
+int cbc_seal(struct cbc *c, uint8_t *iv, const uint8_t head[static MAC_HEAD], uint8_t *fragment,
              size_t len) MUST_CHECK;
 /* Opens in place; what is not content is wiped. Anything wrong (length, padding, MAC) is
  * TLS_ALERT(bad_record_mac), in the same time, with the whole fragment wiped (threats 11, 13, 39).
  */
-int cbc_open(struct cbc *c, const uint8_t head[static CBC_HEAD], struct mspan fragment,
+int cbc_open(struct cbc *c, uint8_t *iv, const uint8_t head[static MAC_HEAD], struct mspan fragment,
              struct mspan *content) MUST_CHECK;
+
+/* Stream ciphers, and none at all (RFC 5246 section 6.2.3.1): content and MAC. */
+enum stream_id { STREAM_NONE, STREAM_NULL, STREAM_RC4, STREAM_COUNT };
+#define STREAM_KEY_MAX 16
+
+size_t scipher_key_size(enum stream_id id); /* 0: STREAM_NULL has none */
+/* 0, or ERR_UNSUPPORTED: this build or libcrypto has it not (RC4: its legacy provider does). */
+int scipher_look(enum stream_id id) MUST_CHECK;
+struct scipher; /* both keys of one direction */
+/* done: bytes of the key stream that have been used. NULL: failed. */
+struct scipher *scipher_new(uint16_t version, enum stream_id id, enum hash_id mac,
+                            const uint8_t *key, const uint8_t *mac_key, uint64_t done, bool seal);
+void scipher_free(struct scipher *s);
+size_t scipher_size(const struct scipher *s, size_t len);
+/* As cbc_seal() and cbc_open(); the content lies at the fragment's beginning. */
+int scipher_seal(struct scipher *s, const uint8_t head[static MAC_HEAD], uint8_t *fragment,
+                 size_t len) MUST_CHECK;
+int scipher_open(struct scipher *s, const uint8_t head[static MAC_HEAD], struct mspan fragment,
+                 struct mspan *content) MUST_CHECK;
 
 /* ---- key exchange: the shape of a KEM, so that a hybrid group is a row and nothing else ---- */
 #define KEX_SHARE_MAX  1216 /* largest public share either way (X25519MLKEM768 client share) */

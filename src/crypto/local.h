@@ -18,6 +18,26 @@ bool group_is_present(const struct group *g);
 int hash_prefixed(enum hash_id id, struct span prefix, const struct span *parts, size_t nparts,
                   uint8_t *out) MUST_CHECK;
 
+/* The MAC of a record: head, the content's length, the content. */
+typedef int mac_fn(enum hash_id id, const uint8_t *key, const uint8_t head[static MAC_HEAD],
+                   struct span content, uint8_t *out);
+/* Looks for content and MAC in what deciphered, without letting time tell what it found. The
+ * content's length; MAC_WRONG: nothing is right. */
+typedef size_t unpad_fn(enum hash_id id, const uint8_t *key, const uint8_t head[static MAC_HEAD],
+                        struct span plain, size_t block);
+#define MAC_WRONG SIZE_MAX
+
+/* What a version does with MAC, padding and IV. */
+struct mode {
+    uint16_t version;
+    bool sends_iv;
+    mac_fn *mac;
+    unpad_fn *unpad; /* NULL: libcrypto's TLS mode does it */
+};
+const struct mode *mode_of(uint16_t version); /* NULL: we have no such version */
+mac_fn mac_ssl3;
+unpad_fn unpad_ssl3;
+
 /* Is a test's source in place (rand_set_test_source)? Then x25519 keys come from it too, so that a
  * recorded handshake can be replayed. */
 bool rand_is_test(void);

@@ -8,10 +8,8 @@
 struct provider provider;
 
 const char *const digest_names[HASH_COUNT] = {
-    [HASH_SHA1] = "SHA1",
-    [HASH_SHA256] = "SHA256",
-    [HASH_SHA384] = "SHA384",
-    [HASH_SHA512] = "SHA512",
+    [HASH_SHA1] = "SHA1",     [HASH_SHA256] = "SHA256", [HASH_SHA384] = "SHA384",
+    [HASH_SHA512] = "SHA512", [HASH_MD5] = "MD5",
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -68,6 +66,7 @@ static bool fetch_all(void)
     static const char *const cbcs[CBC_COUNT] = {
         [CBC_AES_128] = "AES-128-CBC",
         [CBC_AES_256] = "AES-256-CBC",
+        [CBC_3DES] = "DES-EDE3-CBC",
     };
 
     /* A context of our own reads no openssl.cnf unless told to. It is never freed: threads may
@@ -77,8 +76,10 @@ static bool fetch_all(void)
         return false;
     }
     for (size_t i = HASH_NONE + 1; i < HASH_COUNT; i++) {
-        provider.md[i] = EVP_MD_fetch(provider.lib, digest_names[i], NULL);
-        if (!provider.md[i]) {
+        const bool wanted = hash_size((enum hash_id)i) != 0;
+
+        provider.md[i] = wanted ? EVP_MD_fetch(provider.lib, digest_names[i], NULL) : NULL;
+        if (wanted && !provider.md[i]) {
             return false;
         }
     }

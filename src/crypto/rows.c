@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What we have, as const rows in our order of preference. A new group or scheme is a row here. */
+#include "base/options.h"
 #include "crypto/local.h"
 
 /* RFC 8446 section 4.2.7; the share of a NIST curve is an uncompressed point (section 4.2.8.2), of
@@ -39,10 +40,11 @@ _Static_assert(sizeof schemes / sizeof *schemes == SCHEME_COUNT, "SCHEME_COUNT")
 static const struct {
     size_t size, block;
 } hashes[HASH_COUNT] = {
-    [HASH_SHA1] = { 20, 64 },
-    [HASH_SHA256] = { 32, 64 },
-    [HASH_SHA384] = { 48, 128 },
-    [HASH_SHA512] = { 64, 128 },
+    [HASH_SHA1] = { 20, 64 },    [HASH_SHA256] = { 32, 64 },
+    [HASH_SHA384] = { 48, 128 }, [HASH_SHA512] = { 64, 128 },
+#ifdef USE_MD5
+    [HASH_MD5] = { 16, 64 },
+#endif
 };
 
 static const size_t aead_key_sizes[AEAD_COUNT] = {
@@ -51,9 +53,27 @@ static const size_t aead_key_sizes[AEAD_COUNT] = {
     [AEAD_CHACHA20_POLY1305] = 32,
 };
 
+static const struct {
+    size_t key, block;
+} cbcs[CBC_COUNT] = {
+    [CBC_AES_128] = { 16, 16 },
+    [CBC_AES_256] = { 32, 16 },
+    [CBC_3DES] = { 24, 8 },
+};
+
 size_t cbc_key_size(enum cbc_id id)
 {
-    return id == CBC_AES_128 ? 16 : id == CBC_AES_256 ? 32 : 0;
+    return id < CBC_COUNT ? cbcs[id].key : 0;
+}
+
+size_t cbc_block(enum cbc_id id)
+{
+    return id < CBC_COUNT ? cbcs[id].block : 0;
+}
+
+size_t scipher_key_size(enum stream_id id)
+{
+    return id == STREAM_RC4 ? STREAM_KEY_MAX : 0;
 }
 
 size_t hash_size(enum hash_id id)

@@ -4,26 +4,12 @@
 #include "base/secret.h"
 #include "handshake/local.h"
 
-struct sizes {
-    size_t mac, key, iv; /* of one direction, in the key block */
-};
-
-static struct sizes sizes_of(const struct suite *s)
-{
-    if (s->cbc != CBC_NONE) { /* the IV is in each record */
-        return (struct sizes){ hash_size(s->mac), cbc_key_size(s->cbc), 0 };
-    }
-    /* The salt of GCM (RFC 5288 section 3), the whole nonce of ChaCha20 (RFC 7905 section 2). */
-    return (struct sizes){ 0, aead_key_size(s->aead),
-                           s->aead == AEAD_CHACHA20_POLY1305 ? AEAD_IV : 4 };
-}
-
 static int key_block(struct hs *h)
 {
     struct hs_work *k = h->work;
     const struct span seed[] = { { k->server_random, RANDOM_SIZE },
                                  { k->client_random, RANDOM_SIZE } };
-    struct sizes n = sizes_of(h->suite);
+    const struct key_sizes n = suite_key_sizes(h->suite, h->version);
 
     keylog_line(h, "CLIENT_RANDOM", k->master, MASTER_SIZE);
     return prf12(h->suite->hash, span_of(k->master, MASTER_SIZE), "key expansion", seed, 2,
@@ -56,7 +42,7 @@ int keys12_resume(struct hs *h, const struct tls_session *s)
 int keys12_set(struct hs *h, enum hs_direction d)
 {
     bool server = (d == HS_WRITE) == (h->set->role == TLS_SERVER);
-    struct sizes n = sizes_of(h->suite);
+    const struct key_sizes n = suite_key_sizes(h->suite, h->version);
     const uint8_t *p = h->work->key_block;
     struct hs_keys keys = {
         .mac = p + server * n.mac,

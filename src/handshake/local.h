@@ -25,7 +25,7 @@ enum {
     GREASE_VALUES
 };
 /* Of two write keys, two MAC keys and two IVs (RFC 5246 section 6.3). */
-#define KEY_BLOCK_MAX (2 * (AEAD_KEY_MAX + HASH_MAX + AEAD_IV))
+#define KEY_BLOCK_MAX (2 * (AEAD_KEY_MAX + HASH_MAX + CBC_BLOCK))
 
 /* IANA's numbers of the extensions that have a row (extensions.c) or are looked for. */
 enum {

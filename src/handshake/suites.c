@@ -3,20 +3,27 @@
 
 #include "base/options.h"
 
-#define AEAD13(ID, AEAD, HASH, NAME)                                                       \
-    {                                                                                      \
-        .id = (ID), .version = 0x0304, .aead = (AEAD), .hash = (HASH), .by_default = true, \
-        .use = USE_##NAME, .name = #NAME                                                   \
+#define AEAD13(ID, AEAD, HASH, NAME)                                                    \
+    {                                                                                   \
+        .id = (ID), .version = 0x0304, .since = 0x0304, .aead = (AEAD), .hash = (HASH), \
+        .by_default = true, .use = USE_##NAME, .name = #NAME                            \
     }
-#define AEAD12(ID, KX, AUTH, AEAD, HASH, DEFAULT, NAME)                                            \
+#define AEAD12(ID, KX, AUTH, AEAD, HASH, DEFAULT, NAME)                                           \
+    {                                                                                             \
+        .id = (ID), .version = 0x0303, .since = 0x0303, .kx = (KX), .auth = (AUTH),               \
+        .aead = (AEAD), .hash = (HASH), .by_default = (DEFAULT), .use = USE_##NAME, .name = #NAME \
+    }
+#define CBC12(ID, KX, AUTH, CBC, MAC, HASH, NAME)                                                 \
+    {                                                                                             \
+        .id = (ID), .version = 0x0303, .since = 0x0303, .kx = (KX), .auth = (AUTH), .cbc = (CBC), \
+        .mac = (MAC), .hash = (HASH), .use = USE_##NAME, .name = #NAME                            \
+    }
+
+/* Those of before: the PRF of TLS 1.2 is with SHA-256 (RFC 5246 section 5). */
+#define CBC(ID, SINCE, KX, AUTH, CBC, NAME)                                                        \
     {                                                                                              \
-        .id = (ID), .version = 0x0303, .kx = (KX), .auth = (AUTH), .aead = (AEAD), .hash = (HASH), \
-        .by_default = (DEFAULT), .use = USE_##NAME, .name = #NAME                                  \
-    }
-#define CBC12(ID, KX, AUTH, CBC, MAC, HASH, NAME)                                              \
-    {                                                                                          \
-        .id = (ID), .version = 0x0303, .kx = (KX), .auth = (AUTH), .cbc = (CBC), .mac = (MAC), \
-        .hash = (HASH), .use = USE_##NAME, .name = #NAME                                       \
+        .id = (ID), .version = 0x0303, .since = (SINCE), .kx = (KX), .auth = (AUTH), .cbc = (CBC), \
+        .mac = HASH_SHA1, .hash = HASH_SHA256, .use = USE_##NAME, .name = #NAME                    \
     }
 
 /* In our order of preference: AEAD with forward secrecy, then what has to be asked for: CBC (only
@@ -72,20 +79,16 @@ static const struct suite suites[] = {
           TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384),
 #endif
 #ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA
-    CBC12(0xc009, KX_ECDHE, AUTH_ECDSA, CBC_AES_128, HASH_SHA1, HASH_SHA256,
-          TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA),
+    CBC(0xc009, 0x0301, KX_ECDHE, AUTH_ECDSA, CBC_AES_128, TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA),
 #endif
 #ifdef USE_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA
-    CBC12(0xc013, KX_ECDHE, AUTH_RSA, CBC_AES_128, HASH_SHA1, HASH_SHA256,
-          TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA),
+    CBC(0xc013, 0x0301, KX_ECDHE, AUTH_RSA, CBC_AES_128, TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA),
 #endif
 #ifdef USE_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA
-    CBC12(0xc00a, KX_ECDHE, AUTH_ECDSA, CBC_AES_256, HASH_SHA1, HASH_SHA256,
-          TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA),
+    CBC(0xc00a, 0x0301, KX_ECDHE, AUTH_ECDSA, CBC_AES_256, TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA),
 #endif
 #ifdef USE_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA
-    CBC12(0xc014, KX_ECDHE, AUTH_RSA, CBC_AES_256, HASH_SHA1, HASH_SHA256,
-          TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA),
+    CBC(0xc014, 0x0301, KX_ECDHE, AUTH_RSA, CBC_AES_256, TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA),
 #endif
 #ifdef USE_TLS_RSA_WITH_AES_128_GCM_SHA256
     AEAD12(0x009c, KX_RSA, AUTH_RSA, AEAD_AES_128_GCM, HASH_SHA256, false,
@@ -104,12 +107,10 @@ static const struct suite suites[] = {
           TLS_RSA_WITH_AES_256_CBC_SHA256),
 #endif
 #ifdef USE_TLS_RSA_WITH_AES_128_CBC_SHA
-    CBC12(0x002f, KX_RSA, AUTH_RSA, CBC_AES_128, HASH_SHA1, HASH_SHA256,
-          TLS_RSA_WITH_AES_128_CBC_SHA),
+    CBC(0x002f, 0x0300, KX_RSA, AUTH_RSA, CBC_AES_128, TLS_RSA_WITH_AES_128_CBC_SHA),
 #endif
 #ifdef USE_TLS_RSA_WITH_AES_256_CBC_SHA
-    CBC12(0x0035, KX_RSA, AUTH_RSA, CBC_AES_256, HASH_SHA1, HASH_SHA256,
-          TLS_RSA_WITH_AES_256_CBC_SHA),
+    CBC(0x0035, 0x0300, KX_RSA, AUTH_RSA, CBC_AES_256, TLS_RSA_WITH_AES_256_CBC_SHA),
 #endif
 };
 #define NSUITES (sizeof suites / sizeof *suites)
@@ -127,4 +128,18 @@ const struct suite *suite_by_id(uint16_t id)
         }
     }
     return NULL;
+}
+
+struct key_sizes suite_key_sizes(const struct suite *s, uint16_t version)
+{
+    if (s->cbc != CBC_NONE) {
+        return (struct key_sizes){ hash_size(s->mac), cbc_key_size(s->cbc),
+                                   cbc_iv_size(s->cbc, version) };
+    }
+    if (s->stream != STREAM_NONE) {
+        return (struct key_sizes){ hash_size(s->mac), scipher_key_size(s->stream), 0 };
+    }
+    /* The salt of GCM (RFC 5288 section 3), the whole nonce of ChaCha20 (RFC 7905 section 2). */
+    return (struct key_sizes){ 0, aead_key_size(s->aead),
+                               s->aead == AEAD_CHACHA20_POLY1305 ? AEAD_IV : 4 };
 }

@@ -21,21 +21,33 @@ enum auth { AUTH_ANY, AUTH_RSA, AUTH_ECDSA }; /* AUTH_ECDSA: EdDSA too (RFC 8422
 
 struct suite {
     uint16_t id;
-    uint16_t version; /* the one it belongs to */
+    uint16_t version; /* the last it belongs to, */
+    uint16_t since;   /* and the first */
     enum kx kx;
     enum auth auth;
-    enum aead_id aead; /* when cbc is CBC_NONE */
-    enum cbc_id cbc;
-    enum hash_id mac;  /* of a CBC suite */
-    enum hash_id hash; /* HKDF or PRF */
-    bool by_default;   /* offered and accepted unless the suites are named */
-    uint8_t use;       /* value of its build option: 1, or SUITE_WAITS for the guide's API */
-    const char *name;  /* IANA's */
+    enum aead_id aead;     /* when the next two are NONE */
+    enum cbc_id cbc;       /* or */
+    enum stream_id stream; /* one of these, which have */
+    enum hash_id mac;      /* this beside them */
+    enum hash_id hash;     /* HKDF, or PRF of TLS 1.2 */
+    bool by_default;       /* offered and accepted unless the suites are named */
+    uint8_t use;           /* value of its build option: 1, or SUITE_WAITS for the guide's API */
+    const char *name;      /* IANA's */
 };
 static inline bool suite_has_psk(const struct suite *s)
 {
     return s->kx >= KX_PSK;
 }
+/* Does this version have it? */
+static inline bool suite_fits(const struct suite *s, uint16_t version)
+{
+    return s->since <= version && version <= s->version;
+}
+/* Bytes of one direction in the key block (RFC 5246 section 6.3). */
+struct key_sizes {
+    size_t mac, key, iv;
+};
+struct key_sizes suite_key_sizes(const struct suite *s, uint16_t version);
 const struct suite *suite_by_id(uint16_t id); /* NULL: we have none of that number */
 const struct suite *suite_at(size_t i);       /* in our order of preference; NULL ends */
 #endif

@@ -33,6 +33,7 @@ static int none_seal(struct rec_half *h, uint8_t type, const struct span *in, si
 
 const struct protection protect_none = {
     .max_len = REC_SEALED_MAX, /* of early data that a server skips */
+    .any_minor = true,
     .open = none_open,
     .seal = none_seal,
 };

@@ -8,9 +8,10 @@
 /* RFC 8446 section 5.5: AES-GCM keys protect at most 2^24.5 full records; ChaCha20-Poly1305 has no
  * limit but the sequence number. Both stay well below, and so does AES-CBC, whose blocks may begin
  * to repeat at 2^64 of them. */
-static uint64_t record_limit(enum aead_id id)
+static uint64_t record_limit(const struct rec_keys *k)
 {
-    return id == AEAD_CHACHA20_POLY1305 ? UINT64_C(1) << 48 : UINT64_C(1) << 24;
+    return k->cbc == CBC_NONE && k->aead == AEAD_CHACHA20_POLY1305 ? UINT64_C(1) << 48
+                                                                   : UINT64_C(1) << 24;
 }
 
 void rec_half_init(struct rec_half *h)
@@ -24,22 +25,50 @@ void rec_half_init(struct rec_half *h)
     };
 }
 
-void rec_half_wipe(struct rec_half *h)
+/* ---- which row ---- */
+
+enum kind { KIND_AEAD, KIND_CBC, KIND_STREAM };
+
+static const struct {
+    uint16_t version;
+    enum kind kind;
+    const struct protection *protection;
+} rows[] = {
+    { 0x0304, KIND_AEAD, &protect_tls13 },    { 0x0303, KIND_AEAD, &protect_aead12 },
+    { 0x0303, KIND_CBC, &protect_cbc },       { 0x0302, KIND_CBC, &protect_cbc },
+    { 0x0301, KIND_CBC, &protect_cbc },       { 0x0300, KIND_CBC, &protect_cbc },
+    { 0x0303, KIND_STREAM, &protect_stream }, { 0x0302, KIND_STREAM, &protect_stream },
+    { 0x0301, KIND_STREAM, &protect_stream }, { 0x0300, KIND_STREAM, &protect_stream },
+};
+
+static const struct protection *row_of(const struct rec_keys *k)
 {
-    rec_half_park(h);
-    wipe(h, sizeof *h);
+    const enum kind kind = k->cbc != CBC_NONE         ? KIND_CBC
+                           : k->stream != STREAM_NONE ? KIND_STREAM
+                                                      : KIND_AEAD;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].version == k->version && rows[i].kind == kind) {
+            return rows[i].protection;
+        }
+    }
+    return NULL;
 }
 
 /* RFC 5288 section 3: a salt of 4 bytes and 8 of nonce in each record. */
 static bool has_explicit_nonce(const struct rec_keys *k)
 {
-    return k->protection == &protect_tls12_aead && k->aead != AEAD_CHACHA20_POLY1305;
+    return row_of(k) == &protect_aead12 && k->aead != AEAD_CHACHA20_POLY1305;
 }
 
 struct rec_sizes rec_key_sizes(const struct rec_keys *k)
 {
     if (k->cbc != CBC_NONE) {
-        return (struct rec_sizes){ cbc_key_size(k->cbc), 0, hash_size(k->mac) };
+        return (struct rec_sizes){ cbc_key_size(k->cbc), cbc_iv_size(k->cbc, k->version),
+                                   hash_size(k->mac) };
+    }
+    if (k->stream != STREAM_NONE) {
+        return (struct rec_sizes){ scipher_key_size(k->stream), 0, hash_size(k->mac) };
     }
     return (struct rec_sizes){ aead_key_size(k->aead),
                                has_explicit_nonce(k) ? AEAD_IV - NONCE12 : AEAD_IV, 0 };
@@ -50,16 +79,20 @@ bool rec_half_keys(const struct rec_half *h, struct rec_keys *k)
     if (!h->protection || h->protection == &protect_none) {
         return false;
     }
-    *k = (struct rec_keys){ .protection = h->protection,
+    *k = (struct rec_keys){ .version = h->protocol,
                             .aead = (enum aead_id)h->aead_id,
                             .cbc = (enum cbc_id)h->cbc_id,
+                            .stream = (enum stream_id)h->stream_id,
                             .mac = (enum hash_id)h->mac,
                             .etm = h->etm,
                             .key = h->secret,
-                            .iv = h->iv };
+                            .iv = h->iv,
+                            .done = h->done };
     k->mac_key = h->secret + rec_key_sizes(k).key;
     return true;
 }
+
+/* ---- keys ---- */
 
 void rec_half_park(struct rec_half *h)
 {
@@ -69,54 +102,76 @@ void rec_half_park(struct rec_half *h)
     h->cbc = NULL;
 }
 
+void rec_half_wipe(struct rec_half *h)
+{
+    rec_half_park(h);
+    scipher_free(h->stream);
+    wipe(h, sizeof *h);
+}
+
 /* The keys are there: so is the cipher. */
 static int wake(struct rec_half *h)
 {
     struct rec_keys k;
 
-    if (h->aead || h->cbc || !rec_half_keys(h, &k)) {
+    if (h->aead || h->cbc || h->stream || !rec_half_keys(h, &k)) {
         return 0;
     }
     if (k.cbc != CBC_NONE) {
-        h->cbc = cbc_new(k.cbc, k.mac, k.etm, k.key, k.mac_key, h->seal);
+        h->cbc = cbc_new(k.version, k.cbc, k.mac, k.etm, k.key, k.mac_key, h->seal);
+    } else if (k.stream != STREAM_NONE) {
+        h->stream = scipher_new(k.version, k.stream, k.mac, k.key, k.mac_key, k.done, h->seal);
     } else {
         h->aead = aead_new(k.aead, k.key, h->seal);
     }
-    return h->aead || h->cbc ? 0 : crypto_why(ERR_CRYPTO);
+    return h->aead || h->cbc || h->stream ? 0 : crypto_why(ERR_CRYPTO);
 }
 
 static void measure(struct rec_half *h, const struct rec_keys *k)
 {
-    if (k->cbc == CBC_NONE) {
+    h->limit = record_limit(k);
+    h->head = REC_HEADER;
+    if (h->stream) {
+        h->least = (uint8_t)(REC_HEADER + scipher_size(h->stream, 0));
+    } else if (h->cbc) {
+        h->head = (uint8_t)(REC_HEADER + cbc_lead(h->cbc));
+        h->least = (uint8_t)(REC_HEADER + cbc_size(h->cbc, 0));
+        h->step = (uint16_t)(cbc_block(k->cbc) - 1);
+        while (cbc_size(h->cbc, h->slack + 1U) == cbc_size(h->cbc, 0)) {
+            h->slack++;
+        }
+    } else {
         h->head = REC_HEADER + (has_explicit_nonce(k) ? NONCE12 : 0);
-        h->least = (uint8_t)(h->head + AEAD_TAG + k->protection->hides_type);
-        h->limit = record_limit(k->aead);
-        return;
+        h->least = (uint8_t)(h->head + AEAD_TAG + h->protection->hides_type);
     }
-    h->head = REC_HEADER + CBC_BLOCK;
-    h->least = (uint8_t)(REC_HEADER + cbc_size(h->cbc, 0));
-    h->step = CBC_BLOCK - 1;
-    while (cbc_size(h->cbc, h->slack + 1U) == cbc_size(h->cbc, 0)) {
-        h->slack++;
-    }
-    h->limit = record_limit(AEAD_AES_128_GCM);
 }
 
 static int half_make(struct rec_half *h, const struct rec_keys *k, bool seal)
 {
     struct rec_sizes n = rec_key_sizes(k);
 
-    *h = (struct rec_half){ .protection = k->protection,
-                            .version = 0x0303,
+    *h = (struct rec_half){ .protection = row_of(k),
                             .aead_id = (uint8_t)k->aead,
                             .cbc_id = (uint8_t)k->cbc,
+                            .stream_id = (uint8_t)k->stream,
                             .mac = (uint8_t)k->mac,
                             .etm = k->etm,
-                            .seal = seal };
-    if (n.key == 0 || n.key > CBC_KEY_MAX || n.mac_key > REC_MAC_KEY_MAX) {
+                            .seal = seal,
+                            .done = k->done,
+                            .protocol = k->version,
+                            .version = k->version };
+    if (!h->protection || (k->stream != STREAM_NONE && scipher_look(k->stream) < 0)) {
+        return ERR_UNSUPPORTED;
+    }
+    if (h->protection->hides_type) {
+        h->version = 0x0303; /* RFC 8446 section 5.1 */
+    }
+    if (n.key + n.mac_key == 0 || n.key > CBC_KEY_MAX || n.mac_key > REC_MAC_KEY_MAX) {
         return ERR_CRYPTO;
     }
-    memcpy(h->secret, k->key, n.key);
+    if (n.key) {
+        memcpy(h->secret, k->key, n.key);
+    }
     if (n.mac_key) {
         memcpy(h->secret + n.key, k->mac_key, n.mac_key);
     }
@@ -162,7 +217,7 @@ int rec_header_parse(const struct rec_half *h, const uint8_t p[static REC_HEADER
      * is agreed on the minor version is ignored; another major one is no TLS at all (RFC 5246
      * appendix E.1). */
     if (!h->protection->hides_type &&
-        (p[1] != 3 || (h->protection->version && out->version != h->protection->version))) {
+        (p[1] != 3 || (!h->protection->any_minor && out->version != h->version))) {
         return TLS_ALERT(ALERT_PROTOCOL_VERSION);
     }
     /* Before a byte of it is buffered (threat 7). A record that TLS 1.3 cannot have

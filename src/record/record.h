@@ -2,9 +2,9 @@
 /* The record layer: framing and protection. It knows content types and limits, no handshake
  * message.
  *
- * A half is one direction of a connection. What differs between versions (AAD, nonce, where the
- * content type is) is one row, struct protection; the nonce is made here and nowhere else (threat
- * 25). */
+ * A half is one direction of a connection. What differs between versions and kinds of ciphers (AAD,
+ * nonce, where the content type is) is one row, struct protection; the nonce is made here and
+ * nowhere else (threat 25). */
 #ifndef RECORD_RECORD_H
 #define RECORD_RECORD_H
 #include "crypto/crypto.h"
@@ -32,9 +32,9 @@ struct rec_opened {
 };
 
 struct protection {
-    size_t max_len;   /* largest legal length field of a sealed record */
-    uint16_t version; /* the only one a header may have; 0: the minor version is ignored */
-    bool hides_type;  /* every sealed record says application_data outside */
+    size_t max_len;  /* largest legal length field of a sealed record */
+    bool any_minor;  /* of the version in the header; else it is that of the keys */
+    bool hides_type; /* every sealed record says application_data outside; no version counts */
     /* fragment: the record behind its header. out: where content is wanted; out.p NULL: in place.
      */
     int (*open)(struct rec_half *h, uint8_t type, struct mspan fragment, struct mspan out,
@@ -43,26 +43,31 @@ struct protection {
     int (*seal)(struct rec_half *h, uint8_t type, const struct span *in, size_t nin, size_t len,
                 uint8_t *dst);
 };
-extern const struct protection protect_none;       /* before the first keys */
-extern const struct protection protect_tls13;      /* RFC 8446 section 5.2 */
-extern const struct protection protect_tls12_aead; /* RFC 5246 6.2.3.3, RFC 5288, RFC 7905 */
-extern const struct protection protect_tls12_cbc;  /* RFC 5246 6.2.3.2, RFC 7366 */
+extern const struct protection protect_none;   /* before the first keys */
+extern const struct protection protect_tls13;  /* RFC 8446 section 5.2 */
+extern const struct protection protect_aead12; /* RFC 5246 6.2.3.3, RFC 5288, RFC 7905 */
+extern const struct protection protect_cbc;    /* RFC 5246 6.2.3.2, RFC 7366, and those of before */
+extern const struct protection protect_stream; /* RFC 5246 6.2.3.1 */
 
 /* The key of a cipher, and of its MAC behind it: no suite has a longer one than SHA-384's. */
 #define REC_MAC_KEY_MAX 48
 #define REC_SECRET_MAX  (CBC_KEY_MAX + REC_MAC_KEY_MAX)
+#define REC_IV_MAX      CBC_BLOCK
 
 struct rec_half {
     const struct protection *protection;
-    struct aead *aead; /* one of the two; neither before the first keys, and while it is parked */
+    struct aead *aead; /* one of these; none before the first keys, and while it is parked */
     struct cbc *cbc;
-    uint8_t iv[AEAD_IV];
+    struct scipher *stream;
+    uint8_t iv[REC_IV_MAX]; /* without explicit IVs: that of the next record */
     uint8_t secret[REC_SECRET_MAX];
-    uint8_t aead_id, cbc_id, mac; /* as in struct rec_keys */
+    uint8_t aead_id, cbc_id, stream_id, mac; /* as in struct rec_keys */
     bool etm, seal;
-    uint64_t seq;     /* of the next record */
-    uint64_t limit;   /* records one key may protect; at it the key must be replaced */
-    uint16_t version; /* for plaintext records we send: 0x0301 in a first ClientHello */
+    uint64_t seq;      /* of the next record */
+    uint64_t limit;    /* records one key may protect; at it the key must be replaced */
+    uint64_t done;     /* bytes of the key stream, of stream ciphers */
+    uint16_t protocol; /* whose keys these are */
+    uint16_t version;  /* in headers we send: of plaintext ones 0x0301 in a first ClientHello */
     /* What rec_size() and its like need: the size of an empty record, how much of it is before the
      * content, how much content fits into it (padding otherwise), and in which steps, of a power
      * of 2, it grows: one less than these. */
@@ -70,15 +75,18 @@ struct rec_half {
     uint16_t step;
 };
 
-/* What protects one direction. The sizes of keys and iv follow from the algorithms: iv is 12 bytes,
- * for AES-GCM in TLS 1.2 the 4 of the salt, for CBC none. */
+/* What protects one direction. The sizes of keys and iv follow from the version and the algorithms:
+ * iv is 12 bytes, for AES-GCM in TLS 1.2 the 4 of the salt, for CBC in TLS 1.0 and SSL 3.0 a block,
+ * else none. */
 struct rec_keys {
-    const struct protection *protection;
-    enum aead_id aead; /* when cbc is CBC_NONE */
-    enum cbc_id cbc;
-    enum hash_id mac; /* with cbc */
-    bool etm;         /* with cbc: encrypt-then-MAC (RFC 7366) */
+    uint16_t version;      /* of the protocol */
+    enum aead_id aead;     /* when the next two are NONE */
+    enum cbc_id cbc;       /* or */
+    enum stream_id stream; /* one of these, which have */
+    enum hash_id mac;      /* this beside them */
+    bool etm;              /* with cbc: encrypt-then-MAC (RFC 7366) */
     const uint8_t *key, *iv, *mac_key;
+    uint64_t done; /* with stream: bytes of the key stream that have been used */
 };
 struct rec_sizes {
     size_t key, iv, mac_key;
@@ -86,13 +94,15 @@ struct rec_sizes {
 struct rec_sizes rec_key_sizes(const struct rec_keys *k);
 
 void rec_half_init(struct rec_half *h);
-/* Takes the keys, starts at sequence number 0. The old keys are gone, unless this fails. */
+/* Takes the keys, starts at sequence number 0. The old keys are gone, unless this fails:
+ * ERR_UNSUPPORTED when the version does not have such a cipher, or this build or libcrypto not. */
 int rec_half_set(struct rec_half *h, const struct rec_keys *k, bool seal) MUST_CHECK;
 /* From now on the content of records that can hide their length is padded to a multiple of block,
  * a power of 2 up to REC_PLAIN_MAX (RFC 8446 section 5.4). Content must be short enough for it. */
 void rec_half_pad(struct rec_half *h, size_t block);
 void rec_half_wipe(struct rec_half *h); /* no keys any more, open and seal fail; idempotent */
-/* Gives the cipher's memory back. The next record, either way, makes it anew from the key. */
+/* Gives the cipher's memory back, but for a stream cipher's, which knows where it is. The next
+ * record, either way, makes it anew from the key. */
 void rec_half_park(struct rec_half *h);
 /* What it is keyed with; the pointers lead into h. False: with nothing. */
 bool rec_half_keys(const struct rec_half *h, struct rec_keys *k);

@@ -32,10 +32,10 @@ static void half_make(struct rec_half *h, unsigned options, bool seal)
         return;
     }
     if (kind < KIND_CBC12) {
-        k.protection = kind == KIND_TLS13 ? &protect_tls13 : &protect_tls12_aead;
+        k.version = kind == KIND_TLS13 ? 0x0304 : 0x0303;
         k.aead = (enum aead_id)cipher;
     } else {
-        k.protection = &protect_tls12_cbc;
+        k.version = 0x0303;
         k.cbc = cipher == 1 ? CBC_AES_256 : CBC_AES_128;
         k.mac = (enum hash_id)(HASH_SHA1 + (kind - KIND_CBC12) % 3);
         k.etm = kind - KIND_CBC12 >= 3;
@@ -62,7 +62,8 @@ static int header_check(const struct rec_half *h, const uint8_t *p, struct rec_h
     sure(rc < 0 ||
          (head->type >= 20 && head->type <= 23 &&
           (h->protection->hides_type || head->version >> 8 == 3) && /* RFC 8446 section 5.1 */
-          (!h->protection->version || head->version == 0x0303) && head->len == (p[3] << 8 | p[4]) &&
+          (h->protection->any_minor || h->protection->hides_type || head->version == 0x0303) &&
+          head->len == (p[3] << 8 | p[4]) &&
           head->len <= (head->type == 23 || !h->protection->hides_type ? h->protection->max_len
                                                                        : REC_PLAIN_MAX)));
     return rc;

@@ -29,7 +29,7 @@ static inline struct hand12 hand12_new(const struct pair *p, enum tls_role from,
     size_t iv = cbc ? 0 : s->aead == AEAD_CHACHA20_POLY1305 ? 12 : 4;
     size_t second = from == TLS_SERVER;
     uint8_t block[KEY_BLOCK_MAX];
-    struct rec_keys k = { .protection = cbc ? &protect_tls12_cbc : &protect_tls12_aead,
+    struct rec_keys k = { .version = 0x0303,
                           .aead = s->aead,
                           .cbc = s->cbc,
                           .mac = s->mac,

@@ -307,10 +307,9 @@ static void threat_40_nonces(void **state)
 static struct rec_half half_of(const struct tls_kernel *k, const struct tls_kernel_half *from,
                                bool is_13, bool seal)
 {
-    const struct rec_keys keys = { .protection = is_13 ? &protect_tls13 : &protect_tls12_aead,
-                                   .aead = k->aead,
-                                   .key = from->key,
-                                   .iv = from->iv };
+    const struct rec_keys keys = {
+        .version = is_13 ? 0x0304 : 0x0303, .aead = k->aead, .key = from->key, .iv = from->iv
+    };
     struct rec_half h;
 
     assert_int_equal(from->key_len, rec_key_sizes(&keys).key);

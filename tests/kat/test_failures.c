@@ -153,9 +153,9 @@ static int work_prf(void)
 
 static int cbc_both(bool etm)
 {
-    static const uint8_t key[32] = { 1 }, mac_key[32] = { 2 }, head[CBC_HEAD] = { 3 };
-    struct cbc *a = cbc_new(CBC_AES_256, HASH_SHA256, etm, key, mac_key, true);
-    struct cbc *b = cbc_new(CBC_AES_256, HASH_SHA256, etm, key, mac_key, false);
+    static const uint8_t key[32] = { 1 }, mac_key[32] = { 2 }, head[MAC_HEAD] = { 3 };
+    struct cbc *a = cbc_new(0x0303, CBC_AES_256, HASH_SHA256, etm, key, mac_key, true);
+    struct cbc *b = cbc_new(0x0303, CBC_AES_256, HASH_SHA256, etm, key, mac_key, false);
     uint8_t fragment[160];
     struct mspan content;
     int rc = 1;
@@ -165,9 +165,9 @@ static int cbc_both(bool etm)
 
         memset(fragment, 0x5a, sizeof fragment);
         memcpy(fragment + CBC_BLOCK, message.p, message.n);
-        rc = result(cbc_seal(a, head, fragment, message.n), fragment, NULL, n);
+        rc = result(cbc_seal(a, NULL, head, fragment, message.n), fragment, NULL, n);
         if (rc == 0) {
-            const int opened = cbc_open(b, head, (struct mspan){ fragment, n }, &content);
+            const int opened = cbc_open(b, NULL, head, (struct mspan){ fragment, n }, &content);
 
             rc = opened == 0 && content.n != message.n
                      ? -1

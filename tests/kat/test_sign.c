@@ -161,7 +161,7 @@ static void threat_04_scheme_key_matrix(void **state)
             struct pubkey *pub = public_of(key_of(type));
 
             for (enum sig_kind kind = SIG_RSA_PKCS1; kind <= SIG_EDDSA; kind++) {
-                for (enum hash_id hash = HASH_NONE; hash < HASH_COUNT; hash++) {
+                for (enum hash_id hash = HASH_NONE; hash < HASH_MD5; hash++) {
                     const bool right = type == s->key && kind == s->kind && hash == s->hash;
                     const int want = right ? 0 : fits(kind, hash, type) ? BAD_SIG : ERR_MISMATCH;
 

@@ -21,12 +21,11 @@ static inline struct rec_keys keys_at(unsigned i)
     const unsigned c = i - AEADS;
 
     if (i < AEADS) {
-        return (struct rec_keys){
-            .protection = &protect_tls12_aead, .aead = (enum aead_id)i, .key = key, .iv = iv
-        };
+        return (
+            struct rec_keys){ .version = 0x0303, .aead = (enum aead_id)i, .key = key, .iv = iv };
     }
     return (struct rec_keys){
-        .protection = &protect_tls12_cbc,
+        .version = 0x0303,
         .cbc = c < 6 ? CBC_AES_128 : CBC_AES_256,
         .mac = (enum hash_id)(HASH_SHA1 + c % 3),
         .etm = c / 3 % 2,
