@@ -46,7 +46,9 @@ OPTION_FLAGS := $(strip $(PROFILE_FLAGS_$(PROFILE)) $(OPTIONS))
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wundef -Wmissing-prototypes \
         -Wimplicit-fallthrough -Werror
 CFLAGS ?= -O2 -g
-BASE := -std=c11 -D_GNU_SOURCE -I. -Isrc -Iinclude -fvisibility=hidden -fPIC -pthread $(WARN) \
+# What nothing refers to is left out, function by function.
+SECTIONS := -ffunction-sections -fdata-sections
+BASE := -std=c11 -D_GNU_SOURCE -I. -Isrc -Iinclude -fvisibility=hidden -fPIC -pthread $(SECTIONS) $(WARN) \
         -DSLEEVE_VERSION='"$(VERSION)"' $(OPTION_FLAGS)
 LIBDIR_FLAG := -DSLEEVE_LIBDIR='"$(PRELOADDIR)"'
 ifeq ($(SAN),1)
@@ -57,7 +59,7 @@ else
 HARDEN := -fstack-protector-strong $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 LINK   := -Wl,-z,relro,-z,now
 endif
-LINK += -Wl,--as-needed
+LINK += -Wl,--as-needed -Wl,--gc-sections
 
 # Asked only once, and only when something is linked: pkg-config may arrive with the packages.
 LIBS = $(eval LIBS := $(or $(shell pkg-config --libs libcrypto libbsd inih zlib 2>/dev/null),-lcrypto -lbsd -linih -lz) -lpthread -ldl)$(LIBS)
@@ -213,7 +215,7 @@ $(BUILD)/sleeve.sym: src/sleeve.map
 # One relocatable object in which only the exported names are global: no clash with the user's names.
 $(BUILD)/libsleeve.a: $(LIB_OBJS) $(BUILD)/sleeve.sym
 	$(say) AR $@
-	$(Q)$(LD) -r -o $(OBJ)/sleeve.o $(LIB_OBJS)
+	$(Q)$(LD) -r --gc-sections $$(sed 's/^/-u /' $(BUILD)/sleeve.sym) -o $(OBJ)/sleeve.o $(LIB_OBJS)
 	$(Q)$(OBJCOPY) --keep-global-symbols=$(BUILD)/sleeve.sym $(OBJ)/sleeve.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $(OBJ)/sleeve.o
 

@@ -30,6 +30,11 @@ def flags():
     return shlex.split(text)
 
 
+def old_flags(path):
+    """What only a build for old peers has is compiled for that one."""
+    return ["-DSLEEVE_PROFILE_LEGACY"] if path.startswith("tests/legacy/") else []
+
+
 def run(argv, feed=""):
     p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                        errors="replace", input=feed, check=False)
@@ -47,16 +52,19 @@ def text(path):
         return f.read()
 
 
-def each(paths, argv_of, extra=""):
-    """argv_of(path) for every C file; a clean one is not run again until its preprocessed text changes."""
+def each(paths, argv_of, extra="", profiles=()):
+    """argv_of(path) for every C file; a clean one is not run again until its preprocessed text changes. In each of the
+    profiles ("-DSLEEVE_PROFILE_LEGACY"): most files are the same there, and are then not run again either."""
     stamps = os.path.join(BUILD, "lint")
     os.makedirs(stamps, exist_ok=True)
 
-    def one(path):
+    def one(path, profile):
         argv = argv_of(path)
-        pre = subprocess.run(["gcc", "-E", "-x", "c", *flags(), path], stdout=subprocess.PIPE,
+        profile = [profile] if profile else old_flags(path) if profiles else []
+        pre = subprocess.run(["gcc", "-E", "-x", "c", *flags(), *profile, path], stdout=subprocess.PIPE,
                              stderr=subprocess.DEVNULL, check=False).stdout
         key = hashlib.sha256(pre + "\0".join([*argv, extra]).encode()).hexdigest()
+        argv = [*argv, *profile]
         stamp = os.path.join(stamps, key)
         if os.path.exists(stamp):
             return path, 0, ""
@@ -67,7 +75,7 @@ def each(paths, argv_of, extra=""):
         return path, code, out
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(one, paths))
+        results = [r for p in profiles or ("",) for r in pool.map(lambda path: one(path, p), paths)]
     verdict([f"{path}: exit {code}\n{head(out)}" for path, code, out in results if code != 0],
             f"{len(paths)} files")
 
