@@ -125,11 +125,13 @@ OUTPUTS := $(BUILD)/libsleeve.a $(BUILD)/libsleeve.so $(BUILD)/sleeve.pc \
 # ---- packages -------------------------------------------------------------------------------
 
 PKG_BUILD := libbsd-dev libssl-dev libinih-dev zlib1g-dev pkg-config
+# For src/crypto/aead_ipsecmb.c, loaded where the processor has VAES; only Intel's and AMD's have.
+PKG_FAST  := $(if $(filter x86_64,$(shell uname -m)),libipsec-mb-dev)
 # For shim/store_memcached.c and shim/store_redis.c, which are of no use without, and loaded when a
 # program asks for them: nothing is linked with these.
 PKG_STORE := libmemcached-dev libhiredis-dev
 PKG_DEMO  := $(PKG_BUILD) redis-server redis-tools openssl
-PKG_TEST  := $(PKG_DEMO) $(PKG_STORE) libcmocka-dev socat redis curl gnutls-bin libnss3-tools python3 netcat-openbsd \
+PKG_TEST  := $(PKG_DEMO) $(PKG_STORE) $(PKG_FAST) libcmocka-dev socat redis curl gnutls-bin libnss3-tools python3 netcat-openbsd \
              clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm mandoc valgrind xxd \
              libgnutls28-dev libwolfssl-dev tshark memcached nginx wget wrk perl tcl dpkg-dev man-db \
              msmtp s-nail postgresql-client \
@@ -140,7 +142,7 @@ PKG_APPS  := mosquitto mosquitto-clients beanstalkd iperf3 apache2-utils gdb gdb
              php-cli ruby whois finger efingerd inetutils-telnet openbsd-inetd ucspi-tcp ipsvd s-nail msmtp
 PKG_TEST  += $(PKG_APPS)
 PKG_BENCH := $(PKG_TEST) gnuplot-nox stunnel4
-PKG_DEB   := $(PKG_BUILD) $(PKG_STORE) dpkg-dev
+PKG_DEB   := $(PKG_BUILD) $(PKG_STORE) $(PKG_FAST) dpkg-dev
 STAMPS ?= $(BUILD)/.deps
 
 .PHONY: all demo check check-c check-san check-tsan check-valgrind check-apps bogo lint bench bench-wrap fuzz fuzzers tests \
@@ -196,6 +198,11 @@ $(OBJ)/preload/launcher/%.o: private EXTRA := $(LIBDIR_FLAG)
 $(BUILD)/.stores: FORCE
 	@$(call keep,$(shell pkg-config --modversion libmemcached hiredis 2>/dev/null))
 $(call obj,shim/store_memcached.c shim/store_redis.c): $(BUILD)/.stores
+
+# It has no pkg-config file. The tests' stub is made anew as well.
+$(BUILD)/.ipsecmb: FORCE
+	@$(call keep,$(shell echo '#include <intel-ipsec-mb.h>' | $(CC) -E -dM - 2>/dev/null | grep VERSION_STR))
+$(call obj,src/crypto/aead.c src/crypto/aead_ipsecmb.c tests/kat/provider_ipsecmb.c): $(BUILD)/.ipsecmb
 
 $(OBJ)/%.o: %.c $(BUILD)/.flags | $(STAMPS)/build
 	@mkdir -p $(@D)
@@ -273,13 +280,14 @@ $(BUILD)/tests/%: $(OBJ)/tests/%.o $(BUILD)/libsleeve-test.a
 	$(say) LINK $@
 	$(Q)$(LD_PROG) -o $@ $^ -lcmocka $(LIBS)
 
-# A provider of libcrypto that a test loads.
+# A provider of libcrypto that a test loads, or another library that one takes for what it is not.
 $(BUILD)/tests/%.so: $(OBJ)/tests/%.o
 	@mkdir -p $(@D)
 	$(say) LINK $@
 	$(Q)$(LD_PROG) -shared -o $@ $< -lcrypto
 
 $(BUILD)/tests/handshake/test_token: | $(BUILD)/tests/handshake/provider_token.so
+$(BUILD)/tests/kat/test_aead_backends: | $(BUILD)/tests/kat/provider_ipsecmb.so
 
 # One that is dynamically linked: its package excludes busybox-static. Without a network there is none.
 BUSYBOX := $(BUILD)/tests/apps/busybox

@@ -42,9 +42,13 @@
 /* The opposite: nothing is kept beyond its use. Has no effect yet. Default: off. */
 /* #define PS_PUBKEY_OPTIMIZE_FOR_SMALLER_RAM */
 
-/* The AES-GCM backend for processors with VAES. Has no effect yet: libcrypto's own is used.
- * Default: off. */
-/* #define PS_AES_IMPROVE_PERF_INCREASE_CODESIZE */
+/* AES-GCM by Intel's IPsec-MB where that is installed, also when this is built, and the processor
+ * has VAES and AVX-512; by libcrypto anywhere else. Default: on. */
+#ifndef PS_AES_IMPROVE_PERF_INCREASE_CODESIZE
+#define PS_AES_IMPROVE_PERF_INCREASE_CODESIZE 1
+#elif PS_AES_IMPROVE_PERF_INCREASE_CODESIZE == 0
+#undef PS_AES_IMPROVE_PERF_INCREASE_CODESIZE
+#endif
 
 /* Kept method and context objects for that algorithm. SHA-1 has them with every other digest; MD5
  * and 3DES are in no suite that is compiled. Default: off. */

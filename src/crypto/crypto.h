@@ -66,6 +66,10 @@ size_t aead_key_size(enum aead_id id);
 struct aead;                                                           /* one key, one direction */
 struct aead *aead_new(enum aead_id id, const uint8_t *key, bool seal); /* NULL: failed */
 void aead_free(struct aead *a);
+/* Who computes it: "IPsec-MB" or "libcrypto". The first call, or key, settles it for all. */
+const char *aead_backend(enum aead_id id);
+/* Tests only: from now on keys are made by that one, if it can; NULL: by the best again. */
+void aead_set_test_backend(const char *name);
 /* Reads the input parts in order, writes their ciphertext and 16 bytes of tag to `out` (room: sum
  * of the parts + 16). `out` may be exactly where the first part is (in place), else it overlaps
  * none. */
