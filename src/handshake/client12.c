@@ -62,6 +62,7 @@ int client12_on_hello(struct hs *h, struct rd *body)
         memcpy(k->session_id, s.session.p, s.session.n);
     }
     h->facts |= kx12_of(h->suite)->facts;
+    TRY(psk12_begin(h));
     h->group = NULL;
     h->scheme = NULL;
     buf_free(&h->status);
@@ -153,7 +154,7 @@ int client12_on_done(struct hs *h, struct rd *body)
     hs_msg_begin(&m, HS_CLIENT_KEY_EXCHANGE);
     wr_bytes(&m.w, buf_data(&k->exchange), buf_len(&k->exchange));
     TRY(hs_msg_send(h, &m));
-    TRY(keys12_master(h, buf_span(&k->premaster)));
+    TRY(kx12_master(h, buf_span(&k->premaster)));
     if ((h->facts & FACT_CLIENT_AUTH) && k->identity) {
         return cert12_verify_send(h, finished12_send);
     }
@@ -193,6 +194,7 @@ static void keep_session(struct hs *h)
 int client12_on_finished(struct hs *h, struct rd *body)
 {
     TRY(finished12_check(h, body));
+    TRY(psk12_end(h));
     keep_session(h);
     if (h->facts & FACT_RESUMED) {
         h->finished_last = true;

@@ -5,7 +5,7 @@
  * waiting (threat 3). */
 #include "base/secret.h"
 #include "base/trace.h"
-#include "handshake/local.h"
+#include "handshake/kx12.h"
 
 /* ---- what is done with the result ---- */
 /* Is that a length which a signature of this kind can have? */
@@ -55,7 +55,7 @@ static int opened(struct hs *h, const uint8_t *result, size_t n, bool done)
     for (size_t i = 0; i < PREMASTER_RSA; i++) {
         premaster[i] = (uint8_t)((premaster[i] & ~mask) | (result[i] & mask));
     }
-    return keys12_master(h, span_of(premaster, PREMASTER_RSA));
+    return kx12_master(h, span_of(premaster, PREMASTER_RSA));
 }
 
 /* ---- by the callback ---- */
@@ -140,5 +140,5 @@ int key_decrypt(struct hs *h, struct span sealed)
     }
     /* What does not decrypt becomes random (threat 12). */
     TRY(privkey_decrypt_premaster(k->identity->key, sealed, k->client_version, premaster));
-    return keys12_master(h, span_of(premaster, PREMASTER_RSA));
+    return kx12_master(h, span_of(premaster, PREMASTER_RSA));
 }

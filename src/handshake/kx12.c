@@ -2,9 +2,14 @@
 /* Which row is whose, and what follows from one. */
 #include "handshake/kx12.h"
 
+#include "base/options.h"
+
 static const struct kx12 *const rows[KX_COUNT] = {
-    [KX_ECDHE] = &kx12_ecdhe,
-    [KX_RSA] = &kx12_rsa,
+    [KX_ECDHE] = &kx12_ecdhe,     [KX_RSA] = &kx12_rsa,
+#ifdef USE_PSK
+    [KX_PSK] = &kx12_psk,         [KX_ECDHE_PSK] = &kx12_ecdhe_psk,
+    [KX_RSA_PSK] = &kx12_rsa_psk,
+#endif
 };
 
 const struct kx12 *kx12_of(const struct suite *s)
@@ -20,4 +25,11 @@ bool kx12_signs(const struct kx12 *kx)
 bool kx12_asks(const struct kx12 *kx)
 {
     return !(kx->facts & (FACT_NO_CERT | FACT_PSK));
+}
+
+int kx12_master(struct hs *h, struct span shared)
+{
+    const struct kx12 *kx = kx12_of(h->suite);
+
+    return kx->master ? kx->master(h, shared) : keys12_master(h, shared);
 }

@@ -21,14 +21,19 @@ struct kx12 {
     /* Client: then, or when none came: the body of ClientKeyExchange (work->exchange) and the
      * premaster secret (work->premaster). */
     int (*client_answer)(struct hs *h);
-    /* Server: a ClientKeyExchange; ends with keys12_master(). Like key_sign(). */
+    /* Server: a ClientKeyExchange; ends with kx12_master(). Like key_sign(). */
     int (*server_read)(struct hs *h, struct rd *body);
+    /* Of what was exchanged. NULL: it is the premaster secret. */
+    int (*master)(struct hs *h, struct span shared);
+    const struct kx12 *with; /* the exchange that a pre-shared key goes with; NULL: none */
 };
-extern const struct kx12 kx12_ecdhe, kx12_rsa;
+extern const struct kx12 kx12_ecdhe, kx12_rsa, kx12_psk, kx12_ecdhe_psk, kx12_rsa_psk;
 
 const struct kx12 *kx12_of(const struct suite *s); /* NULL: a suite of TLS 1.3 */
 bool kx12_signs(const struct kx12 *kx);            /* is its ServerKeyExchange signed? */
 /* Can clients be asked for a certificate? Not by a server that shows none, nor together with a
  * pre-shared key (RFC 5246 section 7.4.4, RFC 4279). */
 bool kx12_asks(const struct kx12 *kx);
+/* Both ends know what was exchanged: the master secret and the key block. */
+int kx12_master(struct hs *h, struct span shared) MUST_CHECK;
 #endif

@@ -20,7 +20,7 @@ static const struct group *common_group(const struct hs *h)
 
 static bool usable(struct hs *h, const struct suite *s)
 {
-    return common_group(h) && cert_choose(h, s->auth) > 0;
+    return common_group(h) && ((kx12_of(s)->facts & FACT_NO_CERT) || cert_choose(h, s->auth) > 0);
 }
 
 /* Section 5.4. */
@@ -98,7 +98,7 @@ static int server_read(struct hs *h, struct rd *body)
     if (rc < 0) {
         return FAIL(h->err, rc, "the client's key share is not valid");
     }
-    return keys12_master(h, span_of(premaster, h->group->secret_size));
+    return kx12_master(h, span_of(premaster, h->group->secret_size));
 }
 
 const struct kx12 kx12_ecdhe = {

@@ -342,6 +342,11 @@ const char *psk_label(const struct ext_psk *p); /* of its binder */
 struct span psk_key(const struct ext_psk *p);
 /* By what is in a hello; NULL: not ours. */
 const struct ext_psk *psk_find(const struct settings *s, struct span identity, enum hash_id hash);
+/* TLS 1.2, server: ours of that name, or the decoy; in the same time whichever it is. */
+const struct ext_psk *psk12_find(const struct settings *s, struct span identity);
+/* A full handshake of TLS 1.2 has its facts; and its peer's Finished was right. */
+int psk12_begin(struct hs *h) MUST_CHECK;
+int psk12_end(struct hs *h) MUST_CHECK;
 
 /* ---- behind the handshake of TLS 1.3 (post13.c) ---- */
 /* The handshake is complete: keeps what tickets and, with auth, requests will need. */

@@ -96,6 +96,72 @@ const struct ext_psk *psk_find(const struct settings *s, struct span identity, e
     return NULL;
 }
 
+/* ---- of TLS 1.2 ---- */
+
+/* Whoever asks for names is not to learn from the time it takes which there are: all are looked at,
+ * and no branch depends on it. */
+const struct ext_psk *psk12_find(const struct settings *s, struct span identity)
+{
+    uintptr_t found = (uintptr_t)s->decoy12;
+    uint8_t name[PSK_NAME_MAX] = { 0 };
+
+    if (identity.n && identity.n <= sizeof name) {
+        memcpy(name, identity.p, identity.n);
+    }
+    for (const struct ext_psk *p = s->psks12; p; p = p->next) {
+        const bool same =
+            (p->identity_len == identity.n) & ct_equal(p->identity, name, sizeof name);
+        const uintptr_t mask = (uintptr_t)0 - same;
+
+        found = (found & ~mask) | ((uintptr_t)p & mask);
+    }
+    return (const struct ext_psk *)found;
+}
+
+/* In a renegotiation that is not bound to what was exchanged the peer stays who it was (threat 20);
+ * with a key its name is known at the end only. */
+int psk12_begin(struct hs *h)
+{
+    const bool uses = h->facts & FACT_PSK;
+
+    if (h->renegotiating && !h->ems && uses != (h->psk != NULL)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
+                    "the peer changed its credentials without extended master secret");
+    }
+    if (h->facts & FACT_NO_CERT) {
+        cert_forget(h);
+    }
+    if (!uses) {
+        mem_free(h->psk);
+        h->psk = NULL;
+    }
+    return 0;
+}
+
+int psk12_end(struct hs *h)
+{
+    const struct ext_psk *p = h->work->external;
+    char *name;
+
+    if (!(h->facts & FACT_PSK)) {
+        return 0;
+    }
+    if (p == h->set->decoy12) { /* nobody can know it */
+        return FAIL(h->err, TLS_ALERT(ALERT_DECRYPT_ERROR), "the peer's Finished is wrong");
+    }
+    if (h->renegotiating && !h->ems && strcmp(h->psk, p->name) != 0) {
+        return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
+                    "the peer changed its credentials without extended master secret");
+    }
+    name = mem_strdup(p->name);
+    if (!name) {
+        return ERR_MEM;
+    }
+    mem_free(h->psk);
+    h->psk = name;
+    return 0;
+}
+
 /* All of them, in any order: a session does not outlive the key that it began with (threat 27). */
 int psks_digest(const struct settings *s, uint8_t sum[static SESSION_CONTEXT])
 {

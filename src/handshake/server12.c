@@ -186,6 +186,7 @@ static int full(struct hs *h, const struct client_hello *c)
     cert_forget(h); /* of the handshake before */
     kx = kx12_of(h->suite);
     h->facts |= kx->facts;
+    TRY(psk12_begin(h));
     if (kx->facts & FACT_NO_CERT) {
         k->identity = NULL;
     } else if (k->offers_status && cert_status(h).n) {
@@ -268,6 +269,7 @@ int server12_on_finished(struct hs *h, struct rd *body)
     if (h->facts & FACT_RESUMED) {
         return 0;
     }
+    TRY(psk12_end(h));
     /* No memory for the session: the next handshake is a full one. */
     if ((h->facts & FACT_TICKET) || k->session_id_len) {
         h->session = session12_make(h, h->set->session_life, span_of(NULL, 0));

@@ -40,6 +40,7 @@ struct end {
 struct pair_psk {
     const char *name, *key, *own, *peer;
     enum hash_id hash;
+    bool tls12;
 };
 /* Zero is the usual: a P-256 certificate, every suite and group, no client authentication. */
 struct pair_params {
@@ -66,8 +67,9 @@ struct pair_params {
     verify_fn *on_verify; /* of the client */
     bool psk_ke[2];
     struct pair_psk psk[2][3]; /* by role */
-    bool early;                /* the client may send early data */
-    uint32_t max_early;        /* of the server, which takes all of it unless on_replay says no */
+    const char *psk_hint;
+    bool early;         /* the client may send early data */
+    uint32_t max_early; /* of the server, which takes all of it unless on_replay says no */
     replay_fn *on_replay;
     struct replay_store *replay;
     key_fn *on_key[2]; /* by role */
@@ -171,9 +173,13 @@ static inline struct config *pair_config(struct pair *p, enum tls_role role,
         assert_int_equal(config_set_clock(c, pair_clock), 0);
     }
     for (const struct pair_psk *k = q->psk[role]; k < q->psk[role] + 3 && k->name; k++) {
-        assert_int_equal(
-            config_add_psk(c, span_text(k->name), span_text(k->key), k->hash, k->own, k->peer), 0);
+        const struct span name = span_text(k->name), key = span_text(k->key);
+
+        assert_int_equal(k->tls12 ? config_add_psk12(c, name, key)
+                                  : config_add_psk(c, name, key, k->hash, k->own, k->peer),
+                         0);
     }
+    assert_int_equal(config_set_psk_hint(c, span_text(q->psk_hint)), 0);
     assert_int_equal(config_set_flag(c, CONFIG_PSK_KE, q->psk_ke[role]), 0);
     assert_int_equal(config_set_verify(c, q->verify_none ? VERIFY_NONE : VERIFY_FULL), 0);
     assert_int_equal(config_set_suites(c, suites, count_ids(suites)), 0);
