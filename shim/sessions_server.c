@@ -2,15 +2,12 @@
 /* What a server resumes sessions with. Its keys stay when certificates change: whether a session
  * may go on under the new ones is for the context that it is bound to (threats 27, 28). */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/secret.h"
 #include "shim/conn.h"
+#include "shim/secret_file.h"
 #include "shim/sessions.h"
 
 #define IDS          1024 /* TLS 1.2 sessions of clients that know no tickets */
@@ -73,48 +70,6 @@ int server_sessions_make(_Atomic(struct server_sessions *) *kept, const struct s
 
 /* ---- the key file ---- */
 
-static int no_file(struct error *err, const char *path, int why)
-{
-    (void)FAIL(err, ERR_FILE, "cannot read %.100s: %s", path, strerrordesc_np(why));
-    errno = why;
-    return ERR_FILE;
-}
-
-/* 0 and the bytes, or an error. */
-static int read_file(const char *path, struct buf *out, struct error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), rc = 0, why = errno;
-    struct stat st;
-    ssize_t n = 1;
-
-    if (fd < 0) {
-        return no_file(err, path, why);
-    }
-    out->secret = true;
-    out->max = FILE_LIMIT;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        rc = no_file(err, path, EINVAL);
-    } else if (st.st_mode & (S_IRWXO | S_IWGRP)) {
-        rc = FAIL(err, ERR_FILE, "%.100s: others may read or write it", path);
-        errno = EACCES;
-    }
-    while (rc == 0 && n > 0) {
-        rc = buf_reserve(out, 256);
-        n = rc == 0 ? sys.read(fd, buf_tail(out), 256) : 0;
-        if (n > 0) {
-            buf_added(out, (size_t)n);
-        } else if (n < 0) {
-            rc = no_file(err, path, errno);
-        } else if (rc == ERR_LIMIT) {
-            rc = FAIL(err, ERR_PARSE, "%.100s: too long for ticket keys", path);
-        }
-    }
-    why = errno;
-    (void)sys.close(fd);
-    errno = why;
-    return rc;
-}
-
 static int load_keys(struct server_sessions *s, const char *path, struct error *err)
 {
     struct ticket_secret list[TICKET_GENERATIONS] = { { { 0 }, { 0 } } };
@@ -124,7 +79,8 @@ static int load_keys(struct server_sessions *s, const char *path, struct error *
     int rc;
 
     error_clear(&why);
-    rc = read_file(path, &bytes, err);
+    bytes.max = FILE_LIMIT;
+    rc = secret_file_read(path, &bytes, err);
     if (rc == 0) {
         rc = ticket_file_parse(buf_span(&bytes), list, &n, &why);
         if (rc < 0) {

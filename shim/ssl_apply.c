@@ -64,8 +64,11 @@ static const char *psk_fault(const struct ssl_psk *p)
     if (!p->key || p->key_len < PSK_KEY_MIN || p->key_len > PSK_KEY_MAX) {
         return "a key has 16 to 256 bytes";
     }
-    if (p->hash != SSL_PSK_SHA256 && p->hash != SSL_PSK_SHA384) {
-        return "the hash is SSL_PSK_SHA256 or SSL_PSK_SHA384";
+    if (p->hash != SSL_PSK_SHA256 && p->hash != SSL_PSK_SHA384 && p->hash != SSL_PSK_TLS12) {
+        return "the hash is SSL_PSK_SHA256, SSL_PSK_SHA384 or SSL_PSK_TLS12";
+    }
+    if (p->hash == SSL_PSK_TLS12 && (p->own || p->peer)) {
+        return "keys of TLS 1.2 cannot be imported";
     }
     if ((p->own || p->peer) && (!is_name(p->own) || !is_name(p->peer))) {
         return "the names of both ends, of 1 to 255 bytes, or neither";

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/trace.h"
 #include "shim/keylog.h"
+#include "shim/psk_file.h"
 #include "shim/ssl_options.h"
 #include "shim/store.h"
 
@@ -136,7 +137,7 @@ static int add_trust(const struct plan *p)
     int rc;
 
     /* Who is known by a key accepts certificates of those only that were named for it. */
-    if (!anchored(p) || (p->s->psks && !string_of(p, SET_CA))) {
+    if (!anchored(p) || (ssl_settings_has_psks(p->s) && !string_of(p, SET_CA))) {
         return 0;
     }
     rc = shared_trust(string_of(p, SET_CA), p->f, &t, p->err);
@@ -267,19 +268,47 @@ static int add_alpn(const struct plan *p)
     return config_set_alpn(p->c, names.name, names.n);
 }
 
+static int add_psk(void *ctx, const struct psk *k)
+{
+    const struct plan *p = ctx;
+    const struct span name = span_text(k->identity), key = span_of(k->key, k->key_len);
+    int rc = k->hash == HASH_NONE
+                 ? config_add_psk12(p->c, name, key)
+                 : config_add_psk(p->c, name, key, k->hash, k->import ? k->own : NULL,
+                                  k->import ? k->peer : NULL);
+
+    if (rc == ERR_LIMIT) {
+        return FAIL(p->err, ERR_ARG,
+                    "SSL_OPT_PSK: a client offers at most %d keys, an imported one counts twice",
+                    PSK_OFFERS);
+    }
+    return rc == ERR_ARG ? FAIL(p->err, ERR_ARG, "there are two keys \"%.100s\"", k->identity) : rc;
+}
+
 static int add_psks(const struct plan *p)
 {
-    int rc = 0;
+    struct plan q = *p;
 
-    for (const struct psk *k = p->s->psks; k && rc == 0; k = k->next) {
-        rc = config_add_psk(p->c, span_text(k->identity), span_of(k->key, k->key_len), k->hash,
-                            k->import ? k->own : NULL, k->import ? k->peer : NULL);
+    for (const struct psk *k = p->s->psks; k; k = k->next) {
+        TRY(add_psk(&q, k));
     }
-    return rc == ERR_LIMIT ? FAIL(p->err, ERR_ARG,
-                                  "SSL_OPT_PSK: a client offers at most %d keys, an imported one "
-                                  "counts twice",
-                                  PSK_OFFERS)
-                           : rc;
+    return 0;
+}
+
+static int add_psk_file(const struct plan *p)
+{
+    const char *path = string_of(p, SET_PSKS);
+    struct plan q = *p;
+
+    TRY(note(p, path));
+    return path ? psk_file_load(path, add_psk, &q, p->err) : 0;
+}
+
+static int add_psk_hint(const struct plan *p)
+{
+    const char *hint = string_of(p, SET_PSK_HINT);
+
+    return hint ? config_set_psk_hint(p->c, span_text(hint)) : 0;
 }
 
 static int add_keylog(const struct plan *p)
@@ -364,6 +393,8 @@ static const struct step {
     { SSL_OPT_KEYLOG_FILE, add_keylog },
     { SSL_OPT_CERT_FILE, add_identities },
     { SSL_OPT_PSK, add_psks },
+    { SSL_OPT_PSK_FILE, add_psk_file },
+    { SSL_OPT_PSK_HINT, add_psk_hint },
     { SSL_OPT_CERT_CALLBACK, add_hooks },
     { SSL_OPT_TICKET_KEY_FILE, add_sessions }, /* the last: keys are in use at once */
     { SSL_OPT_SESSION_STORE, add_store },

@@ -34,6 +34,8 @@ enum setting {
     SET_KEYLOG,
     SET_TICKET_KEYS,
     SET_STORE,
+    SET_PSKS,
+    SET_PSK_HINT,
     SET_STRINGS
 };
 enum number {
@@ -62,11 +64,11 @@ struct ssl_hook {
     void *arg;
 };
 struct psk {
-    struct psk *next;
+    struct psk *next; /* of SSL_OPT_PSK */
     char identity[PSK_NAME_MAX + 1], own[PSK_NAME_MAX + 1], peer[PSK_NAME_MAX + 1];
     uint8_t key[PSK_KEY_MAX];
     size_t key_len;
-    enum hash_id hash;
+    enum hash_id hash; /* HASH_NONE: of TLS 1.2 */
     bool import;
 };
 struct ssl_settings {
@@ -94,6 +96,7 @@ void ssl_settings_hook(struct ssl_settings *s, enum hook which, const struct ssl
 void ssl_settings_number(struct ssl_settings *s, enum number which, int value);
 /* One more, or another key of that identity; its lengths are right. NULL: none any more. */
 int ssl_settings_psk(struct ssl_settings *s, const struct ssl_psk *p); /* or ERR_MEM */
+bool ssl_settings_has_psks(const struct ssl_settings *s);              /* one, or a file of them */
 
 /* ---- ssl_build.c ---- */
 /* Which option it was that could not be used; 0: none of them. */
@@ -141,7 +144,7 @@ bool ssl_is_tls(int fd); /* a connection, or what is to be one */
 
 /* ---- ssl_table.c: which options there are ---- */
 #define OPTION_VALUE_MAX 4096 /* of a string with its NUL */
-#define OPTIONS_END      (SSL_OPT_TRACE_CALLBACK + 1)
+#define OPTIONS_END      (SSL_OPT_PSK_HINT + 1)
 enum option_kind {
     OPT_STRING,
     OPT_PATH, /* a string; in sections, relative to the file that they stand in */

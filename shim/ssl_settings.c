@@ -68,7 +68,8 @@ int ssl_settings_psk(struct ssl_settings *s, const struct ssl_psk *p)
         forget_psks(s);
         return 0;
     }
-    while (*at && strcmp((*at)->identity, p->identity) != 0) {
+    while (*at && (strcmp((*at)->identity, p->identity) != 0 ||
+                   ((*at)->hash == HASH_NONE) != (p->hash == SSL_PSK_TLS12))) {
         at = &(*at)->next;
     }
     if (*at) {
@@ -82,7 +83,9 @@ int ssl_settings_psk(struct ssl_settings *s, const struct ssl_psk *p)
     }
     **at = (struct psk){ .next = next,
                          .key_len = p->key_len,
-                         .hash = p->hash == SSL_PSK_SHA384 ? HASH_SHA384 : HASH_SHA256,
+                         .hash = p->hash == SSL_PSK_SHA384  ? HASH_SHA384
+                                 : p->hash == SSL_PSK_TLS12 ? HASH_NONE
+                                                            : HASH_SHA256,
                          .import = p->own };
     memcpy((*at)->key, p->key, p->key_len);
     memcpy((*at)->identity, p->identity, strlen(p->identity));
@@ -91,6 +94,11 @@ int ssl_settings_psk(struct ssl_settings *s, const struct ssl_psk *p)
         memcpy((*at)->peer, p->peer, strlen(p->peer));
     }
     return 0;
+}
+
+bool ssl_settings_has_psks(const struct ssl_settings *s)
+{
+    return s->psks || s->string[SET_PSKS - SET_OWN];
 }
 
 /* ---- all settings ---- */

@@ -79,7 +79,7 @@ static struct config *config_for(struct options *o, enum tls_role role)
         ssl_failed(errno, "cryptography is not available");
         return NULL;
     }
-    if (role == TLS_CLIENT && o->name[0] == '\0' && !o->set->psks &&
+    if (role == TLS_CLIENT && o->name[0] == '\0' && !ssl_settings_has_psks(o->set) &&
         o->set->number[NUM_VERIFY] == SSL_VERIFY_FULL) {
         ssl_failed(EACCES, "no name to verify the server by: set SSL_OPT_NAME, or choose another "
                            "SSL_OPT_VERIFY");

@@ -60,6 +60,13 @@ static int check_sni(const char *text, struct error *err)
                : FAIL(err, ERR_ARG, "it is not a host name: \"%.100s\"", text);
 }
 
+static int check_hint(const char *text, struct error *err)
+{
+    return strlen(text) <= PSK_NAME_MAX
+               ? 0
+               : FAIL(err, ERR_ARG, "a hint has up to %d bytes", PSK_NAME_MAX);
+}
+
 /* It is there from now on, for the processes that are forked later. */
 static int check_store(const char *text, struct error *err)
 {
@@ -159,6 +166,10 @@ const struct ssl_option ssl_options[OPTIONS_END] = {
     ROW(SSL_OPT_SNI_CALLBACK, OPT_HOOK, .where = HOOK_SNI, .secret = true),
     ROW(SSL_OPT_CERT_CALLBACK, OPT_HOOK, .where = HOOK_CERT, .secret = true),
     ROW(SSL_OPT_TRACE_CALLBACK, OPT_TRACE, .secret = true),
+    ROW(SSL_OPT_PSK_FILE, OPT_PATH, .where = SET_PSKS, .key = "psk-file", .in = IN_RULE | IN_CONFIG,
+        .role = -1),
+    ROW(SSL_OPT_PSK_HINT, OPT_STRING, .where = SET_PSK_HINT, .check = check_hint, .key = "psk-hint",
+        .in = IN_RULE | IN_CONFIG, .role = TLS_SERVER),
 };
 
 const struct ssl_option *ssl_option_find(int name)

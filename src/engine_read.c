@@ -264,6 +264,11 @@ static int open_record(struct tls *t, const struct rec_header *head, struct mspa
     if (rc == TLS_ALERT(ALERT_BAD_RECORD_MAC) && skip_early(t, head->len)) {
         return TLS_EV_PROGRESS;
     }
+    /* What a Finished would say that is wrong (RFC 4279 section 2). */
+    if (rc == TLS_ALERT(ALERT_BAD_RECORD_MAC) && hs_key_unproved(&t->hs)) {
+        return engine_fail(t, TLS_ALERT(ALERT_DECRYPT_ERROR), __func__,
+                           "the pre-shared key of the peer is not ours");
+    }
     if (rc < 0) {
         return engine_fail(t, rc, __func__,
                            rc == TLS_ALERT(ALERT_BAD_RECORD_MAC) ? "a record is forged or damaged"

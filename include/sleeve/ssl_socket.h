@@ -176,6 +176,12 @@ enum {
                                   certificates; length 0: nobody */
     SSL_OPT_TRACE_CALLBACK,    /* struct ssl_trace, on SSL_DEFAULTS only: where lines for people go;
                                   length 0: nowhere. Set it before there are threads */
+    /* more of pre-shared keys; these can be read, too */
+    SSL_OPT_PSK_FILE, /* string: file of keys that are added to those of SSL_OPT_PSK, one a line:
+                         identity:key in hex digits, with ":sha384" or ":tls1.2" behind it where
+                         that is meant. Others must not be able to read it */
+    SSL_OPT_PSK_HINT, /* string, up to 255 bytes: servers: what helps clients of TLS 1.2 to choose
+                         one of their keys */
 };
 
 /* SSL_OPT_VERIFY. The first one is spelled as OpenSSL spells it: both headers may be used. */
@@ -213,18 +219,26 @@ enum {
 #define SSL_EARLY_REJECTED 2
 #define SSL_EARLY_ACCEPTED 3
 
-/* SSL_OPT_PSK: a key that both ends were given beforehand (TLS 1.3: RFC 8446 section 4.2.11),
- * copied with all that it points to. One of the same identity is replaced. Whoever has the key is
- * authenticated by it, client and server, without a certificate, whatever SSL_OPT_VERIFY says;
- * ssl_info has the identity. A wrong key is EACCES at a server; at its client EACCES too, or
- * ECONNABORTED where the server has another alert for it than the RFC's (OpenSSL).
+/* SSL_OPT_PSK: a key that both ends were given beforehand (TLS 1.3: RFC 8446 section 4.2.11; TLS
+ * 1.2: RFC 4279), copied with all that it points to. One of the same identity is replaced. Whoever
+ * has the key is authenticated by it, client and server, without a certificate, whatever
+ * SSL_OPT_VERIFY says; ssl_info has the identity. A wrong key is EACCES at a server; at its client
+ * EACCES too, or ECONNABORTED where the server has another alert for it than the RFC's (OpenSSL).
  *
  * A server that does not know the identity refuses (EACCES), but shows its certificate if it has
  * SSL_OPT_CERT_FILE. A client accepts that only with both SSL_OPT_CA_FILE and SSL_OPT_NAME, or as
  * SSL_OPT_VERIFY permits: under SSL_VERIFY_NONE anyone's. A server that has a certificate beside
- * its keys serves clients without a key; one that has keys alone speaks TLS 1.3 only. Keys do not
- * go together with SSL_CLIENT_AUTH_REQUIRE (EINVAL). A client offers at most four, an imported one
- * counts twice (EINVAL).
+ * its keys serves clients without a key; one that has keys alone speaks the versions that they are
+ * for. Keys do not go together with SSL_CLIENT_AUTH_REQUIRE (EINVAL). A client offers at most four,
+ * an imported one counts twice (EINVAL).
+ *
+ * SSL_PSK_TLS12 keys are for the suites of TLS 1.2 with PSK in their name, which SSL_OPT_SUITES has
+ * to name (EINVAL): naming one says that its key will do in place of a certificate; the suites with
+ * RSA_PSK want both, a certificate that is verified as ever. PSK and RSA_PSK have no forward
+ * secrecy. A client takes the key whose identity is the server's hint, else the first. A server
+ * that does not know an identity goes on as if the key were wrong.
+ * Keys of TLS 1.3 and of TLS 1.2 are told apart since nobody has shown that one can safely be both
+ * (RFC 8446 appendix E.7); who wants that adds it twice, under the same identity.
  *
  * The key is to be random, with 128 bits of entropy at least: passwords can be tried out by whoever
  * sees a handshake (RFC 9257). One key for two ends, never for a group. */
@@ -232,14 +246,16 @@ struct ssl_psk {
     const char *identity; /* 1 to 255 bytes; travels in clear */
     const void *key;
     size_t key_len; /* 16 to 256 bytes */
-    int hash;       /* SSL_PSK_SHA256, SSL_PSK_SHA384: what the key was made for */
+    int hash;       /* SSL_PSK_SHA256, SSL_PSK_SHA384, SSL_PSK_TLS12: what the key was made for */
     /* Names of this end and of the other, 1 to 255 bytes: the key is imported (RFC 9258) for who is
      * client and who is server; both ends must say so. Best where both ends are Sleeve's. Both
-     * NULL: used as it is, as all peers understand it; then one end is always the client. */
+     * NULL: used as it is, as all peers understand it; then one end is always the client, as it
+     * must be with SSL_PSK_TLS12. */
     const char *own, *peer;
 };
 #define SSL_PSK_SHA256 0
 #define SSL_PSK_SHA384 1
+#define SSL_PSK_TLS12  2
 
 /* SSL_OPT_KEY_PASS_CALLBACK, for keys that are encrypted and have neither SSL_OPT_KEY_PASS nor
  * SSL_OPT_KEY_PASS_FILE. get is called when the first connection is made and when files have

@@ -49,6 +49,12 @@ bool hs_early_legal(const struct hs *h)
     return h->state == S_WAIT_EOED;
 }
 
+bool hs_key_unproved(const struct hs *h)
+{
+    return (h->state == C12_WAIT_FINISHED || h->state == S12_WAIT_FINISHED) &&
+           (h->facts & FACT_PSK);
+}
+
 bool hs_half_open(const struct hs *h)
 {
     return (h->state == S_WAIT_EOED || h->state == S_WAIT_FINISHED) &&

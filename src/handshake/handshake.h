@@ -213,8 +213,10 @@ int hs_change_cipher(struct hs *h) MUST_CHECK;
 size_t hs_message_max(unsigned type);
 const char *hs_where(const struct hs *h); /* "ServerHello": what it waits for; "data" */
 bool hs_connected(const struct hs *h);
-bool hs_data_legal(const struct hs *h);          /* application data may arrive now */
-bool hs_early_legal(const struct hs *h);         /* early data may arrive now */
+bool hs_data_legal(const struct hs *h);  /* application data may arrive now */
+bool hs_early_legal(const struct hs *h); /* early data may arrive now */
+bool hs_key_unproved(
+    const struct hs *h); /* TLS 1.2: the next record shows whose pre-shared key it is */
 bool hs_half_open(const struct hs *h);           /* server: data may answer early data already */
 const char *hs_alpn(const struct hs *h);         /* also of early data that is offered; or NULL */
 bool hs_is_13(const struct hs *h);               /* TLS 1.3 was negotiated */

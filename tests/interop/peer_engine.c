@@ -28,7 +28,9 @@
  *     --context TEXT                      with this one
  *     --limit N  --padding N              record_size_limit, blocks that content is padded to
  *     --no-grease
- *     --psk NAME:TEXT[:384]               a key from outside, used as it is; 384: with SHA-384
+ *     --psk NAME:TEXT[:384|:12]           a key from outside, used as it is; 384: with SHA-384; 12:
+ *                                         of TLS 1.2
+ *     --psk-hint TEXT                     server: for clients of TLS 1.2
  *     --psk-ke                            ... also without a key exchange
  *     --own NAME  --peer NAME             ... imported, bound to these two
  *     --early FILE                        client: early data, said again when it is rejected
@@ -69,7 +71,7 @@ static struct options {
     enum client_auth auth;
     uint16_t port;
     const char *ca, *cert, *key, *scts, *name, *resume, *sess_out, *keylog, *label, *context, *psk,
-        *own, *peer, *answer, *adopt, *status, *early;
+        *psk_hint, *own, *peer, *answer, *adopt, *status, *early;
     unsigned min, max, life, count, limit, padding, move, max_early;
     uint16_t suites[LIST_MAX], groups[LIST_MAX];
     const char *alpn[LIST_MAX];
@@ -126,9 +128,9 @@ static void take_value(const char *a, char *v)
         { "--ca", &o.ca },           { "--cert", &o.cert },     { "--key", &o.key },
         { "--name", &o.name },       { "--resume", &o.resume }, { "--sess-out", &o.sess_out },
         { "--keylog", &o.keylog },   { "--export", &o.label },  { "--scts", &o.scts },
-        { "--context", &o.context }, { "--psk", &o.psk },       { "--own", &o.own },
-        { "--peer", &o.peer },       { "--answer", &o.answer }, { "--adopt", &o.adopt },
-        { "--status", &o.status },   { "--early", &o.early },
+        { "--context", &o.context }, { "--psk", &o.psk },       { "--psk-hint", &o.psk_hint },
+        { "--own", &o.own },         { "--peer", &o.peer },     { "--answer", &o.answer },
+        { "--adopt", &o.adopt },     { "--status", &o.status }, { "--early", &o.early },
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -279,10 +281,13 @@ static void configure_psk(struct config *c)
         name = strtok(text, ":");
         key = strtok(NULL, ":");
         more = strtok(NULL, ":");
-        must(config_add_psk(c, span_text(name), span_text(key), more ? HASH_SHA384 : HASH_SHA256,
-                            o.own, o.peer),
+        must(more && strcmp(more, "12") == 0
+                 ? config_add_psk12(c, span_text(name), span_text(key))
+                 : config_add_psk(c, span_text(name), span_text(key),
+                                  more ? HASH_SHA384 : HASH_SHA256, o.own, o.peer),
              "psk", NULL);
     }
+    must(config_set_psk_hint(c, span_text(o.psk_hint)), "psk-hint", NULL);
 }
 
 static struct config *configure(void)

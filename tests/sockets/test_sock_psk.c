@@ -301,7 +301,7 @@ static void test_values(void **state)
     p = plain, p.key = NULL, bad(fd, p);
     p = plain, p.key_len = 15, bad(fd, p);
     p = plain, p.key_len = 257, bad(fd, p);
-    p = plain, p.hash = 2, bad(fd, p);
+    p = plain, p.hash = 3, bad(fd, p);
     p = plain, p.hash = -1, bad(fd, p);
     bad(fd, named("alice", NULL));
     bad(fd, named(NULL, "bob"));
