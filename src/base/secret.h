@@ -30,14 +30,22 @@ static inline void secret_leave(struct secret_ref *r)
     __attribute__((cleanup(secret_leave))) struct secret_ref name##_ref_ = { name, sizeof name }; \
     (void)name##_ref_
 
-/* Equal without a branch on the contents; lengths are public. */
+/* Equal without a branch on the contents; lengths are public. After each step the compiler has to
+ * believe that anything may be in d, so it cannot stop early. */
 static inline bool ct_equal(const void *a, const void *b, size_t n)
 {
     const uint8_t *x = a, *y = b;
-    volatile uint8_t d = 0;
+    uint64_t d = 0, u, v;
 
-    for (size_t i = 0; i < n; i++) {
-        d = (uint8_t)(d | (x[i] ^ y[i]));
+    for (; n >= sizeof d; n -= sizeof d, x += sizeof d, y += sizeof d) {
+        memcpy(&u, x, sizeof u);
+        memcpy(&v, y, sizeof v);
+        d |= u ^ v;
+        __asm__ volatile("" : "+r"(d));
+    }
+    for (; n; n--) {
+        d |= *x++ ^ *y++;
+        __asm__ volatile("" : "+r"(d));
     }
     return d == 0;
 }

@@ -272,6 +272,8 @@ static void secrets(void **state)
         b[bit / 8] ^= (uint8_t)(1u << bit % 8);
         assert_false(ct_equal(a, b, sizeof a));
         assert_true(ct_equal(a, b, bit / 8));
+        assert_false(ct_equal(a, b, bit / 8 + 1));
+        assert_false(ct_equal(a + bit / 8, b + bit / 8, sizeof a - bit / 8));
         b[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
 }
