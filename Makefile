@@ -214,10 +214,10 @@ $(OBJ)/tests/%.o: tests/%.c $(BUILD)/.flags | $(STAMPS)/test
 	$(say) CC $<
 	$(Q)$(COMPILE) -c -o $@ $<
 
-# The exported names, one a line.
-$(BUILD)/sleeve.sym: src/sleeve.map
-	@mkdir -p $(@D)
-	@sed -n '/global:/,/local:/s/^ *\([A-Za-z_][A-Za-z_0-9]*\);.*/\1/p' $< >$@
+# The exported names that are compiled, one a line.
+$(BUILD)/sleeve.sym: src/sleeve.map $(LIB_OBJS)
+	@sed -n '/global:/,/local:/s/^ *\([A-Za-z_][A-Za-z_0-9]*\);.*/\1/p' $< >$@.all
+	@nm -gj --defined-only $(LIB_OBJS) | grep -Fxf $@.all | sort >$@
 
 # One relocatable object in which only the exported names are global: no clash with the user's names.
 $(BUILD)/libsleeve.a: $(LIB_OBJS) $(BUILD)/sleeve.sym

@@ -29,7 +29,7 @@
 #endif
 
 /* Whose bytes are being read: a config belongs to many sessions, so its callbacks ask here. */
-static _Thread_local struct session *running;
+static PER_THREAD struct session *running;
 
 int matrixssl_input(struct session *s, struct tls_in *in)
 {
@@ -236,22 +236,22 @@ int matrixssl_config(struct session *s, struct config **out, struct error *err)
     if (s->wish.nalpn || buf_len(&s->wish.extensions)) { /* one of a kind */
         return make(s, out, err);
     }
-    (void)pthread_mutex_lock(&keys->lock);
+    lock_take(&keys->lock);
     for (size_t i = 0; i < KEYS_SHARED && !*out; i++) {
         if (keys->shared[i].config && memcmp(&keys->shared[i].key, &k, sizeof k) == 0) {
             *out = config_ref(keys->shared[i].config);
         }
     }
-    (void)pthread_mutex_unlock(&keys->lock);
+    lock_give(&keys->lock);
     if (*out) {
         return 0;
     }
     TRY(make(s, out, err));
-    (void)pthread_mutex_lock(&keys->lock);
+    lock_take(&keys->lock);
     place = &keys->shared[keys->next_shared++ % KEYS_SHARED];
     config_unref(place->config);
     place->config = config_ref(*out);
     place->key = k;
-    (void)pthread_mutex_unlock(&keys->lock);
+    lock_give(&keys->lock);
     return 0;
 }

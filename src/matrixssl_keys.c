@@ -24,7 +24,7 @@ int32 matrixSslNewKeys(sslKeys_t **out)
         return PS_MEM_FAIL;
     }
     atomic_init(&k->in_use, false);
-    (void)pthread_mutex_init(&k->lock, NULL);
+    (void)lock_init(&k->lock);
     k->trust = trust_new();
     k->tickets = ticket_keys_new(SSL_SESSION_ENTRY_LIFE);
     if (!k->trust || !k->tickets) {
@@ -47,7 +47,7 @@ void matrixSslDeleteKeys(sslKeys_t *k)
     for (size_t i = 0; i < KEYS_SHARED; i++) {
         config_unref(k->shared[i].config);
     }
-    (void)pthread_mutex_destroy(&k->lock);
+    lock_free(&k->lock);
     trust_unref(k->trust);
     ticket_keys_unref(k->tickets);
     while (k->psks) {

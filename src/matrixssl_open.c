@@ -7,7 +7,7 @@
 
 #define SESSION_LIFE_MS ((int64_t)(SSL_SESSION_ENTRY_LIFE))
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all that follows */
+static struct lock lock = LOCK_INIT; /* of all that follows */
 static unsigned opened;
 static struct session_cache *cache;
 static void (*keylog)(void *ctx, const char *line);
@@ -64,21 +64,21 @@ int32 matrixSslOpen(void)
     if (ready < 0) {
         return ready == ERR_MEM ? PS_MEM_FAIL : PS_FAILURE;
     }
-    (void)pthread_mutex_lock(&lock);
+    lock_take(&lock);
     if (opened == 0) {
         cache = session_cache_new(SSL_SESSION_TABLE_SIZE, SESSION_LIFE_MS);
         rc = cache ? PS_SUCCESS : PS_MEM_FAIL;
         matrixssl_next_generation();
     }
     opened += rc == PS_SUCCESS;
-    (void)pthread_mutex_unlock(&lock);
+    lock_give(&lock);
     return rc;
 }
 
 /* The provider lives as long as the process: other users of the library may be in it. */
 void matrixSslClose(void)
 {
-    (void)pthread_mutex_lock(&lock);
+    lock_take(&lock);
     if (opened && --opened == 0) {
         session_cache_unref(cache); /* sessions that are still there have their own reference */
         cache = NULL;
@@ -86,36 +86,36 @@ void matrixSslClose(void)
         matrixssl_forget_suites();
         matrixssl_next_generation();
     }
-    (void)pthread_mutex_unlock(&lock);
+    lock_give(&lock);
 }
 
 struct session_cache *matrixssl_cache(void)
 {
     struct session_cache *c;
 
-    (void)pthread_mutex_lock(&lock);
+    lock_take(&lock);
     c = cache ? session_cache_ref(cache) : NULL;
-    (void)pthread_mutex_unlock(&lock);
+    lock_give(&lock);
     return c;
 }
 
 /* ---- key log ---- */
 void matrixSslSetKeyLog(void (*fn)(void *ctx, const char *line), void *ctx)
 {
-    (void)pthread_mutex_lock(&lock);
+    lock_take(&lock);
     keylog = fn;
     keylog_ctx = ctx;
     matrixssl_next_generation();
-    (void)pthread_mutex_unlock(&lock);
+    lock_give(&lock);
 }
 
 int matrixssl_set_keylog(struct config *c)
 {
     int rc;
 
-    (void)pthread_mutex_lock(&lock);
+    lock_take(&lock);
     rc = keylog ? config_set_keylog(c, keylog, keylog_ctx) : 0;
-    (void)pthread_mutex_unlock(&lock);
+    lock_give(&lock);
     return rc;
 }
 

@@ -19,8 +19,9 @@
 #endif
 
 /* Shared tables are locked: sessions of several threads may share keys and the session cache; one
- * session is used by one thread at a time. Off changes nothing but this promise: the locks cost
- * less than a difference in behaviour. Default: on. */
+ * session is used by one thread at a time. Off: one thread at a time is in the library at all, it
+ * has no locks, and takes no early data, since a fork of the process would not be seen. Default:
+ * on. */
 #ifndef USE_MULTITHREADING
 #define USE_MULTITHREADING 1
 #elif USE_MULTITHREADING == 0

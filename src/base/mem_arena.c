@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/mem_arena.h"
 
-#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/lock.h"
 
 #define ALIGN 16
 #define BINS  (8 * sizeof(size_t))
@@ -23,29 +23,29 @@ struct vacant {
 #define SMALLEST sizeof(struct vacant)
 
 static struct {
-    pthread_mutex_t lock;
-    pthread_once_t once;
+    struct lock lock;
+    struct once once;
     uint8_t *base;      /* the first block; NULL: no arena */
     struct block *end;  /* behind the last block: used, and of no size */
     const void *memory; /* as given */
     size_t given;
     struct vacant *bin[BINS];
     struct arena_use use;
-} arena = { .lock = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT };
+} arena = { .lock = LOCK_INIT, .once = ONCE_INIT };
 
 static void lock(void)
 {
-    pthread_mutex_lock(&arena.lock);
+    lock_take(&arena.lock);
 }
 
 static void unlock(void)
 {
-    pthread_mutex_unlock(&arena.lock);
+    lock_give(&arena.lock);
 }
 
 static void init(void)
 {
-    pthread_atfork(lock, unlock, unlock);
+    (void)at_fork(lock, unlock, unlock);
 }
 
 /* ---- blocks; all of it under the lock ---- */
@@ -261,7 +261,7 @@ int arena_open(void *memory, size_t n)
     if (!memory || n < skip + SMALLEST + HEADER) {
         return ERR_ARG;
     }
-    pthread_once(&arena.once, init);
+    once_do(&arena.once, init);
     lock();
     if (arena.base) {
         rc = arena.memory == memory && arena.given == n ? 0 : ERR_STATE;

@@ -5,7 +5,7 @@
 
 bool task_init(struct task *t)
 {
-    if (pthread_mutex_init(&t->lock, NULL) != 0) {
+    if (!lock_init(&t->lock)) {
         return false;
     }
     atomic_init(&t->refs, 2);
@@ -30,18 +30,18 @@ bool task_unref(struct task *t)
         }
     } while (!atomic_compare_exchange_weak(&t->refs, &n, n - 1));
     if (n == 1) {
-        pthread_mutex_destroy(&t->lock);
+        lock_free(&t->lock);
     }
     return n == 1;
 }
 
 bool task_begin_end(struct task *t)
 {
-    pthread_mutex_lock(&t->lock);
+    lock_take(&t->lock);
     if (t->state == TASK_PENDING) {
         return true;
     }
-    pthread_mutex_unlock(&t->lock);
+    lock_give(&t->lock);
     return false;
 }
 
@@ -52,7 +52,7 @@ void task_end(struct task *t, bool done)
     if (t->wake) {
         t->wake(t->wake_ctx);
     }
-    pthread_mutex_unlock(&t->lock);
+    lock_give(&t->lock);
 }
 
 void task_fail(struct task *t)
@@ -66,11 +66,11 @@ bool task_waits(struct task *t, task_wake_fn *wake, void *ctx)
 {
     bool waits;
 
-    pthread_mutex_lock(&t->lock);
+    lock_take(&t->lock);
     waits = t->state == TASK_PENDING;
     t->wake = waits ? wake : NULL;
     t->wake_ctx = ctx;
-    pthread_mutex_unlock(&t->lock);
+    lock_give(&t->lock);
     return waits;
 }
 
@@ -78,9 +78,9 @@ bool task_ready(struct task *t)
 {
     bool ready;
 
-    pthread_mutex_lock(&t->lock);
+    lock_take(&t->lock);
     ready = t->state != TASK_PENDING;
-    pthread_mutex_unlock(&t->lock);
+    lock_give(&t->lock);
     return ready;
 }
 
@@ -91,8 +91,8 @@ bool task_done(const struct task *t)
 
 bool task_cancel(struct task *t)
 {
-    pthread_mutex_lock(&t->lock);
+    lock_take(&t->lock);
     t->state = TASK_CANCELLED;
-    pthread_mutex_unlock(&t->lock);
+    lock_give(&t->lock);
     return task_unref(t);
 }

@@ -6,9 +6,10 @@
  * counts; a task to which nobody but the one who waits has a reference, has failed. */
 #ifndef BASE_TASK_H
 #define BASE_TASK_H
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+
+#include "base/lock.h"
 
 /* The task has been completed. Called from the thread that completes it and under the task's lock,
  * so that who is woken is still there: it calls nothing of the task, and takes no lock that is held
@@ -17,7 +18,7 @@ typedef void task_wake_fn(void *ctx);
 
 struct task {
     atomic_uint refs;
-    pthread_mutex_t lock;
+    struct lock lock;
     /* changed under the lock */
     enum task_state { TASK_PENDING, TASK_DONE, TASK_FAILED, TASK_CANCELLED } state;
     task_wake_fn *wake; /* NULL: nobody waits */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/trace.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "base/options.h"
 
 /* ---- what the build asks for ---- */
@@ -93,7 +93,7 @@ unsigned trace_kinds(const char *where, size_t *len)
 
 /* ---- where lines go ---- */
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct once once = ONCE_INIT;
 static trace_fn *hook;
 static void *hook_ctx;
 static FILE *file; /* of SLEEVE_LOG */
@@ -152,7 +152,7 @@ static void decide(void)
 
 unsigned trace_decide(void)
 {
-    pthread_once(&once, decide);
+    once_do(&once, decide);
     return atomic_load_explicit(&trace_mask, memory_order_acquire);
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "crypto/memory.h"
 
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/mem_arena.h"
 #include "crypto/local_openssl.h"
 
-static __thread bool refused;
+static PER_THREAD bool refused;
 
 static void *note(void *p)
 {

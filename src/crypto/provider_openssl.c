@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include <pthread.h>
-
+#include "base/lock.h"
 #include "base/trace.h"
 #include "crypto/local_openssl.h"
 #include "crypto/memory.h"
@@ -12,11 +11,11 @@ const char *const digest_names[HASH_COUNT] = {
     [HASH_SHA512] = "SHA512", [HASH_MD5] = "MD5",
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_key_t at_thread_end;
+static struct once once = ONCE_INIT;
+static struct thread_end at_thread_end;
 static int init_result = ERR_CRYPTO;
-static __thread struct kept mine;
-static __thread bool registered;
+static PER_THREAD struct kept mine;
+static PER_THREAD bool registered;
 
 static void free_kept(void *p)
 {
@@ -36,7 +35,7 @@ static void free_kept(void *p)
 struct kept *kept(void)
 {
     if (!registered) {
-        if (init_result < 0 || pthread_setspecific(at_thread_end, &mine) != 0) {
+        if (init_result < 0 || !thread_end_tell(&at_thread_end, &mine)) {
             return NULL;
         }
         registered = true;
@@ -102,7 +101,7 @@ static bool fetch_all(void)
 
 static void init(void)
 {
-    if (pthread_key_create(&at_thread_end, free_kept) == 0 && fetch_all()) {
+    if (thread_end_init(&at_thread_end, free_kept) && fetch_all()) {
         init_result = 0;
     } else {
         init_result = crypto_fail(ERR_CRYPTO);
@@ -111,6 +110,6 @@ static void init(void)
 
 int crypto_init(void)
 {
-    (void)pthread_once(&once, init);
+    once_do(&once, init);
     return init_result;
 }

@@ -2,9 +2,9 @@
 /* Keys that stay where they are, a token or a TPM, by their URI: libcrypto's store asks a provider
  * for them. Each such provider has a library context of its own, with the default one beside it:
  * what it offers is used for its own keys and for nothing else. */
-#include <pthread.h>
 #include <stdio.h>
 
+#include "base/lock.h"
 #include "base/mem.h"
 /* The same clash of names as in local_openssl.h. */
 #define ERR_STATE LIBCRYPTO_ERR_STATE
@@ -29,7 +29,7 @@ static struct store {
 static size_t nstores;
 static unsigned nquiet; /* calls under way that must not ask */
 static const UI_METHOD *loud;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock lock = LOCK_INIT;
 
 static OSSL_LIB_CTX *make_lib(const char *name)
 {
@@ -81,9 +81,9 @@ OSSL_LIB_CTX *lib_with_provider(const char *name)
 {
     OSSL_LIB_CTX *lib;
 
-    (void)pthread_mutex_lock(&lock);
+    lock_take(&lock);
     lib = find_or_load(name);
-    (void)pthread_mutex_unlock(&lock);
+    lock_give(&lock);
     return lib;
 }
 
@@ -91,11 +91,11 @@ static const char *query_of(const OSSL_LIB_CTX *lib)
 {
     const char *query = NULL;
 
-    (void)pthread_mutex_lock(&lock);
+    lock_take(&lock);
     for (size_t i = 0; i < nstores; i++) {
         query = stores[i].lib == lib ? stores[i].query : query;
     }
-    (void)pthread_mutex_unlock(&lock);
+    lock_give(&lock);
     return query;
 }
 
@@ -124,21 +124,21 @@ struct pin {
  * on the terminal of the program by what libcrypto has for that, which is the process's. */
 void token_begin(void)
 {
-    (void)pthread_mutex_lock(&lock);
+    lock_take(&lock);
     if (nquiet++ == 0) {
         loud = UI_get_default_method();
         UI_set_default_method(UI_null());
     }
-    (void)pthread_mutex_unlock(&lock);
+    lock_give(&lock);
 }
 
 void token_end(void)
 {
-    (void)pthread_mutex_lock(&lock);
+    lock_take(&lock);
     if (--nquiet == 0) {
         UI_set_default_method(loud);
     }
-    (void)pthread_mutex_unlock(&lock);
+    lock_give(&lock);
 }
 
 static int give_pin(char *out, int size, int writing, void *arg)

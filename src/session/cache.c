@@ -2,8 +2,8 @@
 /* A hash table with a ring through it: from `ring`, `older` leads from the entry used last to the
  * one that goes first. Ids in here are random ones of our own making, so nobody can aim at one
  * chain. No session is freed under the lock. */
-#include <pthread.h>
 
+#include "base/lock.h"
 #include "base/mem.h"
 #include "session/session.h"
 
@@ -18,7 +18,7 @@ struct entry {
 
 struct session_cache {
     atomic_uint refs;
-    pthread_mutex_t lock;
+    struct lock lock;
     size_t size, count;
     int64_t life_ms;
     struct entry ring;
@@ -42,7 +42,7 @@ struct session_cache *session_cache_new(size_t size, int64_t life_ms)
         c->nbuckets *= 2;
     }
     c->buckets = mem_zalloc(c->nbuckets * sizeof(struct entry *));
-    if (!c->buckets || pthread_mutex_init(&c->lock, NULL) != 0) {
+    if (!c->buckets || !lock_init(&c->lock)) {
         mem_free(c->buckets);
         mem_free(c);
         return NULL;
@@ -68,7 +68,7 @@ void session_cache_unref(struct session_cache *c)
         session_unref(e->session);
         mem_free(e);
     }
-    pthread_mutex_destroy(&c->lock);
+    lock_free(&c->lock);
     mem_free(c->buckets);
     mem_free(c);
 }
@@ -144,7 +144,7 @@ void session_cache_put(struct session_cache *c, struct tls_session *s, int64_t n
         return;
     }
     *e = (struct entry){ .session = session_ref(s), .since = now_ms };
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     gone = take(c, find(c, id));
     if (c->count == c->size) {
         gone = take(c, find(c, id_of(c->ring.newer)));
@@ -153,7 +153,7 @@ void session_cache_put(struct session_cache *c, struct tls_session *s, int64_t n
     *at = e;
     make_newest(c, e);
     c->count++;
-    pthread_mutex_unlock(&c->lock);
+    lock_give(&c->lock);
     entry_free(gone);
 }
 
@@ -162,7 +162,7 @@ struct tls_session *session_cache_get(struct session_cache *c, struct span id, i
     struct tls_session *s = NULL;
     struct entry *e, *gone = NULL, **at;
 
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     at = find(c, id);
     e = *at;
     if (e && (now_ms < e->since || now_ms - e->since >= c->life_ms ||
@@ -173,7 +173,7 @@ struct tls_session *session_cache_get(struct session_cache *c, struct span id, i
         make_newest(c, e);
         s = session_ref(e->session);
     }
-    pthread_mutex_unlock(&c->lock);
+    lock_give(&c->lock);
     entry_free(gone);
     return s;
 }
@@ -182,9 +182,9 @@ void session_cache_drop(struct session_cache *c, struct span id)
 {
     struct entry *gone;
 
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     gone = take(c, find(c, id));
-    pthread_mutex_unlock(&c->lock);
+    lock_give(&c->lock);
     entry_free(gone);
 }
 
@@ -192,8 +192,8 @@ size_t session_cache_count(struct session_cache *c)
 {
     size_t n;
 
-    pthread_mutex_lock(&c->lock);
+    lock_take(&c->lock);
     n = c->count;
-    pthread_mutex_unlock(&c->lock);
+    lock_give(&c->lock);
     return n;
 }

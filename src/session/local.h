@@ -2,8 +2,7 @@
 /* What ticket.c keeps, open to its test: nobody waits for 2^24 tickets. */
 #ifndef SESSION_LOCAL_H
 #define SESSION_LOCAL_H
-#include <pthread.h>
-
+#include "base/lock.h"
 #include "session/session.h"
 
 #define TICKET_OVERHEAD (TICKET_NAME + AEAD_IV + AEAD_TAG)
@@ -25,7 +24,7 @@ struct ticket_key {
 
 struct ticket_keys {
     atomic_uint refs;
-    pthread_mutex_t lock;
+    struct lock lock;
     int64_t life_ms;
     bool fixed;                                /* keys come from outside */
     bool shared;                               /* drawn ones are derived: */

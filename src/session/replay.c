@@ -4,8 +4,8 @@
  * open addressing. The younger set takes values for a period, then it becomes the older one, which
  * is forgotten when the next takes its place: what came in is known for a period at least and three
  * at most. All memory is there from the start. Whatever is not sure is not fresh (threat 33). */
-#include <pthread.h>
 
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "session/session.h"
@@ -21,7 +21,7 @@ struct generation {
 
 struct replay_store {
     atomic_uint refs;
-    pthread_mutex_t lock;
+    struct lock lock;
     unsigned forks; /* when it was made */
     uint8_t key[32];
     size_t entries, slots; /* slots: a power of two */
@@ -36,7 +36,7 @@ struct replay_store {
 /* ---- whose process it is: a child may replay what its parent and siblings took ---- */
 
 static atomic_uint forks;
-static int watched;
+static bool watched;
 
 static void forked(void)
 {
@@ -45,14 +45,15 @@ static void forked(void)
 
 static void watch(void)
 {
-    watched = pthread_atfork(NULL, NULL, forked);
+    watched = at_fork(NULL, NULL, forked);
 }
 
 static bool watch_forks(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static struct once once = ONCE_INIT;
 
-    return pthread_once(&once, watch) == 0 && watched == 0;
+    once_do(&once, watch);
+    return watched;
 }
 
 /* ---- life ---- */
@@ -78,8 +79,7 @@ struct replay_store *replay_store_new(size_t entries, int64_t window_ms)
         s->slots *= 2;
     }
     s->memory = mem_zalloc(2 * s->slots * TAG);
-    if (!s->memory || rand_bytes(s->key, sizeof s->key) < 0 ||
-        pthread_mutex_init(&s->lock, NULL) != 0) {
+    if (!s->memory || rand_bytes(s->key, sizeof s->key) < 0 || !lock_init(&s->lock)) {
         mem_free(s->memory);
         mem_free_secret(s, sizeof *s);
         return NULL;
@@ -98,7 +98,7 @@ struct replay_store *replay_store_ref(struct replay_store *s)
 void replay_store_unref(struct replay_store *s)
 {
     if (s && atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1) {
-        pthread_mutex_destroy(&s->lock);
+        lock_free(&s->lock);
         mem_free(s->memory);
         mem_free_secret(s, sizeof *s);
     }
@@ -182,8 +182,8 @@ bool replay_fresh(struct replay_store *s, const uint8_t *value, size_t n, int64_
         return false;
     }
     tag[TAG - 1] |= 1; /* no tag looks like an empty slot */
-    pthread_mutex_lock(&s->lock);
+    lock_take(&s->lock);
     fresh = turn(s, now_ms) && take(s, tag);
-    pthread_mutex_unlock(&s->lock);
+    lock_give(&s->lock);
     return fresh;
 }

@@ -149,7 +149,7 @@ struct ticket_keys *ticket_keys_new(int64_t life_ms)
     }
     k->refs = 1;
     k->life_ms = life_ms;
-    if (draw(k, INT64_MAX) < 0 || pthread_mutex_init(&k->lock, NULL) != 0) {
+    if (draw(k, INT64_MAX) < 0 || !lock_init(&k->lock)) {
         mem_free_secret(k, sizeof *k);
         return NULL;
     }
@@ -164,14 +164,14 @@ int ticket_keys_share(struct ticket_keys *k, int64_t now_ms)
         return ERR_ARG;
     }
     TRY(rand_bytes(root, TICKET_KEY));
-    pthread_mutex_lock(&k->lock);
+    lock_take(&k->lock);
     memcpy(k->next, root, TICKET_KEY);
     while (k->count) {
         forget(k, 0);
     }
     k->period = now_ms / (k->life_ms / 2) - 1;
     k->shared = true;
-    pthread_mutex_unlock(&k->lock);
+    lock_give(&k->lock);
     return 0;
 }
 
@@ -184,7 +184,7 @@ struct ticket_keys *ticket_keys_ref(struct ticket_keys *k)
 void ticket_keys_unref(struct ticket_keys *k)
 {
     if (k && atomic_fetch_sub_explicit(&k->refs, 1, memory_order_acq_rel) == 1) {
-        pthread_mutex_destroy(&k->lock);
+        lock_free(&k->lock);
         mem_free_secret(k, sizeof *k);
     }
 }
@@ -210,12 +210,12 @@ int ticket_keys_set(struct ticket_keys *k, const uint8_t name[static 16],
     }
     memcpy(next.name, name, sizeof next.name);
     memcpy(next.key, key, sizeof next.key);
-    pthread_mutex_lock(&k->lock);
+    lock_take(&k->lock);
     retire(k);
     take_name(k, &next);
     push(k, &next);
     k->fixed = true;
-    pthread_mutex_unlock(&k->lock);
+    lock_give(&k->lock);
     wipe(&next, sizeof next);
     return 0;
 }
@@ -250,7 +250,7 @@ int ticket_keys_load(struct ticket_keys *k, const struct ticket_secret *list, si
     if (!loadable(list, n)) {
         return ERR_ARG;
     }
-    pthread_mutex_lock(&k->lock);
+    lock_take(&k->lock);
     retire(k);
     for (size_t i = k->count; i-- > 0;) {
         if (!k->fixed || (n > 1 && !is_listed(&k->gen[i], list, n))) { /* or a drawn one */
@@ -265,7 +265,7 @@ int ticket_keys_load(struct ticket_keys *k, const struct ticket_secret *list, si
         push(k, &next);
     }
     k->fixed = true;
-    pthread_mutex_unlock(&k->lock);
+    lock_give(&k->lock);
     wipe(&next, sizeof next);
     return 0;
 }
@@ -277,7 +277,7 @@ static int key_to_seal(struct ticket_keys *k, int64_t now_ms, struct ticket_key 
 {
     int rc;
 
-    pthread_mutex_lock(&k->lock);
+    lock_take(&k->lock);
     rc = turn(k, now_ms);
     if (rc == 0 && k->gen[0].sealed >= TICKET_SEALS_MAX) {
         rc = ERR_LIMIT;
@@ -286,7 +286,7 @@ static int key_to_seal(struct ticket_keys *k, int64_t now_ms, struct ticket_key 
         k->gen[0].sealed++;
         *key = k->gen[0];
     }
-    pthread_mutex_unlock(&k->lock);
+    lock_give(&k->lock);
     return rc;
 }
 
@@ -296,7 +296,7 @@ static bool key_to_open(struct ticket_keys *k, struct span name, int64_t now_ms,
 {
     bool found = false;
 
-    pthread_mutex_lock(&k->lock);
+    lock_take(&k->lock);
     (void)turn(k, now_ms); /* a first key that should have been replaced still opens */
     for (size_t i = 0; i < k->count && !found; i++) {
         found = span_eq(name, span_of(k->gen[i].name, TICKET_NAME));
@@ -305,7 +305,7 @@ static bool key_to_open(struct ticket_keys *k, struct span name, int64_t now_ms,
             *old = i > 0;
         }
     }
-    pthread_mutex_unlock(&k->lock);
+    lock_give(&k->lock);
     return found;
 }
 
