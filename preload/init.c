@@ -10,6 +10,7 @@
 #include "preload/entry.h"
 #include "preload/handover.h"
 #include "preload/log.h"
+#include "preload/signals.h"
 #include "preload/watch.h"
 
 struct policy *policy;
@@ -97,6 +98,7 @@ static void start(int argc, char **argv)
         return;
     }
     stdio_start();
+    signals_start();
     poll_hooks = (struct poll_hooks){ .hot = watch_hot_set, .noted = watch_note };
     log_rules();
     handover_start();

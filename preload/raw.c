@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "preload/signals.h"
 #include "preload/watch.h"
 
 /* The kernel's signal sets are shorter than the C library's. */
@@ -234,6 +235,9 @@ static bool processes(long n, const long a[static 6], long *rc)
         return true;
     case SYS_exit_group:
         _exit(INT(0));
+    case SYS_rt_sigaction:
+        signals_raw(PTR(1));
+        return false;
     case SYS_io_uring_setup: /* the kernel would work on the socket itself */
         errno = ENOSYS;
         *rc = -1;

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <spawn.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -45,6 +46,7 @@ int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap);
     X(execve) X(execv) X(execvp) X(execvpe) X(fexecve) X(execveat)                                 \
     X(posix_spawn) X(posix_spawnp) X(posix_spawn_file_actions_adddup2) X(system) X(popen)          \
     X(wordexp) X(_exit)                                                                            \
+    X(sigaction)                                                                                   \
     X(getaddrinfo) X(getaddrinfo_a) X(gethostbyname) X(gethostbyname2)                             \
     X(gethostbyname_r) X(gethostbyname2_r)
 /* clang-format on */

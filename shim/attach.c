@@ -266,9 +266,9 @@ static void say_goodbye(struct hold *h, int fd, int budget)
         /* A close() that a jump cuts short must not leave the halves taken. */
         wait_begin(c, -1);
         conn_give(c, HALF_BOTH);
-        pthread_sigmask(SIG_SETMASK, &h->signals, NULL);
+        free_signals(h);
         sys.poll(&p, 1, budget);
-        calm(&h->signals, &(int){ 0 });
+        hold_signals(h);
         wait_end(c);
         conn_take(c, HALF_BOTH);
     }
@@ -322,7 +322,7 @@ static void close_conn(struct conn *c, int fd)
     bool last = false, again = false;
 
     if (share_take(&h) != 0) { /* the others have it, one of them was stopped inside */
-        calm(&h.signals, &h.cancel);
+        hush(&h);
         conn_take(c, HALF_BOTH);
     }
     table_lock();

@@ -35,39 +35,6 @@ int shim_init(void)
 
 /* ---- the halves ---- */
 
-bool is_fault(int sig)
-{
-    return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGTRAP ||
-           sig == SIGABRT || sig == SIGSYS;
-}
-
-/* Faults of the program's own must still reach it. */
-static sigset_t quiet;
-static pthread_once_t quiet_once = PTHREAD_ONCE_INIT;
-
-static void make_quiet(void)
-{
-    sigfillset(&quiet);
-    for (int sig = 1; sig < NSIG; sig++) {
-        if (is_fault(sig)) {
-            sigdelset(&quiet, sig);
-        }
-    }
-}
-
-void calm(sigset_t *signals, int *cancel)
-{
-    pthread_once(&quiet_once, make_quiet);
-    pthread_sigmask(SIG_SETMASK, &quiet, signals);
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel);
-}
-
-void uncalm(const sigset_t *signals, int cancel)
-{
-    pthread_setcancelstate(cancel, NULL);
-    pthread_sigmask(SIG_SETMASK, signals, NULL);
-}
-
 void conn_take(struct conn *c, unsigned halves)
 {
     if (halves & HALF_READ) {
@@ -105,7 +72,7 @@ static int enter(struct hold *h)
     }
     if (err) {
         share_refuse(h);
-        uncalm(&h->signals, h->cancel);
+        unhush(h);
     }
     return err;
 }
@@ -172,7 +139,7 @@ void conn_leave(struct hold *h)
     }
     conn_give(c, h->halves);
     events = atomic_exchange(&c->events_due, 0);
-    uncalm(&h->signals, h->cancel);
+    unhush(h);
     share_settle(c);
     for (int e = CONN_EVENT_CONNECTED; c->on_event && e <= CONN_EVENT_CLOSED; e++) {
         if (events & 1U << e) {

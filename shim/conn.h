@@ -2,10 +2,10 @@
 /* Inside the shim: the connection object, and what the shim's files ask of each other.
  *
  * Locks. A connection has two halves, each with a mutex; who wants both takes the read half first.
- * In a half no one waits: every system call there is non-blocking, signals are blocked and
- * cancellation is off, so neither a signal handler that jumps away or uses the same connection nor
- * a cancelled thread can leave a half taken. One writes to the fd table under the table lock, which
- * is taken after any half.
+ * In a half no one waits: every system call there is non-blocking, no signal handler is run
+ * (calm.c) and cancellation is off, so neither a handler that jumps away or uses the same
+ * connection nor a cancelled thread can leave a half taken. One writes to the fd table under the
+ * table lock, which is taken after any half.
  *
  * The number of an fd may be another file's as soon as it is closed, so system calls on it are made
  * in a half, or between wait_begin() and wait_end(): who closes the last fd waits for both. */
@@ -145,7 +145,8 @@ struct hold {
     struct conn *c;
     int fd;
     unsigned halves;
-    bool shared; /* the slot's lock, too: both halves then */
+    bool shared;  /* the slot's lock, too: both halves then */
+    bool blocked; /* signals: and what was blocked before; else they are put off */
     sigset_t signals;
     int cancel;
 };
@@ -154,12 +155,9 @@ struct hold {
  * and cannot share it, EAGAIN when another process is about to, ETIMEDOUT when that one has been
  * stopped. */
 int conn_enter(struct hold *h, struct conn *c, int fd, unsigned halves);
-void conn_take(struct conn *c, unsigned halves); /* the bare locks, calm() first */
+void conn_take(struct conn *c, unsigned halves); /* the bare locks, hush() or calm() first */
 void conn_give(struct conn *c, unsigned halves);
-void conn_leave(struct hold *h);           /* flushes what was noted, tells events; errno is kept */
-bool is_fault(int sig);                    /* a signal that tells of a fault in the program */
-void calm(sigset_t *signals, int *cancel); /* no signals, no cancellation until ... */
-void uncalm(const sigset_t *signals, int cancel);
+void conn_leave(struct hold *h); /* flushes what was noted, tells events; errno is kept */
 
 /* Records a failure (the first one stays). conn_failed_tls: the engine has said why. Any half held.
  */
@@ -172,6 +170,14 @@ void conn_destroy(struct conn *c); /* the last reference went */
 void conn_clock(struct conn *c);   /* the handshake's time begins */
 void conn_set_up(struct conn *c, const struct conn_params *p, uint64_t cookie); /* without engine */
 int64_t now_ms(void);
+
+/* ---- calm.c ---- */
+void calm(sigset_t *signals, int *cancel); /* no signals, no cancellation until ... */
+void uncalm(const sigset_t *signals, int cancel);
+void hush(struct hold *h); /* the same for what a half is held for; h->shared is set */
+void unhush(struct hold *h);
+void hold_signals(struct hold *h); /* the signals' part of it */
+void free_signals(struct hold *h);
 
 /* ---- read.c, write.c, handshake.c: without waiting, in the halves named ---- */
 /* Opens what was received until `goal` plaintext bytes are kept; asks the kernel for more when fd

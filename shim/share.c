@@ -83,10 +83,10 @@ int share_take(struct hold *h)
     struct conn *c = h->c;
 
     for (int tries = 0; tries < LOCK_TRY;) {
-        calm(&h->signals, &h->cancel);
         h->shared = atomic_load(&c->claim.shared);
+        hush(h);
         if (h->shared && lock_slot(c->claim.slot) != 0) {
-            uncalm(&h->signals, h->cancel);
+            unhush(h);
             tries++;
             continue;
         }
@@ -96,7 +96,7 @@ int share_take(struct hold *h)
             unlock_slot(h); /* another thread saw that we are alone */
         } else if (!h->shared && atomic_load(&c->claim.shared)) {
             conn_give(c, h->halves); /* forked in between */
-            uncalm(&h->signals, h->cancel);
+            unhush(h);
             continue;
         }
         return 0;

@@ -36,7 +36,7 @@ unsigned fork_count(void); /* forks of this process, begun */
 pid_t fork_pid(void);
 
 /* ---- in a half ---- */
-/* calm(), the slot's lock if there is one to take, and h->halves. 0 or an errno. */
+/* hush(), the slot's lock if there is one to take, and h->halves. 0 or an errno. */
 int share_take(struct hold *h);
 /* What is there is the newest state now. 0; EPERM; EAGAIN: another process will have it when its
  * handshake is over; EINPROGRESS: in a moment. */
@@ -45,7 +45,7 @@ int share_begin(struct hold *h);
 void share_end(struct hold *h);
 /* Behind that: a fork that came while we were in a half has left us something to tell. */
 void share_settle(struct conn *c);
-/* Nothing was done, after share_take(): gives all back but calm(). */
+/* Nothing was done, after share_take(): gives all back but hush(). */
 void share_refuse(struct hold *h);
 /* An fd is being closed, after share_take(): gives the slot back, for good if it is the last fd.
  * Where no other process is left, all of it is ours again; else it is lost. */

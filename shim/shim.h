@@ -67,6 +67,17 @@ int shim_init(void);
 void shim_before_fork(void);
 void shim_after_fork(bool child);
 
+/* For who stands before every signal handler of the program. signals_first: true from then on, or
+ * not any more. signal_put_off: asked first of all in a handler installed with SA_SIGINFO, of a
+ * signal that is neither a fault nor a realtime one. true: the handler is to return at once, and
+ * the signal comes again. Between signals_wait() and signals_come() all are put off; no system
+ * call, unless one was. */
+void signals_first(bool first);
+bool signal_put_off(int sig, siginfo_t *info, void *context);
+void signals_wait(void);
+void signals_come(void);
+bool is_fault(int sig); /* it tells of a fault in the program */
+
 /* Makes fd a TLS connection; nothing is sent yet. 0, or -1 and errno; *err (may be NULL) has the
  * sentence. */
 int conn_attach(int fd, const struct conn_params *p, struct error *err);
