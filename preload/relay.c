@@ -207,6 +207,7 @@ static int take(int fd, struct conn *c, enum relay_use use)
     struct swap s = { .c = c };
     socklen_t np = sizeof s.names.peer, nl = sizeof s.names.local;
     struct birth b = { .c = c, .fd = fd, .use = use };
+    struct linger abort = { .l_onoff = 1 };
     int ends[2], word[2], rc;
 
     if (REAL(getsockname)(fd, &s.names.local.sa, &nl) != 0) {
@@ -225,6 +226,8 @@ static int take(int fd, struct conn *c, enum relay_use use)
         word[0] = relay_high(word[0]);
         word[1] = b.said = relay_high(word[1]);
         relay_dress(fd, s.end);
+        /* Whatever kills the relay is a reset for the program, not an end of file. */
+        REAL(setsockopt)(b.end, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
         rc = word[0] < 0 || word[1] < 0 ? -1 : start_relay(&b, word[0]);
         relay_close(word[0]);
         relay_close(b.said);

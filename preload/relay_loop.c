@@ -242,8 +242,6 @@ void relay_run(struct conn *c, int tls, int end, enum relay_use use)
     struct relay r = { .c = c, .tls = tls, .end = end, .deaf = use == RELAY_WRITES };
     struct linger abort = { .l_onoff = 1 };
 
-    /* From here on, whatever kills us is a reset for the program, not an end of file. */
-    REAL(setsockopt)(end, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
     while (turn(&r)) {
     }
     if (r.broken) {
