@@ -78,7 +78,16 @@ static int parse(const char *text, name_fn *rows, const char *what, struct id_li
 
 int suites_parse(const char *text, struct id_list *out, struct error *err)
 {
-    return parse(text, suite_name, "cipher suite", out, err);
+    TRY(parse(text, suite_name, "cipher suite", out, err));
+    for (size_t i = 0; i < out->n; i++) {
+        const struct suite *s = suite_by_id(out->id[i]);
+
+        if (s && suite_look(s) < 0) {
+            return FAIL(err, ERR_UNSUPPORTED,
+                        "%s needs the legacy provider of OpenSSL, which is not installed", s->name);
+        }
+    }
+    return 0;
 }
 
 int groups_parse(const char *text, struct id_list *out, struct error *err)

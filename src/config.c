@@ -193,7 +193,7 @@ int config_set_suites(struct config *c, const uint16_t *ids, size_t n)
     for (size_t i = 0; i < n; i++) {
         const struct suite *s = suite_by_id(ids[i]);
 
-        if (!s) {
+        if (!s || suite_look(s) < 0) {
             return ERR_UNSUPPORTED;
         }
         c->s.suites[c->s.nsuites++] = s;

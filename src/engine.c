@@ -78,14 +78,15 @@ struct rec_keys engine_protection12(const struct tls *t)
 }
 
 /* Without KeyUpdate there is no way to change worn keys; the nonce is what must not repeat, and the
- * record layer sees to that. */
-int engine_keys12(struct tls *t, struct rec_half *half, const struct hs_keys *k)
+ * record layer sees to that, and to where a connection must end. */
+int engine_keys12(struct tls *t, struct rec_half *half, const struct hs_keys *k, uint64_t done)
 {
     struct rec_keys keys = engine_protection12(t);
 
     keys.key = k->key;
     keys.iv = k->iv;
     keys.mac_key = k->mac;
+    keys.done = done;
     TRY(rec_half_set(half, &keys, half == &t->tx));
     half->limit = UINT64_MAX;
     return 0;
@@ -150,7 +151,7 @@ static int host_keys(void *ctx, enum hs_direction d, const struct hs_keys *k)
         return 0;
     }
     if (!k->traffic) {
-        return engine_keys12(t, half, k);
+        return engine_keys12(t, half, k, 0);
     }
     memcpy(d == HS_WRITE ? t->tx_secret : t->rx_secret, k->traffic, HASH_MAX);
     return engine_keys(t, half, k->suite, k->traffic);

@@ -165,7 +165,7 @@ void tls_park(struct tls *t);
  * What waits to be sent, an unfinished message and a close_notify of one side go along, and
  * everything that tls_get_info(), tls_export(), tls_channel_binding() and tls_session() tell. What
  * does not: the right to tls_request_client_auth() (ERR_UNSUPPORTED from then on), and a session
- * longer than SESSION_SERIAL_MAX.
+ * longer than SESSION_SERIAL_MAX. A connection under RC4 goes along for its first gigabyte.
  *
  * ERR_STATE: not connected, or a handshake is under way (renegotiation, post-handshake
  * authentication); ERR_CLOSED: it failed; ERR_UNSUPPORTED: a client that offered post-handshake
@@ -192,7 +192,7 @@ int tls_take_over(struct tls **out, struct config *c, struct buf *blob, struct b
  * freed, *t is NULL. Wipe them. iv: 12 bytes, or the 4 of the salt (AES-GCM in TLS 1.2, whose
  * explicit nonce is the sequence number). Errors as for tls_hand_off(); ERR_STATE also while
  * anything waits to be sent or half a message has arrived, or one side has closed; ERR_UNSUPPORTED
- * also for CBC suites. */
+ * also for suites with a MAC. */
 struct tls_kernel {
     unsigned version;
     enum aead_id aead;

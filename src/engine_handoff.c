@@ -24,6 +24,9 @@ static int movable(const struct tls *t)
     if (!(engine_status(t) & ST_CONNECTED) || buf_len(&t->flight)) {
         return ERR_STATE;
     }
+    if (t->rx.done > REC_DONE_MAX || t->tx.done > REC_DONE_MAX) {
+        return ERR_UNSUPPORTED; /* who took it over would be long at the key stream */
+    }
     return hs_may_hand_off(&t->hs);
 }
 
@@ -46,6 +49,7 @@ static void put_half(const struct tls *t, struct wr *w, const struct rec_half *h
         wr_bytes(w, k.key, n.key);
         wr_bytes(w, k.iv, n.iv);
         wr_bytes(w, k.mac_key, n.mac_key);
+        wr_u64(w, k.done);
     }
     wr_u64(w, half->seq);
 }
@@ -127,11 +131,14 @@ static int get_half(struct tls *t, struct rd *r, struct rec_half *half, uint8_t 
         const struct rec_keys k = engine_protection12(t);
         const struct rec_sizes n = rec_key_sizes(&k);
         struct span key, iv, mac;
+        uint64_t done;
 
-        if (!rd_bytes(r, n.key, &key) || !rd_bytes(r, n.iv, &iv) || !rd_bytes(r, n.mac_key, &mac)) {
+        if (!rd_bytes(r, n.key, &key) || !rd_bytes(r, n.iv, &iv) || !rd_bytes(r, n.mac_key, &mac) ||
+            !rd_u64(r, &done) || done > (k.stream == STREAM_NONE ? 0 : REC_DONE_MAX)) {
             return ERR_PARSE;
         }
-        TRY(engine_keys12(t, half, &(struct hs_keys){ .key = key.p, .iv = iv.p, .mac = mac.p }));
+        TRY(engine_keys12(t, half, &(struct hs_keys){ .key = key.p, .iv = iv.p, .mac = mac.p },
+                          done));
     }
     if (!rd_u64(r, &seq)) {
         return ERR_PARSE;
@@ -267,7 +274,7 @@ int tls_kernel_keys(struct tls **t, struct tls_kernel *out)
     const struct suite *s = (*t)->hs.suite;
 
     TRY(movable(*t));
-    if (s->cbc != CBC_NONE) {
+    if (s->mac != HASH_NONE) {
         return ERR_UNSUPPORTED;
     }
     if (buf_len(&(*t)->message) || tls_output(*t).n || (engine_status(*t) & (CLOSED | ST_FAILED))) {

@@ -26,7 +26,7 @@ enum {
     NOTE_REFUSE = 0x400,     /* the peer asked for a renegotiation that will not be */
 };
 /* Of the bytes of a hand-off: another number whenever a field changes. */
-#define HAND_OFF_FORMAT 0x4803
+#define HAND_OFF_FORMAT 0x4804
 
 struct tls {
     struct config *config;
@@ -78,8 +78,10 @@ int engine_flush(struct tls *t) MUST_CHECK;
 int engine_emit(struct tls *t, uint8_t type, const uint8_t *p, size_t n) MUST_CHECK;
 /* A connection on which nothing was said yet; NULL: no memory. */
 struct tls *engine_new(struct config *c);
-/* TLS 1.2: the keys of a half, and which they are to be (without them). */
-int engine_keys12(struct tls *t, struct rec_half *half, const struct hs_keys *k) MUST_CHECK;
+/* Before TLS 1.3: the keys of a half (done: as in struct rec_keys), and which they are to be
+ * (without them). */
+int engine_keys12(struct tls *t, struct rec_half *half, const struct hs_keys *k,
+                  uint64_t done) MUST_CHECK;
 struct rec_keys engine_protection12(const struct tls *t);
 /* TLS 1.3: key and IV of a half from its traffic secret. */
 int engine_keys(struct tls *t, struct rec_half *half, const struct suite *s,

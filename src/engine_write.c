@@ -185,11 +185,13 @@ static size_t next_max(const struct tls *t, uint64_t burst)
     return small && small < t->tx_max ? small : t->tx_max;
 }
 
-/* At most `most` bytes of the parts. */
+/* At most `most` bytes of the parts. Where an attacker has seen the next IV, it is a single byte's,
+ * which with its MAC makes another one that he has not (threat 14; RFC 7457 section 2.3). */
 static int seal(struct tls *t, const struct span *in, size_t nin, size_t most, size_t *taken,
                 uint8_t *dst, size_t room, size_t *made)
 {
     size_t total = 0;
+    bool alone = false; /* the last record was such a byte */
 
     for (size_t i = 0; i < nin; i++) {
         total += in[i].n;
@@ -206,10 +208,14 @@ static int seal(struct tls *t, const struct span *in, size_t nin, size_t most, s
         want = want < fit ? want : fit;
         fit = next_max(t, t->burst);
         want = want < fit ? want : fit;
+        alone = t->tx.splits && !alone && want > 1;
+        want = alone ? 1 : want;
         want = parts_view(in, nin, *taken, want, view, 16, &nview);
         rc = rec_seal(&t->tx, CT_APPLICATION_DATA, view, nview, want, dst + *made);
         if (rc < 0) {
-            return engine_fail(t, rc, __func__, "sealing a record failed");
+            return engine_fail(t, rc, __func__,
+                               rc == ERR_LIMIT ? "the keys have protected as much as they may"
+                                               : "sealing a record failed");
         }
         *made += (size_t)rc;
         *taken += want;
@@ -270,25 +276,30 @@ size_t tls_headroom(const struct tls *t)
 
 size_t tls_overhead(const struct tls *t, size_t len)
 {
-    size_t size = 0, rest = len, max;
+    const size_t alone = t->tx.splits; /* bytes on their own before each other record */
+    const size_t front = alone ? rec_size(&t->tx, alone) : 0;
+    size_t size = 0, rest = len, max, last;
 
     if (!t->tx.protection) {
         return TLS_OVERHEAD_MAX;
     }
-    while (max = next_max(t, t->burst + (len - rest)), max < t->tx_max && rest > max) {
-        size += rec_size(&t->tx, max);
-        rest -= max;
+    while (max = next_max(t, t->burst + (len - rest)), max < t->tx_max && rest > alone + max) {
+        size += front + rec_size(&t->tx, max);
+        rest -= alone + max;
     }
-    size += rest / t->tx_max * rec_size(&t->tx, t->tx_max);
-    if (rest % t->tx_max || !rest) {
-        size += rec_size(&t->tx, rest % t->tx_max);
+    size += rest / (alone + t->tx_max) * (front + rec_size(&t->tx, t->tx_max));
+    last = rest % (alone + t->tx_max);
+    if (last > alone) {
+        size += front + rec_size(&t->tx, last - alone);
+    } else if (last || !rest) {
+        size += rec_size(&t->tx, last);
     }
     return size - len;
 }
 
 size_t tls_fragment(const struct tls *t)
 {
-    return next_max(t, t->burst);
+    return t->tx.splits ? 1 : next_max(t, t->burst);
 }
 
 int tls_close(struct tls *t)

@@ -40,7 +40,7 @@ int32 matrixssl_nominate(const struct wishes *w, uint32 id)
 {
     size_t i = place_of(id);
 
-    if (i == SETTINGS_SUITES || !within(w, suite_at(i))) {
+    if (i == SETTINGS_SUITES || !within(w, suite_at(i)) || suite_look(suite_at(i)) < 0) {
         return PS_UNSUPPORTED_FAIL;
     }
     return said(w, i) == SUITE_OFF ? PS_DISABLED_FEATURE_FAIL : PS_SUCCESS;
@@ -60,7 +60,7 @@ int matrixssl_set_suites(struct config *c, const struct wishes *w)
                       ? s->id == w->suite && status != SUITE_OFF
                       : status == SUITE_ON || (status == SUITE_UNSAID && s->use != SUITE_WAITS);
 
-        if (on && within(w, s)) {
+        if (on && within(w, s) && suite_look(s) == 0) {
             ids[n++] = s->id;
             lowest = s->version < lowest ? s->version : lowest;
             highest = s->version > highest ? s->version : highest;
@@ -82,7 +82,7 @@ int32 matrixSslSetCipherSuiteEnabledStatus(ssl_t *ssl, uint16 cipherId, uint32 s
     if (status != PS_TRUE && status != PS_FALSE) {
         return PS_ARG_FAIL;
     }
-    if (i == SETTINGS_SUITES) {
+    if (i == SETTINGS_SUITES || (status == PS_TRUE && suite_look(suite_at(i)) < 0)) {
         return PS_UNSUPPORTED_FAIL;
     }
     if (!s) {

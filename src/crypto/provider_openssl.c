@@ -89,8 +89,10 @@ static bool fetch_all(void)
         }
     }
     for (size_t i = CBC_NONE + 1; i < CBC_COUNT; i++) {
-        provider.cbc[i] = EVP_CIPHER_fetch(provider.lib, cbcs[i], NULL);
-        if (!provider.cbc[i]) {
+        const bool wanted = cbc_key_size((enum cbc_id)i) != 0;
+
+        provider.cbc[i] = wanted ? EVP_CIPHER_fetch(provider.lib, cbcs[i], NULL) : NULL;
+        if (wanted && !provider.cbc[i]) {
             return false;
         }
     }

@@ -58,7 +58,9 @@ static const struct {
 } cbcs[CBC_COUNT] = {
     [CBC_AES_128] = { 16, 16 },
     [CBC_AES_256] = { 32, 16 },
+#ifdef USE_3DES
     [CBC_3DES] = { 24, 8 },
+#endif
 };
 
 size_t cbc_key_size(enum cbc_id id)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* RC4 and no cipher at all, with a MAC behind the content. RC4 is in libcrypto's legacy provider,
  * which is loaded into a library context of its own when somebody asks for such a suite. */
+#include "base/options.h"
+#if defined(USE_RC4) || defined(USE_NULL)
 #include <limits.h>
 #include <pthread.h>
 
@@ -136,3 +138,4 @@ int scipher_open(struct scipher *s, const uint8_t head[static MAC_HEAD], struct 
     wipe(fragment.p + len, mac);
     return 0;
 }
+#endif

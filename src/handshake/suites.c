@@ -18,12 +18,19 @@
         .id = (ID), .version = 0x0303, .since = 0x0303, .kx = (KX), .auth = (AUTH), .cbc = (CBC), \
         .mac = (MAC), .hash = (HASH), .use = USE_##NAME, .name = #NAME                            \
     }
-
 /* Those of before: the PRF of TLS 1.2 is with SHA-256 (RFC 5246 section 5). */
 #define CBC(ID, SINCE, KX, AUTH, CBC, NAME)                                                        \
     {                                                                                              \
         .id = (ID), .version = 0x0303, .since = (SINCE), .kx = (KX), .auth = (AUTH), .cbc = (CBC), \
         .mac = HASH_SHA1, .hash = HASH_SHA256, .use = USE_##NAME, .name = #NAME                    \
+    }
+
+/* Of whatever cipher, under an option that has the guide's name for it: the guide writes SSL where
+ * IANA writes TLS. */
+#define MAC12(ID, SINCE, KX, AUTH, OPTION, NAME, ...)                                \
+    {                                                                                \
+        .id = (ID), .version = 0x0303, .since = (SINCE), .kx = (KX), .auth = (AUTH), \
+        .hash = HASH_SHA256, .use = USE_##OPTION, .name = #NAME, __VA_ARGS__         \
     }
 
 /* In our order of preference: AEAD with forward secrecy, then what has to be asked for: CBC (only
@@ -134,12 +141,10 @@ static const struct suite suites[] = {
           TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA384),
 #endif
 #ifdef USE_TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA
-    CBC12(0xc035, KX_ECDHE_PSK, AUTH_ANY, CBC_AES_128, HASH_SHA1, HASH_SHA256,
-          TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA),
+    CBC(0xc035, 0x0301, KX_ECDHE_PSK, AUTH_ANY, CBC_AES_128, TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA),
 #endif
 #ifdef USE_TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA
-    CBC12(0xc036, KX_ECDHE_PSK, AUTH_ANY, CBC_AES_256, HASH_SHA1, HASH_SHA256,
-          TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA),
+    CBC(0xc036, 0x0301, KX_ECDHE_PSK, AUTH_ANY, CBC_AES_256, TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA),
 #endif
 #ifdef USE_TLS_RSA_PSK_WITH_AES_128_GCM_SHA256
     AEAD12(0x00ac, KX_RSA_PSK, AUTH_RSA, AEAD_AES_128_GCM, HASH_SHA256, false,
@@ -162,12 +167,10 @@ static const struct suite suites[] = {
           TLS_RSA_PSK_WITH_AES_256_CBC_SHA384),
 #endif
 #ifdef USE_TLS_RSA_PSK_WITH_AES_128_CBC_SHA
-    CBC12(0x0094, KX_RSA_PSK, AUTH_RSA, CBC_AES_128, HASH_SHA1, HASH_SHA256,
-          TLS_RSA_PSK_WITH_AES_128_CBC_SHA),
+    CBC(0x0094, 0x0301, KX_RSA_PSK, AUTH_RSA, CBC_AES_128, TLS_RSA_PSK_WITH_AES_128_CBC_SHA),
 #endif
 #ifdef USE_TLS_RSA_PSK_WITH_AES_256_CBC_SHA
-    CBC12(0x0095, KX_RSA_PSK, AUTH_RSA, CBC_AES_256, HASH_SHA1, HASH_SHA256,
-          TLS_RSA_PSK_WITH_AES_256_CBC_SHA),
+    CBC(0x0095, 0x0301, KX_RSA_PSK, AUTH_RSA, CBC_AES_256, TLS_RSA_PSK_WITH_AES_256_CBC_SHA),
 #endif
 #ifdef USE_TLS_PSK_WITH_AES_128_GCM_SHA256
     AEAD12(0x00a8, KX_PSK, AUTH_ANY, AEAD_AES_128_GCM, HASH_SHA256, false,
@@ -190,12 +193,53 @@ static const struct suite suites[] = {
           TLS_PSK_WITH_AES_256_CBC_SHA384),
 #endif
 #ifdef USE_TLS_PSK_WITH_AES_128_CBC_SHA
-    CBC12(0x008c, KX_PSK, AUTH_ANY, CBC_AES_128, HASH_SHA1, HASH_SHA256,
-          TLS_PSK_WITH_AES_128_CBC_SHA),
+    CBC(0x008c, 0x0301, KX_PSK, AUTH_ANY, CBC_AES_128, TLS_PSK_WITH_AES_128_CBC_SHA),
 #endif
 #ifdef USE_TLS_PSK_WITH_AES_256_CBC_SHA
-    CBC12(0x008d, KX_PSK, AUTH_ANY, CBC_AES_256, HASH_SHA1, HASH_SHA256,
-          TLS_PSK_WITH_AES_256_CBC_SHA),
+    CBC(0x008d, 0x0301, KX_PSK, AUTH_ANY, CBC_AES_256, TLS_PSK_WITH_AES_256_CBC_SHA),
+#endif
+/* What is broken, or never was a cipher: legacy builds have it, for whoever names it. */
+#ifdef USE_SSL_ECDHE_ECDSA_WITH_3DES_EDE_CBC_SHA
+    MAC12(0xc008, 0x0301, KX_ECDHE, AUTH_ECDSA, SSL_ECDHE_ECDSA_WITH_3DES_EDE_CBC_SHA,
+          TLS_ECDHE_ECDSA_WITH_3DES_EDE_CBC_SHA, .cbc = CBC_3DES, .mac = HASH_SHA1),
+#endif
+#ifdef USE_SSL_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA
+    MAC12(0xc012, 0x0301, KX_ECDHE, AUTH_RSA, SSL_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA,
+          TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA, .cbc = CBC_3DES, .mac = HASH_SHA1),
+#endif
+#ifdef USE_SSL_RSA_WITH_3DES_EDE_CBC_SHA
+    MAC12(0x000a, 0x0300, KX_RSA, AUTH_RSA, SSL_RSA_WITH_3DES_EDE_CBC_SHA,
+          TLS_RSA_WITH_3DES_EDE_CBC_SHA, .cbc = CBC_3DES, .mac = HASH_SHA1),
+#endif
+#ifdef USE_SSL_ECDHE_ECDSA_WITH_RC4_128_SHA
+    MAC12(0xc007, 0x0301, KX_ECDHE, AUTH_ECDSA, SSL_ECDHE_ECDSA_WITH_RC4_128_SHA,
+          TLS_ECDHE_ECDSA_WITH_RC4_128_SHA, .stream = STREAM_RC4, .look = scipher_look,
+          .mac = HASH_SHA1),
+#endif
+#ifdef USE_SSL_ECDHE_RSA_WITH_RC4_128_SHA
+    MAC12(0xc011, 0x0301, KX_ECDHE, AUTH_RSA, SSL_ECDHE_RSA_WITH_RC4_128_SHA,
+          TLS_ECDHE_RSA_WITH_RC4_128_SHA, .stream = STREAM_RC4, .look = scipher_look,
+          .mac = HASH_SHA1),
+#endif
+#ifdef USE_SSL_RSA_WITH_RC4_128_SHA
+    MAC12(0x0005, 0x0300, KX_RSA, AUTH_RSA, SSL_RSA_WITH_RC4_128_SHA, TLS_RSA_WITH_RC4_128_SHA,
+          .stream = STREAM_RC4, .look = scipher_look, .mac = HASH_SHA1),
+#endif
+#ifdef USE_SSL_RSA_WITH_RC4_128_MD5
+    MAC12(0x0004, 0x0300, KX_RSA, AUTH_RSA, SSL_RSA_WITH_RC4_128_MD5, TLS_RSA_WITH_RC4_128_MD5,
+          .stream = STREAM_RC4, .look = scipher_look, .mac = HASH_MD5),
+#endif
+#ifdef USE_TLS_RSA_WITH_NULL_SHA256
+    MAC12(0x003b, 0x0303, KX_RSA, AUTH_RSA, TLS_RSA_WITH_NULL_SHA256, TLS_RSA_WITH_NULL_SHA256,
+          .stream = STREAM_NULL, .mac = HASH_SHA256),
+#endif
+#ifdef USE_SSL_RSA_WITH_NULL_SHA
+    MAC12(0x0002, 0x0300, KX_RSA, AUTH_RSA, SSL_RSA_WITH_NULL_SHA, TLS_RSA_WITH_NULL_SHA,
+          .stream = STREAM_NULL, .mac = HASH_SHA1),
+#endif
+#ifdef USE_SSL_RSA_WITH_NULL_MD5
+    MAC12(0x0001, 0x0300, KX_RSA, AUTH_RSA, SSL_RSA_WITH_NULL_MD5, TLS_RSA_WITH_NULL_MD5,
+          .stream = STREAM_NULL, .mac = HASH_MD5),
 #endif
 };
 #define NSUITES (sizeof suites / sizeof *suites)

@@ -33,7 +33,13 @@ struct suite {
     bool by_default;       /* offered and accepted unless the suites are named */
     uint8_t use;           /* value of its build option: 1, or SUITE_WAITS for the guide's API */
     const char *name;      /* IANA's */
+    int (*look)(enum stream_id id); /* what suite_look() asks; NULL: nobody */
 };
+/* 0, or ERR_UNSUPPORTED: it needs libcrypto's legacy provider, which is not installed. */
+static inline int suite_look(const struct suite *s)
+{
+    return s->look ? s->look(s->stream) : 0;
+}
 static inline bool suite_has_psk(const struct suite *s)
 {
     return s->kx >= KX_PSK;

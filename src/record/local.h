@@ -26,6 +26,34 @@ static inline void rec_nonce(const struct rec_half *h, uint8_t nonce[static AEAD
     }
 }
 
+/* seq_num + type + version: what additional data and MAC begin with. */
+static inline void rec_put_head(uint8_t p[static MAC_HEAD], const struct rec_half *h, uint8_t type)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        p[i] = (uint8_t)(h->seq >> (56 - 8 * i));
+    }
+    p[8] = type;
+    p[9] = (uint8_t)(h->version >> 8);
+    p[10] = (uint8_t)h->version;
+}
+
+/* RFC 5288 section 3: a salt of 4 bytes and 8 of nonce in each record. */
+bool rec_sends_nonce(const struct rec_keys *k);
+
+/* Before TLS 1.3: what opened is content, unless there is too much of it. */
+int rec_opened12(const struct mspan part[2], uint8_t type, struct rec_opened *o) MUST_CHECK;
+/* The same, of content that lies in the fragment and is wanted in out. */
+int rec_opened_in_place(struct mspan content, struct mspan out, uint8_t type,
+                        struct rec_opened *o) MUST_CHECK;
+/* Header and content of a record whose fragment is to be sealed in place; head: for the MAC. */
+void rec_put_content(const struct rec_half *h, uint8_t type, const struct span *in, size_t nin,
+                     size_t len, uint8_t *dst, uint8_t head[static MAC_HEAD]);
+
+/* Of both versions with AEAD. */
+int rec_aead_start(struct rec_half *h, const struct rec_keys *k) MUST_CHECK;
+void rec_aead_stop(struct rec_half *h);
+void rec_aead_measure(struct rec_half *h, const struct rec_keys *k);
+
 /* Where the n bytes that lie in `place` are to go: to out as far as it has room, the rest stays. */
 static inline void rec_split(struct mspan out, struct mspan place, struct mspan part[static 2])
 {

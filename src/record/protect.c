@@ -38,6 +38,29 @@ const struct protection protect_none = {
     .seal = none_seal,
 };
 
+/* ---- AEAD ---- */
+
+int rec_aead_start(struct rec_half *h, const struct rec_keys *k)
+{
+    h->aead = aead_new(k->aead, k->key, h->seal);
+    return h->aead ? 0 : ERR_CRYPTO;
+}
+
+void rec_aead_stop(struct rec_half *h)
+{
+    aead_free(h->aead);
+    h->aead = NULL;
+}
+
+/* RFC 8446 section 5.5: AES-GCM keys protect at most 2^24.5 full records; ChaCha20-Poly1305 has no
+ * limit but the sequence number. Both stay well below. */
+void rec_aead_measure(struct rec_half *h, const struct rec_keys *k)
+{
+    h->limit = UINT64_C(1) << (k->aead == AEAD_CHACHA20_POLY1305 ? 48 : 24);
+    h->head = REC_HEADER + (rec_sends_nonce(k) ? NONCE12 : 0);
+    h->least = (uint8_t)(h->head + AEAD_TAG + h->protection->hides_type);
+}
+
 /* Content ends where the padding of zeros begins; the byte before that is its type. Wipes what is
  * not content. Returns the length of the content or an alert. */
 static int strip_padding(const struct mspan part[2], size_t total, uint8_t *type)
@@ -116,6 +139,9 @@ static int tls13_seal(struct rec_half *h, uint8_t type, const struct span *in, s
 const struct protection protect_tls13 = {
     .max_len = REC_SEALED_MAX,
     .hides_type = true,
+    .start = rec_aead_start,
+    .stop = rec_aead_stop,
+    .measure = rec_aead_measure,
     .open = tls13_open,
     .seal = tls13_seal,
 };

@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 #include "record/record.h"
 
+#include "base/options.h"
 #include "base/secret.h"
 #include "crypto/memory.h"
 #include "record/local.h"
-
-/* RFC 8446 section 5.5: AES-GCM keys protect at most 2^24.5 full records; ChaCha20-Poly1305 has no
- * limit but the sequence number. Both stay well below, and so does AES-CBC, whose blocks may begin
- * to repeat at 2^64 of them. */
-static uint64_t record_limit(const struct rec_keys *k)
-{
-    return k->cbc == CBC_NONE && k->aead == AEAD_CHACHA20_POLY1305 ? UINT64_C(1) << 48
-                                                                   : UINT64_C(1) << 24;
-}
 
 void rec_half_init(struct rec_half *h)
 {
     *h = (struct rec_half){
         .protection = &protect_none,
         .limit = UINT64_MAX,
+        .most = UINT64_MAX,
         .version = 0x0303,
         .least = REC_HEADER,
         .head = REC_HEADER,
@@ -35,10 +28,20 @@ static const struct {
     const struct protection *protection;
 } rows[] = {
     { 0x0304, KIND_AEAD, &protect_tls13 },    { 0x0303, KIND_AEAD, &protect_aead12 },
-    { 0x0303, KIND_CBC, &protect_cbc },       { 0x0302, KIND_CBC, &protect_cbc },
-    { 0x0301, KIND_CBC, &protect_cbc },       { 0x0300, KIND_CBC, &protect_cbc },
+    { 0x0303, KIND_CBC, &protect_cbc },
+#ifdef USE_TLS_1_1
+    { 0x0302, KIND_CBC, &protect_cbc },
+#endif
+#ifdef USE_TLS
+    { 0x0301, KIND_CBC, &protect_cbc },
+#endif
+#ifdef USE_SSL3
+    { 0x0300, KIND_CBC, &protect_cbc },
+#endif
+#if defined(USE_RC4) || defined(USE_NULL)
     { 0x0303, KIND_STREAM, &protect_stream }, { 0x0302, KIND_STREAM, &protect_stream },
     { 0x0301, KIND_STREAM, &protect_stream }, { 0x0300, KIND_STREAM, &protect_stream },
+#endif
 };
 
 static const struct protection *row_of(const struct rec_keys *k)
@@ -55,8 +58,7 @@ static const struct protection *row_of(const struct rec_keys *k)
     return NULL;
 }
 
-/* RFC 5288 section 3: a salt of 4 bytes and 8 of nonce in each record. */
-static bool has_explicit_nonce(const struct rec_keys *k)
+bool rec_sends_nonce(const struct rec_keys *k)
 {
     return row_of(k) == &protect_aead12 && k->aead != AEAD_CHACHA20_POLY1305;
 }
@@ -71,7 +73,7 @@ struct rec_sizes rec_key_sizes(const struct rec_keys *k)
         return (struct rec_sizes){ scipher_key_size(k->stream), 0, hash_size(k->mac) };
     }
     return (struct rec_sizes){ aead_key_size(k->aead),
-                               has_explicit_nonce(k) ? AEAD_IV - NONCE12 : AEAD_IV, 0 };
+                               rec_sends_nonce(k) ? AEAD_IV - NONCE12 : AEAD_IV, 0 };
 }
 
 bool rec_half_keys(const struct rec_half *h, struct rec_keys *k)
@@ -94,18 +96,28 @@ bool rec_half_keys(const struct rec_half *h, struct rec_keys *k)
 
 /* ---- keys ---- */
 
+static bool is_awake(const struct rec_half *h)
+{
+    return h->aead || h->cbc || h->stream;
+}
+
+static void stop(struct rec_half *h)
+{
+    if (is_awake(h)) {
+        h->protection->stop(h);
+    }
+}
+
 void rec_half_park(struct rec_half *h)
 {
-    aead_free(h->aead);
-    cbc_free(h->cbc);
-    h->aead = NULL;
-    h->cbc = NULL;
+    if (is_awake(h) && !h->protection->keeps) {
+        stop(h);
+    }
 }
 
 void rec_half_wipe(struct rec_half *h)
 {
-    rec_half_park(h);
-    scipher_free(h->stream);
+    stop(h);
     wipe(h, sizeof *h);
 }
 
@@ -113,37 +125,9 @@ void rec_half_wipe(struct rec_half *h)
 static int wake(struct rec_half *h)
 {
     struct rec_keys k;
+    int rc = is_awake(h) || !rec_half_keys(h, &k) ? 0 : h->protection->start(h, &k);
 
-    if (h->aead || h->cbc || h->stream || !rec_half_keys(h, &k)) {
-        return 0;
-    }
-    if (k.cbc != CBC_NONE) {
-        h->cbc = cbc_new(k.version, k.cbc, k.mac, k.etm, k.key, k.mac_key, h->seal);
-    } else if (k.stream != STREAM_NONE) {
-        h->stream = scipher_new(k.version, k.stream, k.mac, k.key, k.mac_key, k.done, h->seal);
-    } else {
-        h->aead = aead_new(k.aead, k.key, h->seal);
-    }
-    return h->aead || h->cbc || h->stream ? 0 : crypto_why(ERR_CRYPTO);
-}
-
-static void measure(struct rec_half *h, const struct rec_keys *k)
-{
-    h->limit = record_limit(k);
-    h->head = REC_HEADER;
-    if (h->stream) {
-        h->least = (uint8_t)(REC_HEADER + scipher_size(h->stream, 0));
-    } else if (h->cbc) {
-        h->head = (uint8_t)(REC_HEADER + cbc_lead(h->cbc));
-        h->least = (uint8_t)(REC_HEADER + cbc_size(h->cbc, 0));
-        h->step = (uint16_t)(cbc_block(k->cbc) - 1);
-        while (cbc_size(h->cbc, h->slack + 1U) == cbc_size(h->cbc, 0)) {
-            h->slack++;
-        }
-    } else {
-        h->head = REC_HEADER + (has_explicit_nonce(k) ? NONCE12 : 0);
-        h->least = (uint8_t)(h->head + AEAD_TAG + h->protection->hides_type);
-    }
+    return rc == ERR_CRYPTO ? crypto_why(rc) : rc;
 }
 
 static int half_make(struct rec_half *h, const struct rec_keys *k, bool seal)
@@ -160,7 +144,7 @@ static int half_make(struct rec_half *h, const struct rec_keys *k, bool seal)
                             .done = k->done,
                             .protocol = k->version,
                             .version = k->version };
-    if (!h->protection || (k->stream != STREAM_NONE && scipher_look(k->stream) < 0)) {
+    if (!h->protection) {
         return ERR_UNSUPPORTED;
     }
     if (h->protection->hides_type) {
@@ -179,7 +163,8 @@ static int half_make(struct rec_half *h, const struct rec_keys *k, bool seal)
         memcpy(h->iv, k->iv, n.iv);
     }
     TRY(wake(h));
-    measure(h, k);
+    h->limit = h->most = UINT64_MAX;
+    h->protection->measure(h, k);
     return 0;
 }
 
@@ -252,7 +237,8 @@ int rec_seal(struct rec_half *h, uint8_t type, const struct span *in, size_t nin
     if (!h->protection) {
         return ERR_CLOSED;
     }
-    if (len > REC_PLAIN_MAX || h->seq == UINT64_MAX) {
+    if (len > REC_PLAIN_MAX || h->seq == UINT64_MAX ||
+        (h->seq >= h->most && type == CT_APPLICATION_DATA)) {
         return ERR_LIMIT;
     }
     TRY(wake(h));

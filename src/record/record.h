@@ -24,6 +24,7 @@ enum content_type {
 #define REC_OVERHEAD_MAX (REC_HEADER + CBC_OVERHEAD_MAX) /* of every protection */
 
 struct rec_half;
+struct rec_keys;
 
 struct rec_opened {
     uint8_t type;
@@ -35,6 +36,11 @@ struct protection {
     size_t max_len;  /* largest legal length field of a sealed record */
     bool any_minor;  /* of the version in the header; else it is that of the keys */
     bool hides_type; /* every sealed record says application_data outside; no version counts */
+    bool keeps;      /* its cipher knows where it is, and is not made anew */
+    /* Makes the cipher from keys that stay; 0, or why not. */
+    int (*start)(struct rec_half *h, const struct rec_keys *k);
+    void (*stop)(struct rec_half *h);
+    void (*measure)(struct rec_half *h, const struct rec_keys *k); /* the sizes of records */
     /* fragment: the record behind its header. out: where content is wanted; out.p NULL: in place.
      */
     int (*open)(struct rec_half *h, uint8_t type, struct mspan fragment, struct mspan out,
@@ -47,12 +53,14 @@ extern const struct protection protect_none;   /* before the first keys */
 extern const struct protection protect_tls13;  /* RFC 8446 section 5.2 */
 extern const struct protection protect_aead12; /* RFC 5246 6.2.3.3, RFC 5288, RFC 7905 */
 extern const struct protection protect_cbc;    /* RFC 5246 6.2.3.2, RFC 7366, and those of before */
-extern const struct protection protect_stream; /* RFC 5246 6.2.3.1 */
+extern const struct protection protect_stream; /* RFC 5246 6.2.3.1; not in every build */
 
 /* The key of a cipher, and of its MAC behind it: no suite has a longer one than SHA-384's. */
 #define REC_MAC_KEY_MAX 48
 #define REC_SECRET_MAX  (CBC_KEY_MAX + REC_MAC_KEY_MAX)
 #define REC_IV_MAX      CBC_BLOCK
+/* More of a key stream than this is not gone through again, where a connection is taken over. */
+#define REC_DONE_MAX (UINT64_C(1) << 30)
 
 struct rec_half {
     const struct protection *protection;
@@ -65,6 +73,7 @@ struct rec_half {
     bool etm, seal;
     uint64_t seq;      /* of the next record */
     uint64_t limit;    /* records one key may protect; at it the key must be replaced */
+    uint64_t most;     /* the same where it cannot: no application data is sealed any more */
     uint64_t done;     /* bytes of the key stream, of stream ciphers */
     uint16_t protocol; /* whose keys these are */
     uint16_t version;  /* in headers we send: of plaintext ones 0x0301 in a first ClientHello */
@@ -73,6 +82,7 @@ struct rec_half {
      * of 2, it grows: one less than these. */
     uint8_t least, head, slack;
     uint16_t step;
+    bool splits; /* its IVs can be seen: a byte on its own goes before other data (threat 14) */
 };
 
 /* What protects one direction. The sizes of keys and iv follow from the version and the algorithms:
