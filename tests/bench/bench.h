@@ -16,6 +16,10 @@ struct job {
     enum bench_group group;
     enum bench_cert cert;
     enum bench_suite suite;
+    bool tls12;       /* that version; else TLS 1.3 */
+    bool mutual;      /* the server wants a client certificate and verifies it */
+    bool sessions;    /* connections can be resumed, by tickets */
+    bool cold;        /* nobody may remember a chain from an earlier connection */
     const char *dir;  /* where the certificates are */
     const char *host; /* the name that the client verifies */
 };
@@ -54,12 +58,17 @@ struct peer {
     /* What all connections of one side share: keys, certificates, settings. NULL: cannot do it. */
     void *(*ctx_new)(const struct job *job, bool server);
     void (*ctx_free)(void *ctx);
-    void *(*conn_new)(void *ctx, struct pipe *in, struct pipe *out);
+    /* session: NULL, or of session() of an earlier connection of this client. */
+    void *(*conn_new)(void *ctx, struct pipe *in, struct pipe *out, void *session);
     int (*handshake)(void *conn); /* 1 done, 0 waits for the other, -1 failed */
     long (*write)(void *conn, const void *d, size_t n); /* n, or -1 */
     long (*read)(void *conn, void *d, size_t n);        /* bytes, 0 nothing there, -1 failed */
     void (*describe)(void *conn, char *text, size_t n); /* what was negotiated */
     void (*conn_free)(void *conn);
+    void *(*session)(void *conn); /* client; NULL: it can not be resumed */
+    void (*session_free)(void *session);
+    bool (*resumed)(void *conn);
+    void (*park)(void *conn); /* gives memory back until it is used again; NULL: knows no such */
 };
 
 extern const struct peer peer_openssl, peer_sleeve, peer_gnutls, peer_wolfssl;
@@ -69,6 +78,18 @@ const struct peer *peer_at(size_t i);
 /* "dir/ecdsa-server.crt"; NULL when it does not fit. */
 const char *cert_path(char *text, size_t n, const struct job *job, const char *who,
                       const char *suffix);
+
+/* ---- what the primitives allow, in limits.c ---- */
+enum kind { HANDSHAKE, RESUMED, RECORDS, HEAP, PARKED };
+enum { CLIENT, SERVER };
+/* Handshakes, or bytes, a second of each side if nothing but libcrypto's public-key operations,
+ * hashes and AEAD cost anything, all of them fetched and keyed before (records: by IPsec-MB, where
+ * it is faster). False: there is no such limit. */
+bool limit_measure(const struct job *job, enum kind kind, size_t record, double seconds,
+                   double value[2]);
+const char *limit_version(void);
+
+double cpu_seconds(void); /* of this thread */
 
 /* ---- counting allocations, in count.c ---- */
 struct heap {

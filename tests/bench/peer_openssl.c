@@ -66,29 +66,48 @@ static void ctx_free(void *v)
     free(x);
 }
 
+static int use_identity(SSL_CTX *s, const struct job *job, const char *who)
+{
+    char crt[512], key[512];
+
+    return SSL_CTX_use_certificate_chain_file(s, cert_path(crt, sizeof crt, job, who, ".crt")) &&
+           SSL_CTX_use_PrivateKey_file(s, cert_path(key, sizeof key, job, who, ".key"),
+                                       SSL_FILETYPE_PEM);
+}
+
 static int configure(SSL_CTX *s, const struct job *job, bool server)
 {
     static const char *const suites[] = { "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
                                           "TLS_CHACHA20_POLY1305_SHA256" };
-    char crt[512], key[512];
+    static const char *const suites12[] = { "AES128+AESGCM", "AES256+AESGCM", "CHACHA20" };
+    const int version = job->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION;
+    char crt[512];
 
-    if (!SSL_CTX_set_min_proto_version(s, TLS1_3_VERSION) ||
+    if (!SSL_CTX_set_min_proto_version(s, version) || !SSL_CTX_set_max_proto_version(s, version) ||
         !SSL_CTX_set_ciphersuites(s, suites[job->suite]) ||
-        !SSL_CTX_set1_groups_list(s, job->group == GROUP_X25519 ? "X25519" : "P-256")) {
+        !SSL_CTX_set_cipher_list(s, suites12[job->suite]) ||
+        /* TLS 1.2 needs the curve of the certificate too. */
+        !SSL_CTX_set1_groups_list(s, job->group != GROUP_X25519 ? "P-256"
+                                     : job->tls12               ? "X25519:P-256"
+                                                                : "X25519")) {
         return 0;
     }
-    SSL_CTX_set_options(s, SSL_OP_NO_TICKET);
-    SSL_CTX_set_num_tickets(s, 0);
-    SSL_CTX_set_session_cache_mode(s, SSL_SESS_CACHE_OFF);
-    if (!server) {
-        SSL_CTX_set_verify(s, SSL_VERIFY_PEER, NULL);
-        return SSL_CTX_load_verify_locations(s, cert_path(crt, sizeof crt, job, "root", ".crt"),
-                                             NULL);
+    SSL_CTX_set_session_id_context(s, (const unsigned char *)"bench", 5);
+    if (!job->sessions) {
+        SSL_CTX_set_options(s, SSL_OP_NO_TICKET);
+        SSL_CTX_set_num_tickets(s, 0);
+        SSL_CTX_set_session_cache_mode(s, SSL_SESS_CACHE_OFF);
     }
-    return SSL_CTX_use_certificate_chain_file(s,
-                                              cert_path(crt, sizeof crt, job, "server", ".crt")) &&
-           SSL_CTX_use_PrivateKey_file(s, cert_path(key, sizeof key, job, "server", ".key"),
-                                       SSL_FILETYPE_PEM);
+    if (!server || job->mutual) {
+        SSL_CTX_set_verify(s, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        if (!SSL_CTX_load_verify_locations(s, cert_path(crt, sizeof crt, job, "root", ".crt"),
+                                           NULL)) {
+            return 0;
+        }
+    }
+    return server        ? use_identity(s, job, "server")
+           : job->mutual ? use_identity(s, job, "client")
+                         : 1;
 }
 
 static void *ctx_new(const struct job *job, bool server)
@@ -116,7 +135,7 @@ static void *ctx_new(const struct job *job, bool server)
     return x;
 }
 
-static void *conn_new(void *v, struct pipe *in, struct pipe *out)
+static void *conn_new(void *v, struct pipe *in, struct pipe *out, void *session)
 {
     struct ctx *x = v;
     struct conn *k = malloc(sizeof *k);
@@ -138,6 +157,9 @@ static void *conn_new(void *v, struct pipe *in, struct pipe *out)
         SSL_set_connect_state(k->ssl);
         SSL_set_tlsext_host_name(k->ssl, x->host);
         SSL_set1_host(k->ssl, x->host);
+        if (session) {
+            SSL_set_session(k->ssl, session);
+        }
     }
     return k;
 }
@@ -197,6 +219,21 @@ static void conn_free(void *v)
     free(k);
 }
 
+static void *session(void *v)
+{
+    return SSL_get1_session(((struct conn *)v)->ssl);
+}
+
+static void session_free(void *v)
+{
+    SSL_SESSION_free(v);
+}
+
+static bool resumed(void *v)
+{
+    return SSL_session_reused(((struct conn *)v)->ssl);
+}
+
 const struct peer peer_openssl = {
     .name = "libssl",
     .version = version,
@@ -208,4 +245,7 @@ const struct peer peer_openssl = {
     .read = do_read,
     .describe = describe,
     .conn_free = conn_free,
+    .session = session,
+    .session_free = session_free,
+    .resumed = resumed,
 };

@@ -16,6 +16,7 @@
 
 struct ctx {
     struct config *config;
+    struct ticket_keys *tickets;
     const char *host; /* client */
 };
 struct conn {
@@ -24,7 +25,7 @@ struct conn {
     struct buf rest; /* plaintext that the last read had no room for */
 };
 
-static uint8_t scratch[65536];
+static _Thread_local uint8_t scratch[65536];
 
 static const char *version(void)
 {
@@ -36,41 +37,78 @@ static int64_t now(void)
     return (int64_t)time(NULL);
 }
 
+/* Each time so much later that no chain is remembered; for as long as certificates are valid. */
+static int64_t now_and_then(void)
+{
+    static int64_t calls;
+
+    return now() + calls++ % 50000 * (CHAIN_CACHE_SECONDS + 1);
+}
+
 static void ctx_free(void *v)
 {
     struct ctx *x = v;
 
     config_unref(x->config);
+    ticket_keys_unref(x->tickets);
     free(x);
 }
 
-static int configure(struct config *c, const struct job *job, bool server, struct error *err)
+static int use_identity(struct config *c, const struct job *job, const char *who, struct error *err)
 {
-    static const uint16_t suites[] = { 0x1301, 0x1302, 0x1303 };
-    static const uint16_t groups[] = { 29, 23 };
     char crt[512], key[512];
+    struct identity *id = NULL;
     int rc;
 
-    TRY(config_set_clock(c, now));
-    TRY(config_set_suites(c, &suites[job->suite], 1));
-    TRY(config_set_groups(c, &groups[job->group], 1));
-    if (server) {
-        struct identity *id = NULL;
+    TRY(identity_from_files(&id, cert_path(crt, sizeof crt, job, who, ".crt"),
+                            cert_path(key, sizeof key, job, who, ".key"), NULL, err));
+    rc = config_add_identity(c, id);
+    identity_unref(id);
+    return rc;
+}
 
-        TRY(identity_from_files(&id, cert_path(crt, sizeof crt, job, "server", ".crt"),
-                                cert_path(key, sizeof key, job, "server", ".key"), NULL, err));
-        rc = config_add_identity(c, id);
-        identity_unref(id);
-    } else {
-        struct trust *t = trust_new();
+static int use_trust(struct config *c, const struct job *job, struct error *err)
+{
+    char crt[512];
+    struct trust *t = trust_new();
+    int rc = t ? trust_add_path(t, cert_path(crt, sizeof crt, job, "root", ".crt"), err) : ERR_MEM;
 
-        rc = t ? trust_add_path(t, cert_path(crt, sizeof crt, job, "root", ".crt"), err) : ERR_MEM;
-        if (rc > 0) {
-            rc = config_set_trust(c, t);
-        }
-        trust_unref(t);
+    if (rc > 0) {
+        rc = config_set_trust(c, t);
     }
-    return rc < 0 ? rc : config_seal(c, err);
+    trust_unref(t);
+    return rc;
+}
+
+static int configure(struct ctx *x, const struct job *job, bool server, struct error *err)
+{
+    static const uint16_t suites[] = { 0x1301, 0x1302, 0x1303 };
+    static const uint16_t suites12[2][3] = { { 0xc02b, 0xc02c, 0xcca9 },
+                                             { 0xc02f, 0xc030, 0xcca8 } };
+    static const uint16_t groups[] = { 29, 23 };
+    const unsigned version = job->tls12 ? 0x0303 : 0x0304;
+    struct config *c = x->config;
+
+    TRY(config_set_clock(c, job->cold ? now_and_then : now));
+    TRY(config_set_versions(c, version, version));
+    TRY(config_set_suites(c, job->tls12 ? &suites12[job->cert][job->suite] : &suites[job->suite],
+                          1));
+    TRY(config_set_groups(c, &groups[job->group],
+                          job->tls12 && job->group == GROUP_X25519 ? 2 : 1));
+    if (server || job->mutual) {
+        TRY(use_identity(c, job, server ? "server" : "client", err));
+    }
+    if (!server || job->mutual) {
+        TRY(use_trust(c, job, err));
+    }
+    if (server && job->mutual) {
+        TRY(config_set_client_auth(c, CLIENT_AUTH_REQUIRE));
+    }
+    if (server && job->sessions) {
+        x->tickets = ticket_keys_new(3600 * 1000);
+        TRY(x->tickets ? config_set_sessions(c, NULL, x->tickets, 3600) : ERR_MEM);
+    }
+    return config_seal(c, err);
 }
 
 static void *ctx_new(const struct job *job, bool server)
@@ -84,7 +122,7 @@ static void *ctx_new(const struct job *job, bool server)
     }
     x->host = server ? NULL : job->host;
     x->config = config_new(server ? TLS_SERVER : TLS_CLIENT);
-    if (!x->config || configure(x->config, job, server, &err) < 0) {
+    if (!x->config || configure(x, job, server, &err) < 0) {
         (void)fprintf(stderr, "sleeve: %s\n", err.text);
         ctx_free(x);
         return NULL;
@@ -92,12 +130,12 @@ static void *ctx_new(const struct job *job, bool server)
     return x;
 }
 
-static void *conn_new(void *v, struct pipe *in, struct pipe *out)
+static void *conn_new(void *v, struct pipe *in, struct pipe *out, void *session)
 {
     struct ctx *x = v;
     struct conn *k = calloc(1, sizeof *k);
 
-    if (!k || tls_new(&k->tls, x->config, x->host, NULL, NULL, NULL) < 0) {
+    if (!k || tls_new(&k->tls, x->config, x->host, NULL, session, NULL) < 0) {
         free(k);
         return NULL;
     }
@@ -216,6 +254,29 @@ static void conn_free(void *v)
     free(k);
 }
 
+static void *session(void *v)
+{
+    return tls_session(((struct conn *)v)->tls);
+}
+
+static void session_free(void *v)
+{
+    session_unref(v);
+}
+
+static bool resumed(void *v)
+{
+    struct tls_info i;
+
+    tls_get_info(((struct conn *)v)->tls, &i);
+    return i.resumed;
+}
+
+static void park(void *v)
+{
+    tls_park(((struct conn *)v)->tls);
+}
+
 const struct peer peer_sleeve = {
     .name = "sleeve",
     .version = version,
@@ -227,4 +288,8 @@ const struct peer peer_sleeve = {
     .read = do_read,
     .describe = describe,
     .conn_free = conn_free,
+    .session = session,
+    .session_free = session_free,
+    .resumed = resumed,
+    .park = park,
 };

@@ -46,31 +46,75 @@ static void ctx_free(void *v)
     free(x);
 }
 
+static bool use_identity(WOLFSSL_CTX *w, const struct job *job, const char *who)
+{
+    char crt[512], key[512];
+
+    return wolfSSL_CTX_use_certificate_chain_file(
+               w, cert_path(crt, sizeof crt, job, who, ".crt")) == WOLFSSL_SUCCESS &&
+           wolfSSL_CTX_use_PrivateKey_file(w, cert_path(key, sizeof key, job, who, ".key"),
+                                           WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS;
+}
+
+/* It refuses a list of curves for TLS 1.2, where the client's list decides. */
+static bool use_group(WOLFSSL_CTX *w, const struct job *job, bool server)
+{
+    const bool x25519 = job->group == GROUP_X25519;
+
+    if (!job->tls12) {
+        return wolfSSL_CTX_set1_curves_list(w, x25519 ? "X25519" : "P-256") == WOLFSSL_SUCCESS;
+    }
+    return server ||
+           ((!x25519 || wolfSSL_CTX_UseSupportedCurve(w, WOLFSSL_ECC_X25519) == WOLFSSL_SUCCESS) &&
+            wolfSSL_CTX_UseSupportedCurve(w, WOLFSSL_ECC_SECP256R1) == WOLFSSL_SUCCESS);
+}
+
 static bool configure(WOLFSSL_CTX *w, const struct job *job, bool server)
 {
     static const char *const suites[] = { "TLS13-AES128-GCM-SHA256", "TLS13-AES256-GCM-SHA384",
                                           "TLS13-CHACHA20-POLY1305-SHA256" };
-    char crt[512], key[512];
+    static const char *const suites12[2][3] = {
+        { "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
+          "ECDHE-ECDSA-CHACHA20-POLY1305" },
+        { "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384",
+          "ECDHE-RSA-CHACHA20-POLY1305" },
+    };
+    char crt[512];
 
     wolfSSL_CTX_SetIORecv(w, on_recv);
     wolfSSL_CTX_SetIOSend(w, on_send);
-    wolfSSL_CTX_set_session_cache_mode(w, WOLFSSL_SESS_CACHE_OFF);
-    if (wolfSSL_CTX_set_cipher_list(w, suites[job->suite]) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set1_curves_list(w, job->group == GROUP_X25519 ? "X25519" : "P-256") !=
-            WOLFSSL_SUCCESS) {
+    if (!job->sessions) {
+        wolfSSL_CTX_set_session_cache_mode(w, WOLFSSL_SESS_CACHE_OFF);
+        if (server) {
+            wolfSSL_CTX_no_ticket_TLSv13(w);
+        }
+    } else if (!server) {
+        wolfSSL_CTX_UseSessionTicket(w);
+    }
+    if (wolfSSL_CTX_set_cipher_list(w, job->tls12 ? suites12[job->cert][job->suite]
+                                                  : suites[job->suite]) != WOLFSSL_SUCCESS ||
+        !use_group(w, job, server)) {
         return false;
     }
-    if (!server) {
-        wolfSSL_CTX_set_verify(w, WOLFSSL_VERIFY_PEER, NULL);
-        return wolfSSL_CTX_load_verify_locations(w, cert_path(crt, sizeof crt, job, "root", ".crt"),
-                                                 NULL) == WOLFSSL_SUCCESS;
-    }
-    wolfSSL_CTX_no_ticket_TLSv13(w);
     wolfSSL_CTX_set_verify(w, WOLFSSL_VERIFY_NONE, NULL);
-    return wolfSSL_CTX_use_certificate_chain_file(
-               w, cert_path(crt, sizeof crt, job, "server", ".crt")) == WOLFSSL_SUCCESS &&
-           wolfSSL_CTX_use_PrivateKey_file(w, cert_path(key, sizeof key, job, "server", ".key"),
-                                           WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS;
+    if (!server || job->mutual) {
+        wolfSSL_CTX_set_verify(w, WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        if (wolfSSL_CTX_load_verify_locations(w, cert_path(crt, sizeof crt, job, "root", ".crt"),
+                                              NULL) != WOLFSSL_SUCCESS) {
+            return false;
+        }
+    }
+    return server        ? use_identity(w, job, "server")
+           : job->mutual ? use_identity(w, job, "client")
+                         : true;
+}
+
+static WOLFSSL_METHOD *method(const struct job *job, bool server)
+{
+    if (job->tls12) {
+        return server ? wolfTLSv1_2_server_method() : wolfTLSv1_2_client_method();
+    }
+    return server ? wolfTLSv1_3_server_method() : wolfTLSv1_3_client_method();
 }
 
 static void *ctx_new(const struct job *job, bool server)
@@ -83,7 +127,7 @@ static void *ctx_new(const struct job *job, bool server)
     wolfSSL_Init();
     x->server = server;
     x->host = job->host;
-    x->ssl = wolfSSL_CTX_new(server ? wolfTLSv1_3_server_method() : wolfTLSv1_3_client_method());
+    x->ssl = wolfSSL_CTX_new(method(job, server));
     if (!x->ssl || !configure(x->ssl, job, server)) {
         (void)fprintf(stderr, "wolfssl: cannot be configured for this job\n");
         ctx_free(x);
@@ -92,7 +136,7 @@ static void *ctx_new(const struct job *job, bool server)
     return x;
 }
 
-static void *conn_new(void *v, struct pipe *in, struct pipe *out)
+static void *conn_new(void *v, struct pipe *in, struct pipe *out, void *session)
 {
     struct ctx *x = v;
     struct conn *k = malloc(sizeof *k);
@@ -111,6 +155,9 @@ static void *conn_new(void *v, struct pipe *in, struct pipe *out)
         wolfSSL_set_connect_state(k->ssl);
         wolfSSL_UseSNI(k->ssl, WOLFSSL_SNI_HOST_NAME, x->host, (unsigned short)strlen(x->host));
         wolfSSL_check_domain_name(k->ssl, x->host);
+        if (session) {
+            wolfSSL_set_session(k->ssl, session);
+        }
     }
     return k;
 }
@@ -163,6 +210,21 @@ static void conn_free(void *v)
     free(k);
 }
 
+static void *session(void *v)
+{
+    return wolfSSL_get1_session(((struct conn *)v)->ssl);
+}
+
+static void session_free(void *v)
+{
+    wolfSSL_SESSION_free(v);
+}
+
+static bool resumed(void *v)
+{
+    return wolfSSL_session_reused(((struct conn *)v)->ssl);
+}
+
 const struct peer peer_wolfssl = {
     .name = "wolfssl",
     .version = version,
@@ -174,5 +236,8 @@ const struct peer peer_wolfssl = {
     .read = do_read,
     .describe = describe,
     .conn_free = conn_free,
+    .session = session,
+    .session_free = session_free,
+    .resumed = resumed,
 };
 #endif
