@@ -51,6 +51,7 @@ void config_unref(struct config *c)
     buf_free(&c->s.alpn);
     buf_free(&c->s.extensions);
     buf_free(&c->s.authorities);
+    dhparams_free(&c->s.dh);
     mem_free(c->s.chains);
     while (c->kept) {
         struct kept *next = c->kept->next;

@@ -72,6 +72,12 @@ int config_set_pins(struct config *c, const uint8_t (*pins)[PIN_SIZE], size_t n)
 int config_set_alpn(struct config *c, const char *const *names, size_t n) MUST_CHECK;
 int config_set_versions(struct config *c, unsigned min, unsigned max) MUST_CHECK;
 int config_set_suites(struct config *c, const uint16_t *ids, size_t n) MUST_CHECK;
+/* Server: of dhparams_load(), for suites that have a prime; copied. Without, or when they are
+ * empty, a group of RFC 7919 is taken. */
+int config_set_dh_params(struct config *c, const struct dh_params *params) MUST_CHECK;
+/* Client: the least bits of a server's prime, up to 8192, unless set 2048; fewer, down to 1024,
+ * only where old versions are compiled. ERR_ARG. */
+int config_set_dh_bits(struct config *c, unsigned bits) MUST_CHECK;
 /* Signature schemes (RFC 8446 section 4.2.3), in order of preference, to sign and verify with. */
 int config_set_schemes(struct config *c, const uint16_t *ids, size_t n) MUST_CHECK;
 int config_set_groups(struct config *c, const uint16_t *ids, size_t n) MUST_CHECK;

@@ -40,9 +40,9 @@ struct sslKeys {
     struct trust *trust;                    /* may be without anchors */
     struct ticket_keys *tickets;
     struct psk *psks;
-    struct buf dh;      /* Diffie-Hellman parameters, checked, as they were loaded */
-    atomic_bool in_use; /* by a session: nothing may be loaded any more */
-    struct lock lock;   /* of what follows */
+    struct dh_params dh; /* empty: none were loaded */
+    atomic_bool in_use;  /* by a session: nothing may be loaded any more */
+    struct lock lock;    /* of what follows */
     struct shared_config shared[KEYS_SHARED];
     size_t next_shared;
 };

@@ -135,6 +135,9 @@ static int configure_server(struct session *s, struct config *c)
                                  (uint32_t)(life < SESSION_LIFE_MAX ? life : SESSION_LIFE_MAX));
 
     session_cache_unref(cache);
+    if (rc == 0) {
+        rc = config_set_dh_params(c, &s->pub.keys->dh);
+    }
     for (size_t i = 0; rc == 0 && i < s->pub.keys->nidentities; i++) {
         rc = config_set_status(c, i, buf_span(&s->pub.keys->status[i]));
     }

@@ -56,7 +56,7 @@ void matrixSslDeleteKeys(sslKeys_t *k)
         mem_free_secret(k->psks, sizeof *k->psks);
         k->psks = next;
     }
-    buf_free(&k->dh);
+    dhparams_free(&k->dh);
     mem_free(k);
 }
 
@@ -245,19 +245,7 @@ int32 matrixSslLoadPkcs12(sslKeys_t *k, unsigned char *p12File, unsigned char *i
 }
 #endif
 
-/* ---- Diffie-Hellman parameters: for suites that are not compiled yet ---- */
-static int load_dh(struct sslKeys *k, struct span params)
-{
-    struct buf kept = { 0 };
-    unsigned bits;
-
-    TRY(dhparams_check(params, &bits));
-    TRY(buf_append(&kept, params.p, params.n));
-    buf_free(&k->dh);
-    k->dh = kept;
-    return 0;
-}
-
+/* ---- Diffie-Hellman parameters ---- */
 #ifdef PS_USE_FILE_SYSTEM
 int32 matrixSslLoadDhParams(sslKeys_t *k, const char *paramFile)
 {
@@ -273,7 +261,7 @@ int32 matrixSslLoadDhParams(sslKeys_t *k, const char *paramFile)
     }
     rc = file_read(paramFile, &file, &err);
     if (rc == 0) {
-        rc = load_dh(k, buf_span(&file));
+        rc = dhparams_load(&k->dh, buf_span(&file));
     }
     buf_free(&file);
     return result(rc, &err);
@@ -287,8 +275,10 @@ int32 matrixSslLoadDhParamsMem(sslKeys_t *k, unsigned char *params, int32 len)
     if (!k || !params || len <= 0) {
         return PS_ARG_FAIL;
     }
-    return atomic_load(&k->in_use) ? PS_FAILURE
-                                   : result(load_dh(k, span_of(params, (size_t)len)), &err);
+    if (atomic_load(&k->in_use)) {
+        return PS_FAILURE;
+    }
+    return result(dhparams_load(&k->dh, span_of(params, (size_t)len)), &err);
 }
 
 /* ---- pre-shared keys ---- */

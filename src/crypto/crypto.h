@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/error.h"
 
@@ -167,6 +168,20 @@ void kex_free(struct kex *k);
 int kex_respond(const struct group *g, struct span peer, uint8_t *share,
                 uint8_t *secret) MUST_CHECK;
 
+/* ---- Diffie-Hellman over a prime that the server names, as the DHE of TLS 1.2 has it ---- */
+#define DH_BYTES_MAX 1024 /* of a prime, and so of everything else */
+#define DH_BITS_MIN  2048 /* threat 18 */
+/* p and g are numbers, big-endian. The key is used once, by dhe_finish(), and freed by kex_free().
+ * ERR_UNSUPPORTED: the prime has fewer than least_bits, or more than 8192; ERR_PARSE: it is no
+ * prime, or g is not in 2..p-2; ERR_CRYPTO. */
+int dhe_start(struct kex **out, struct span p, struct span g, unsigned least_bits) MUST_CHECK;
+const struct group *dhe_group(const struct kex *k); /* one of ours; NULL: any other */
+int dhe_share(const struct kex *k, uint8_t out[static DH_BYTES_MAX], size_t *n) MUST_CHECK;
+/* The peer's share, which may begin with zeros, gives the secret, which does not (RFC 5246 section
+ * 8.1.2). A share that is not in 2..p-2 is TLS_ALERT(illegal_parameter). */
+int dhe_finish(struct kex *k, struct span peer, uint8_t secret[static DH_BYTES_MAX],
+              size_t *n) MUST_CHECK;
+
 /* ---- public and private keys ---- */
 enum key_type {
     KEY_NONE,
@@ -256,10 +271,17 @@ int pkcs12_load(struct span bytes, const char *pass, struct buf *key, struct buf
  * key's. */
 int pkcs12_save(const struct privkey *k, const struct span *certs, size_t n, const char *name,
                 const char *pass, struct buf *out) MUST_CHECK;
-/* Are these Diffie-Hellman parameters (PKCS#3, PEM or DER) good? *bits: size of the prime.
- * ERR_PARSE: they are none; ERR_UNSUPPORTED: fewer than 2048 or more than 8192 bits, or neither one
- * of RFC 7919's groups nor a safe prime with a generator that fits. */
-int dhparams_check(struct span pem_or_der, unsigned *bits) MUST_CHECK;
+/* Diffie-Hellman parameters: numbers, big-endian, without leading zeros. */
+struct dh_params {
+    struct buf p, g; /* empty: there are none */
+};
+/* From PKCS#3, PEM or DER; in place of what was in out, which stays when it fails. ERR_PARSE: they
+ * are none; ERR_UNSUPPORTED: fewer than 2048 or more than 8192 bits, or neither one of RFC 7919's
+ * groups nor a safe prime with a generator that fits. */
+int dhparams_load(struct dh_params *out, struct span pem_or_der) MUST_CHECK;
+/* Of a group of ours that is a finite field. */
+int dhparams_named(struct dh_params *out, const struct group *g) MUST_CHECK;
+void dhparams_free(struct dh_params *params); /* may be used again */
 
 /* ---- making keys (sleeve keygen) ---- */
 int privkey_generate(struct privkey **out, enum key_type type, unsigned rsa_bits) MUST_CHECK;

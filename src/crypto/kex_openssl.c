@@ -12,13 +12,6 @@
 #include "base/trace.h"
 #include "crypto/local_openssl.h"
 
-#define PARTS 2 /* of a hybrid */
-
-struct kex {
-    const struct group *group;
-    EVP_PKEY *key[PARTS]; /* the first is NULL: used up */
-};
-
 enum form {
     RAW,   /* a coordinate: every string is one */
     POINT, /* uncompressed */
@@ -42,7 +35,7 @@ static const struct part {
 };
 
 /* In the order of the rows of groups. */
-static const enum kex_part made_of[GROUP_COUNT][PARTS] = {
+static const enum kex_part made_of[GROUP_COUNT][KEX_PARTS] = {
     { PART_MLKEM768, PART_X25519 },
     { PART_X25519 },
     { PART_P256 },
@@ -56,7 +49,7 @@ static const enum kex_part made_of[GROUP_COUNT][PARTS] = {
 /* The i-th part; NULL: there are no more. */
 static const struct part *part_of(const struct group *g, size_t i)
 {
-    const enum kex_part id = i < PARTS ? made_of[group_index(g)][i] : PART_NONE;
+    const enum kex_part id = i < KEX_PARTS ? made_of[group_index(g)][i] : PART_NONE;
 
     return id == PART_NONE ? NULL : &parts[id];
 }
@@ -287,7 +280,7 @@ struct kex *kex_start(const struct group *g, uint8_t *share)
 
 static void drop_keys(struct kex *k)
 {
-    for (size_t i = 0; i < PARTS; i++) {
+    for (size_t i = 0; i < KEX_PARTS; i++) {
         EVP_PKEY_free(k->key[i]);
         k->key[i] = NULL;
     }

@@ -16,6 +16,7 @@
 #include <openssl/encoder.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/provider.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
@@ -46,6 +47,11 @@ enum kex_part {
     PART_FFDHE3072,
     PART_MLKEM768,
     PART_COUNT
+};
+#define KEX_PARTS 2 /* of a hybrid */
+struct kex {
+    const struct group *group;
+    EVP_PKEY *key[KEX_PARTS]; /* the first is NULL: used up */
 };
 /* Looks once more for what libcrypto may lack. crypto_init() does; a test, with a provider more. */
 void kex_look(void);

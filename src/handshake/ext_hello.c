@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "handshake/extensions.h"
+#include "handshake/kx12.h"
 
 /* ---- server_name (RFC 6066 section 3) ---- */
 int ext_sni_write(struct hs *h, struct wr *w, enum ext_where where)
@@ -55,6 +56,19 @@ int ext_sni_read(struct hs *h, struct rd *body, enum ext_where where)
 }
 
 /* ---- supported_groups ---- */
+/* Does the client offer a suite of TLS 1.2 with a prime? */
+static bool offers_ffdhe(const struct hs *h)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < h->set->nsuites; i++) {
+        const struct kx12 *kx = kx12_of(h->set->suites[i]);
+
+        any = any || (kx && kx->ffdhe);
+    }
+    return any;
+}
+
 int ext_groups_write(struct hs *h, struct wr *w, enum ext_where where)
 {
     size_t list;
@@ -65,7 +79,8 @@ int ext_groups_write(struct hs *h, struct wr *w, enum ext_where where)
     list = wr_begin(w, 2);
     hello_put_grease(h, w, GREASE_GROUP);
     for (size_t i = 0; i < h->set->ngroups; i++) {
-        if (hello_offers(h, TLS_1_3) || group_is_classic(h->set->groups[i])) {
+        if (hello_offers(h, TLS_1_3) || group_is_classic(h->set->groups[i]) ||
+            (group_is_ffdhe(h->set->groups[i]) && offers_ffdhe(h))) {
             wr_u16(w, h->set->groups[i]->id);
         }
     }
@@ -86,6 +101,7 @@ int ext_groups_read(struct hs *h, struct rd *body, enum ext_where where)
     }
     h->work->got_groups = true;
     while (rd_u16(&list, &id)) {
+        h->work->got_ffdhe = h->work->got_ffdhe || (id >= 256 && id < 512); /* RFC 7919 section 2 */
         h->work->peer_curves |=
             id >= GROUP_SECP256R1 && id <= GROUP_SECP521R1 ? 1u << (id - GROUP_SECP256R1) : 0;
         for (size_t i = 0; i < h->set->ngroups; i++) {

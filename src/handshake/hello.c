@@ -348,7 +348,7 @@ int hello_client_extensions(struct hs *h, const struct client_hello *c, struct r
 
     k->share = k->ticket = span_of(NULL, 0);
     k->share_group = NULL;
-    k->got_shares = k->got_groups = k->got_schemes = k->got_renegotiation = false;
+    k->got_shares = k->got_groups = k->got_ffdhe = k->got_schemes = k->got_renegotiation = false;
     k->offers_ems = k->offers_etm = k->offers_status = k->offers_tickets = false;
     k->offers_dhe = k->offers_ke = k->offers_modes = k->offers_post_auth = false;
     k->got_sni = k->offers_scts = k->unpacks = false;

@@ -6,6 +6,9 @@
 
 static const struct kx12 *const rows[KX_COUNT] = {
     [KX_ECDHE] = &kx12_ecdhe,     [KX_RSA] = &kx12_rsa,
+#ifdef USE_DHE
+    [KX_DHE] = &kx12_dhe,
+#endif
 #ifdef USE_PSK
     [KX_PSK] = &kx12_psk,         [KX_ECDHE_PSK] = &kx12_ecdhe_psk,
     [KX_RSA_PSK] = &kx12_rsa_psk,

@@ -10,6 +10,7 @@ struct kx12 {
     unsigned facts;  /* how its messages differ, what proves what: rows of the table go by them */
     unsigned proves; /* what a server has to have proved, beside Finished; never nothing */
     bool ec;         /* of elliptic curves: ec_point_formats means something */
+    bool ffdhe;      /* of finite fields: supported_groups names those of RFC 7919 */
     /* Server: is all there that the suite takes? Then the certificate is chosen. */
     suite_test *usable;
     /* Server: a ServerKeyExchange, up to its signature. NULL: there is none to send; with
@@ -27,7 +28,7 @@ struct kx12 {
     int (*master)(struct hs *h, struct span shared);
     const struct kx12 *with; /* the exchange that a pre-shared key goes with; NULL: none */
 };
-extern const struct kx12 kx12_ecdhe, kx12_rsa, kx12_psk, kx12_ecdhe_psk, kx12_rsa_psk;
+extern const struct kx12 kx12_ecdhe, kx12_rsa, kx12_dhe, kx12_psk, kx12_ecdhe_psk, kx12_rsa_psk;
 
 const struct kx12 *kx12_of(const struct suite *s); /* NULL: a suite of TLS 1.3 */
 bool kx12_signs(const struct kx12 *kx);            /* is its ServerKeyExchange signed? */

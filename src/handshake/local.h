@@ -129,7 +129,9 @@ struct hs_work {
     struct span ticket;                   /* server: offered, inside the message being handled */
     bool peer_has_group[SETTINGS_GROUPS]; /* by index in our settings */
     unsigned peer_curves;                 /* from GROUP_SECP256R1 on, a bit each */
+    bool got_ffdhe;                       /* one of RFC 7919, known to us or not */
     struct span share;                    /* key share chosen, inside the message being handled */
+    struct span dh_p, dh_g;               /* TLS 1.2 client: likewise */
     const struct group *share_group;
     uint16_t selected_group; /* HelloRetryRequest, ServerKeyExchange */
     /* TLS 1.3 resumption: offered by us, or accepted by us */
@@ -186,6 +188,12 @@ enum { TYPE_RSA_SIGN = 1, TYPE_ECDSA_SIGN = 64 };
 static inline bool group_is_classic(const struct group *g)
 {
     return g->ec;
+}
+
+/* One of RFC 7919 that we have. */
+static inline bool group_is_ffdhe(const struct group *g)
+{
+    return g->id >= 256 && g->id < 512; /* its section 2 */
 }
 
 /* The hellos of both versions, taken apart (hello.c). */

@@ -169,6 +169,8 @@ struct settings {
     uint16_t padding;   /* TLS 1.3: content is padded to a multiple, a power of 2; 0: it is not */
     bool small_records; /* that fit into one segment, as long as little was sent */
     /* TLS 1.2 */
+    struct dh_params dh; /* server: of suites with a prime; empty: a group of RFC 7919 */
+    unsigned dh_bits;    /* client: the least that such a prime must have; 0: DH_BITS_MIN */
     enum renegotiation renegotiation;
     bool require_secure;   /* no connection with a peer that does not send renegotiation_info */
     bool fallback;         /* client: this is a second try with a lower version (RFC 7507) */

@@ -10,6 +10,7 @@ enum kx {
     KX_ANY,
     KX_ECDHE,
     KX_RSA,
+    KX_DHE,
     /* with a pre-shared key */
     KX_PSK,
     KX_DHE_PSK,

@@ -76,6 +76,8 @@ struct pair_params {
     void *on_key_ctx;
     struct identity *own;                     /* of the server, in place of what `id` says */
     bool no_server_id, no_trust, verify_none; /* no_trust: nor a clock, for the client */
+    const struct dh_params *dh;               /* of the server */
+    unsigned dh_bits;                         /* that the client calls for; 0: the usual */
 };
 struct pair {
     struct end c, s;
@@ -213,9 +215,11 @@ static inline struct config *pair_config(struct pair *p, enum tls_role role,
             assert_int_equal(config_set_status(c, 0, span_text(q->status)), 0);
         }
         assert_int_equal(config_set_client_auth(c, q->auth), 0);
+        assert_int_equal(q->dh ? config_set_dh_params(c, q->dh) : 0, 0);
         assert_int_equal(q->count ? config_set_ticket_count(c, q->count - 1) : 0, 0);
     } else {
         assert_int_equal(config_set_max_fragment(c, q->max_fragment), 0);
+        assert_int_equal(q->dh_bits ? config_set_dh_bits(c, q->dh_bits) : 0, 0);
         assert_int_equal(config_set_flag(c, CONFIG_TICKETS, !q->no_tickets), 0);
         assert_int_equal(config_set_flag(c, CONFIG_EARLY_DATA, q->early), 0);
         assert_int_equal(config_set_flag(c, CONFIG_FALLBACK, q->fallback), 0);

@@ -12,6 +12,7 @@
 #define SUITE_RSA_GCM 0xc02f
 #define SUITE_RSA_KX  0x009c
 #define SUITE_RSA_CBC 0x002f
+#define SUITE_DHE     0x009e /* RSA */
 
 struct hand12 {
     struct rec_half half;

@@ -36,6 +36,8 @@ def suites():
                          ("RSA", (0xC02F, 0xC030, 0xCCA8, 0xC027, 0xC028, 0xC013, 0xC014))):
         for n, (iana, openssl, gnutls) in zip(numbers, ecdhe):
             yield Suite(n, f"TLS_ECDHE_{key}_WITH_{iana}", f"ECDHE-{key}-{openssl}", f"+ECDHE-{key}:+{gnutls}")
+    for n, (iana, openssl, gnutls) in zip((0x9E, 0x9F, 0xCCAA, 0x67, 0x6B, 0x33, 0x39), (*ecdhe[:3], *rsa[2:])):
+        yield Suite(n, f"TLS_DHE_RSA_WITH_{iana}", f"DHE-RSA-{openssl}", f"+DHE-RSA:+{gnutls}")
     for n, (iana, openssl, gnutls) in zip((0x9C, 0x9D, 0x3C, 0x3D, 0x2F, 0x35), rsa):
         yield Suite(n, f"TLS_RSA_WITH_{iana}", openssl, f"+RSA:+{gnutls}")
 

@@ -236,9 +236,11 @@ static int work_pkcs12(void)
 
 static int work_dhparams(void)
 {
-    unsigned bits;
+    struct dh_params p = { { 0 }, { 0 } };
+    const int rc = dhparams_load(&p, buf_span(&dh_der));
 
-    return result(dhparams_check(buf_span(&dh_der), &bits), NULL, NULL, 0);
+    dhparams_free(&p); /* what is left of one that failed, valgrind finds */
+    return result(rc, NULL, NULL, 0);
 }
 
 static int exchange(uint16_t id)

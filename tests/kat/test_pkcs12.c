@@ -321,15 +321,28 @@ static struct buf dh_der(const BIGNUM *p, uint8_t g)
 static void dh_is(const BIGNUM *p, uint8_t g, int want)
 {
     struct buf der = dh_der(p, g), pem = { 0 };
-    unsigned bits = 1;
+    struct dh_params in_der = { { 0 }, { 0 } }, in_pem = { { 0 }, { 0 } };
 
-    assert_int_equal(dhparams_check(buf_span(&der), &bits), want);
-    assert_int_equal(bits, BN_num_bits(p));
+    assert_int_equal(dhparams_load(&in_der, buf_span(&der)), want);
     assert_int_equal(pem_write(&pem, "DH PARAMETERS", buf_span(&der)), 0);
-    bits = 1;
-    assert_int_equal(dhparams_check(buf_span(&pem), &bits), want);
-    assert_int_equal(bits, BN_num_bits(p));
+    assert_int_equal(dhparams_load(&in_pem, buf_span(&pem)), want);
     assert_int_equal(ERR_peek_error(), 0);
+    if (want == 0) {
+        uint8_t number[1024];
+        size_t n = (size_t)BN_bn2bin(p, number);
+
+        assert_true(span_eq(buf_span(&in_der.p), span_of(number, n)));
+        assert_true(span_eq(buf_span(&in_pem.p), span_of(number, n)));
+        assert_true(span_eq(buf_span(&in_der.g), span_of(&g, 1)));
+        /* What was there is replaced, or stays where the new ones are none. */
+        assert_int_equal(dhparams_load(&in_der, buf_span(&pem)), 0);
+        assert_int_equal(dhparams_load(&in_der, span_text("none")), ERR_PARSE);
+        assert_true(span_eq(buf_span(&in_der.p), buf_span(&in_pem.p)));
+    } else {
+        assert_int_equal(buf_len(&in_der.p) + buf_len(&in_der.g), 0);
+    }
+    dhparams_free(&in_der);
+    dhparams_free(&in_pem);
     buf_free(&der);
     buf_free(&pem);
 }
@@ -374,19 +387,17 @@ static void dh_damaged(void **state)
 {
     BIGNUM *p = BN_get_rfc3526_prime_2048(NULL);
     struct buf der = dh_der(p, 2), spki = { 0 };
-    unsigned bits;
+    struct dh_params none = { { 0 }, { 0 } };
 
     (void)state;
     for (size_t n = 0; n < buf_len(&der); n++) {
-        bits = 1;
-        assert_int_equal(dhparams_check(span_of(buf_data(&der), n), &bits), ERR_PARSE);
-        assert_int_equal(bits, 0);
+        assert_int_equal(dhparams_load(&none, span_of(buf_data(&der), n)), ERR_PARSE);
         assert_int_equal(ERR_peek_error(), 0);
     }
-    assert_int_equal(dhparams_check(span_text("-----BEGIN DH PARAMETERS-----\n"), &bits),
-                     ERR_PARSE);
+    assert_int_equal(dhparams_load(&none, span_text("-----BEGIN DH PARAMETERS-----\n")), ERR_PARSE);
     assert_int_equal(privkey_public_spki(key_of(KEY_EC_P256), &spki), 0);
-    assert_int_equal(dhparams_check(buf_span(&spki), &bits), ERR_PARSE);
+    assert_int_equal(dhparams_load(&none, buf_span(&spki)), ERR_PARSE);
+    assert_int_equal(buf_len(&none.p), 0);
     buf_free(&spki);
     buf_free(&der);
     BN_free(p);
