@@ -28,7 +28,7 @@
  *     --context TEXT                      with this one
  *     --limit N  --padding N              record_size_limit, blocks that content is padded to
  *     --no-grease
- *     --psk NAME:TEXT[:384|:12]           a key from outside, used as it is; 384: with SHA-384; 12:
+ *     --psk NAME:TEXT[:384|:12],...       keys from outside, used as it is; 384: with SHA-384; 12:
  *                                         of TLS 1.2
  *     --psk-hint TEXT                     server: for clients of TLS 1.2
  *     --psk-ke                            ... also without a key exchange
@@ -272,15 +272,14 @@ static void configure_certificates(struct config *c)
 
 static void configure_psk(struct config *c)
 {
-    char text[256];
-    char *name, *key, *more;
+    char text[256], *save = NULL, *next;
 
     must(config_set_flag(c, CONFIG_PSK_KE, o.psk_ke), "psk-ke", NULL);
-    if (o.psk) {
-        snprintf(text, sizeof text, "%s", o.psk);
-        name = strtok(text, ":");
-        key = strtok(NULL, ":");
-        more = strtok(NULL, ":");
+    snprintf(text, sizeof text, "%s", o.psk ? o.psk : "");
+    next = strtok_r(text, ",", &save);
+    for (; next; next = strtok_r(NULL, ",", &save)) {
+        const char *name = strtok(next, ":"), *key = strtok(NULL, ":"), *more = strtok(NULL, ":");
+
         must(more && strcmp(more, "12") == 0
                  ? config_add_psk12(c, span_text(name), span_text(key))
                  : config_add_psk(c, span_text(name), span_text(key),
