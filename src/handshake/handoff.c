@@ -210,7 +210,8 @@ static int get_names(struct hs *h, struct rd *r)
     TRY(get_text(r, &h->sni));
     TRY(get_text(r, &h->name));
     TRY(get_text(r, &h->psk));
-    if (client && h->set->verify == VERIFY_FULL && !h->name && !h->set->psks) { /* threat 32 */
+    if (client && h->set->verify == VERIFY_FULL && !h->name && !h->set->psks &&
+        !h->set->psks12) { /* threat 32 */
         return ERR_PARSE;
     }
     if (h->name ? !client || (!host_is_valid(h->name) && !host_is_ip(h->name)) : h->named) {

@@ -138,6 +138,10 @@ enum {
     PARTY_SMALL = 1024, /* takes small records only: a flight comes in many */
     PARTY_APP = 2048,   /* an application has its word on names and extensions, and on the peer */
     PARTY_EARLY = 4096, /* early data, which is always fresh */
+    /* keys of TLS 1.2 and a hint, with suites of nothing else, ECDHE or RSA */
+    PARTY_PSK12 = 8192,
+    PARTY_ECDHE_PSK = 16384,
+    PARTY_RSA_PSK = 32768,
 };
 
 static inline void party_psks(struct config *c, enum tls_role role, unsigned flags)
@@ -152,6 +156,21 @@ static inline void party_psks(struct config *c, enum tls_role role, unsigned fla
     if (flags & PARTY_IMPORTED) {
         sure(config_add_psk(c, span_text("three"), key, HASH_NONE, client ? "c" : "s",
                             client ? "s" : "c") == 0);
+    }
+}
+
+static inline void party_psks12(struct config *c, unsigned flags)
+{
+    const uint16_t suites[] = { flags & PARTY_ECDHE_PSK ? 0xd001
+                                : flags & PARTY_RSA_PSK ? 0x00ac
+                                                        : 0x00a8,
+                                0x008c };
+
+    if (flags & (PARTY_PSK12 | PARTY_ECDHE_PSK | PARTY_RSA_PSK)) {
+        sure(config_set_suites(c, suites, flags & PARTY_PSK12 ? 2 : 1) == 0);
+        sure(config_add_psk12(c, span_text("one"), span_text("0123456789abcdef")) == 0);
+        sure(config_add_psk12(c, span_text("two"), span_text("a key of another length")) == 0);
+        sure(config_set_psk_hint(c, span_text(flags & PARTY_PLAIN ? "" : "two")) == 0);
     }
 }
 
@@ -235,6 +254,7 @@ static inline struct config *party_config(const struct party *self, struct trust
     sure(!(flags & PARTY_RENEGOTIATE) || config_set_renegotiation(c, RENEGOTIATE_ANY, false) == 0);
     sure(!(flags & PARTY_12) || config_set_versions(c, TLS_1_2, TLS_1_2) == 0);
     party_psks(c, role, flags);
+    party_psks12(c, flags);
     if (flags & PARTY_APP) {
         party_application(c, role);
     }
