@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: ISC */
+/* What secrets are must not steer the program: no branch, no index (threats 11, 12, 13, 39). Run by
+ * test_branches.py under valgrind, to which keys, premaster secrets and everything that is computed
+ * from them are undefined until it is sent, or a MAC was found right; by itself it says only that
+ * all of it works. The functions of the library that make secrets, and those that make something
+ * public, are called through those below (--wrap of the linker). */
+#include <valgrind/memcheck.h>
+
+#include "base/options.h"
+#include "tests/handshake/pair12.h"
+
+#define TEXT 700
+
+static uint8_t text[TEXT];
+static unsigned opened_right, opened_wrong, secrets;
+
+static void hide(const void *p, size_t n)
+{
+    (void)VALGRIND_MAKE_MEM_UNDEFINED(p, n);
+}
+
+static void show(const void *p, size_t n)
+{
+    (void)VALGRIND_MAKE_MEM_DEFINED(p, n);
+}
+
+/* ---- secrets ---- */
+
+#define WRAP(type, name, ...)        \
+    type __real_##name(__VA_ARGS__); \
+    type __wrap_##name(__VA_ARGS__); \
+    type __wrap_##name(__VA_ARGS__)
+
+WRAP(int, privkey_decrypt_premaster, struct privkey *k, struct span sealed, uint16_t version,
+     uint8_t *out)
+{
+    int rc = __real_privkey_decrypt_premaster(k, sealed, version, out);
+
+    hide(out, PREMASTER_RSA);
+    secrets++;
+    return rc;
+}
+
+WRAP(int, keys12_master, struct hs *h, struct span premaster)
+{
+    hide(premaster.p, premaster.n);
+    secrets++;
+    return __real_keys12_master(h, premaster);
+}
+
+/* The key log writes its secrets as digits. */
+WRAP(int, config_set_keylog, struct config *c, void (*fn)(void *ctx, const char *line), void *ctx)
+{
+    (void)fn;
+    (void)ctx;
+    return __real_config_set_keylog(c, NULL, NULL);
+}
+
+/* ---- what is on the wire, or was found to be the peer's ---- */
+
+WRAP(int, aead_seal, struct aead *a, const uint8_t *nonce, struct span aad, const struct span *in,
+     size_t nin, uint8_t *out)
+{
+    int rc = __real_aead_seal(a, nonce, aad, in, nin, out);
+    size_t n = AEAD_TAG;
+
+    for (size_t i = 0; i < nin; i++) {
+        n += in[i].n;
+    }
+    show(out, n);
+    return rc;
+}
+
+static int opened(int rc, const struct mspan *part, size_t n)
+{
+    show(&rc, sizeof rc);
+    opened_right += rc == 0;
+    opened_wrong += rc != 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        show(&part[i], sizeof part[i]);
+        show(part[i].p, part[i].n);
+    }
+    return rc;
+}
+
+WRAP(int, aead_open, struct aead *a, const uint8_t *nonce, struct span aad, struct span in,
+     const struct mspan *out, size_t nout)
+{
+    return opened(__real_aead_open(a, nonce, aad, in, out, nout), out, nout);
+}
+
+WRAP(int, cbc_seal, struct cbc *c, uint8_t *iv, const uint8_t *head, uint8_t *fragment, size_t len)
+{
+    const size_t n = cbc_size(c, len);
+    int rc = __real_cbc_seal(c, iv, head, fragment, len);
+
+    show(fragment, n);
+    return rc;
+}
+
+WRAP(int, cbc_open, struct cbc *c, uint8_t *iv, const uint8_t *head, struct mspan fragment,
+     struct mspan *content)
+{
+    return opened(__real_cbc_open(c, iv, head, fragment, content), content, 1);
+}
+
+WRAP(int, scipher_seal, struct scipher *s, const uint8_t *head, uint8_t *fragment, size_t len)
+{
+    int rc = __real_scipher_seal(s, head, fragment, len);
+
+    show(fragment, scipher_size(s, len));
+    return rc;
+}
+
+WRAP(int, scipher_open, struct scipher *s, const uint8_t *head, struct mspan fragment,
+     struct mspan *content)
+{
+    return opened(__real_scipher_open(s, head, fragment, content), content, 1);
+}
+
+/* What must be found, or nothing is: test_branches.py looks for this line. */
+static void test_canary(void **state)
+{
+    volatile uint8_t secret = 1;
+
+    (void)state;
+    hide((const void *)(uintptr_t)&secret, 1);
+    assert_true(secret == 1 || secret == 2); /* the canary */
+}
+
+/* ---- records ---- */
+
+static const struct {
+    const char *name;
+    struct rec_keys keys;
+} protections[] = {
+    { "TLS 1.2 AES-128-CBC SHA-1", { .version = 0x0303, .cbc = CBC_AES_128, .mac = HASH_SHA1 } },
+    { "TLS 1.2 AES-256-CBC SHA-256",
+      { .version = 0x0303, .cbc = CBC_AES_256, .mac = HASH_SHA256 } },
+    { "TLS 1.2 AES-256-CBC SHA-384",
+      { .version = 0x0303, .cbc = CBC_AES_256, .mac = HASH_SHA384 } },
+    { "TLS 1.2 AES-128-CBC SHA-1, encrypt-then-MAC",
+      { .version = 0x0303, .cbc = CBC_AES_128, .mac = HASH_SHA1, .etm = true } },
+    { "TLS 1.1 AES-128-CBC SHA-1", { .version = 0x0302, .cbc = CBC_AES_128, .mac = HASH_SHA1 } },
+    { "TLS 1.0 AES-128-CBC SHA-1", { .version = 0x0301, .cbc = CBC_AES_128, .mac = HASH_SHA1 } },
+    { "TLS 1.0 AES-128-CBC SHA-1, encrypt-then-MAC",
+      { .version = 0x0301, .cbc = CBC_AES_128, .mac = HASH_SHA1, .etm = true } },
+    { "SSL 3.0 AES-128-CBC SHA-1", { .version = 0x0300, .cbc = CBC_AES_128, .mac = HASH_SHA1 } },
+    { "TLS 1.2 3DES-CBC SHA-1", { .version = 0x0303, .cbc = CBC_3DES, .mac = HASH_SHA1 } },
+    { "TLS 1.0 3DES-CBC SHA-1", { .version = 0x0301, .cbc = CBC_3DES, .mac = HASH_SHA1 } },
+    { "SSL 3.0 3DES-CBC SHA-1", { .version = 0x0300, .cbc = CBC_3DES, .mac = HASH_SHA1 } },
+    { "TLS 1.2 RC4 SHA-1", { .version = 0x0303, .stream = STREAM_RC4, .mac = HASH_SHA1 } },
+    { "TLS 1.0 RC4 MD5", { .version = 0x0301, .stream = STREAM_RC4, .mac = HASH_MD5 } },
+    { "SSL 3.0 RC4 MD5", { .version = 0x0300, .stream = STREAM_RC4, .mac = HASH_MD5 } },
+    { "TLS 1.2 AES-128-GCM", { .version = 0x0303, .aead = AEAD_AES_128_GCM } },
+    { "TLS 1.2 ChaCha20-Poly1305", { .version = 0x0303, .aead = AEAD_CHACHA20_POLY1305 } },
+};
+
+static void half_make(struct rec_half *h, struct rec_keys k, bool seal)
+{
+    uint8_t secret[REC_SECRET_MAX] = { 5, 6, 7 }, iv[REC_IV_MAX] = { 8 };
+
+    k.key = secret;
+    k.iv = iv;
+    k.mac_key = secret + CBC_KEY_MAX;
+    hide(secret, sizeof secret);
+    rec_half_init(h);
+    assert_int_equal(rec_half_set(h, &k, seal), 0);
+}
+
+/* One record with so many bytes of content; the `from_end`th byte of it, when not 0, is another. */
+static void record_try(const struct rec_keys *k, size_t len, size_t from_end)
+{
+    static uint8_t wire[REC_OVERHEAD_MAX + TEXT];
+    struct span part = span_of(text, len);
+    struct rec_half tx, rx;
+    struct rec_opened o;
+    int made, rc;
+
+    half_make(&tx, *k, true);
+    half_make(&rx, *k, false);
+    made = rec_seal(&tx, CT_APPLICATION_DATA, &part, 1, len, wire);
+    assert_true(made > (int)from_end);
+    if (from_end) {
+        wire[(size_t)made - from_end] ^= 0x41;
+    }
+    rc = rec_open(&rx, CT_APPLICATION_DATA,
+                  (struct mspan){ wire + REC_HEADER, (size_t)made - REC_HEADER },
+                  (struct mspan){ NULL, 0 }, &o);
+    if (rc == 0 && len) {
+        assert_memory_equal(o.plain.p, text, len);
+    }
+    /* SSL 3.0 looks at no byte of the padding but the last. */
+    assert_true(rc == (from_end ? TLS_ALERT(ALERT_BAD_RECORD_MAC) : 0) ||
+                (rc == 0 && k->version == 0x0300 && k->cbc != CBC_NONE));
+    rec_half_wipe(&tx);
+    rec_half_wipe(&rx);
+}
+
+/* Also one whose padding, MAC or content is wrong. */
+static void threat_11_records(void **state)
+{
+    static const size_t sizes[] = { 0, 11, 12, 44, TEXT };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof protections / sizeof *protections; i++) {
+        print_message("%s\n", protections[i].name);
+        for (size_t j = 0; j < sizeof sizes / sizeof *sizes; j++) {
+            record_try(&protections[i].keys, sizes[j], 0);
+        }
+        for (size_t at = 1; at <= 48; at += 5) {
+            record_try(&protections[i].keys, 60, at);
+        }
+    }
+    assert_true(opened_right > 70 && opened_wrong > 100);
+}
+
+/* ---- handshakes ---- */
+
+static void handshake_try(uint16_t suite, int id, unsigned version)
+{
+    const struct pair_params q = {
+        .suite = suite, .id = id, .client_max = version, .no_tickets = true
+    };
+    struct pair *p = pair_connected(&q);
+
+    end_talk(&p->c, &p->s, text, TEXT);
+    end_talk(&p->s, &p->c, text, TEXT);
+    pair_free(p);
+}
+
+/* Premaster secret to Finished, at both ends. */
+static void threat_39_handshakes(void **state)
+{
+    (void)state;
+    secrets = 0;
+    handshake_try(SUITE_GCM, 0, TLS_1_2);
+    handshake_try(SUITE_CBC, 0, TLS_1_2);
+    handshake_try(SUITE_RSA_CBC, ID_RSA, TLS_1_2);
+    handshake_try(SUITE_RSA_KX, ID_RSA, TLS_1_2);
+    assert_int_equal(secrets, 10);
+}
+
+/* What does not decrypt goes on, with a random premaster secret, until Finished. */
+static void threat_12_premaster(void **state)
+{
+    static uint8_t wire[WIRE_MAX];
+    const struct pair_params q = { .suite = SUITE_RSA_CBC, .id = ID_RSA, .client_max = TLS_1_2 };
+    struct pair *p = pair_new(&q);
+
+    (void)state;
+    end_give(&p->s, wire, end_take(&p->c, wire));
+    end_give(&p->c, wire, end_take(&p->s, wire));
+    for (size_t n = end_take(&p->c, wire), at = REC_HEADER + HS_HEADER + 2; n; n = 0) {
+        wire[at + 100] ^= 1;
+        end_give(&p->s, wire, n);
+    }
+    assert_refused(&p->s, ALERT_BAD_RECORD_MAC);
+    pair_free(p);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TEXT; i++) {
+        text[i] = (uint8_t)(i * 7);
+    }
+    return pki_make(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_canary),
+        cmocka_unit_test(threat_11_records),
+        cmocka_unit_test(threat_39_handshakes),
+        cmocka_unit_test(threat_12_premaster),
+    };
+
+    return cmocka_run_group_tests(tests, start, pki_free);
+}
