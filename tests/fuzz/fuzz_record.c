@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* One record of TLS 1.3 or 1.2. A byte of options, two for the room of the first output part, two
- * for a place to damage; then either a record as it arrives, or the inside of one that is sealed
- * here first, so that what opens is known. */
+/* One record of TLS 1.3 or 1.2, in a legacy build of any version. A byte of options, two for the
+ * room of the first output part, two for a place to damage; then either a record as it arrives, or
+ * the inside of one that is sealed here first, so that what opens is known. */
 #include <stdlib.h>
 
 #include "record/record.h"
@@ -10,7 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { CIPHER = 3, ARRIVES = 4, DAMAGED = 8, APART = 16, KIND_SHIFT = 5 };
 /* options >> KIND_SHIFT: TLS 1.3, TLS 1.2 with AEAD, from 2 on CBC with 3 MACs in both orders.
- * CIPHER 3: no protection. */
+ * CIPHER 3: no protection. CIPHER 2 from kind 2 on: the highest bits of the room are the version,
+ * those of the place the cipher. */
 enum { KIND_TLS13, KIND_AEAD12, KIND_CBC12 };
 
 static void sure(bool fact)
@@ -20,27 +21,52 @@ static void sure(bool fact)
     }
 }
 
-static void half_make(struct rec_half *h, unsigned options, bool seal)
-{
-    static const uint8_t key[AEAD_KEY_MAX] = { 1, 2, 3 }, iv[AEAD_IV] = { 4, 5, 6 };
-    static const uint8_t mac_key[HASH_MAX] = { 7, 8, 9 };
-    const unsigned kind = options >> KIND_SHIFT, cipher = options & CIPHER;
-    struct rec_keys k = { .key = key, .iv = iv, .mac_key = mac_key };
+struct input {
+    unsigned options;
+    uint16_t room, at;
+};
 
-    rec_half_init(h);
-    if (cipher == 3) {
-        return;
-    }
+static struct rec_keys keys_of(const struct input *in)
+{
+    static const uint8_t key[AEAD_KEY_MAX] = { 1, 2, 3 }, iv[REC_IV_MAX] = { 4, 5, 6 };
+    static const uint8_t mac_key[HASH_MAX] = { 7, 8, 9 };
+    static const enum hash_id old[] = { HASH_SHA1, HASH_MD5, HASH_SHA256 };
+    const unsigned kind = in->options >> KIND_SHIFT, cipher = in->options & CIPHER;
+    const unsigned what = in->at >> 13;
+    struct rec_keys k = { .version = 0x0303, .key = key, .iv = iv, .mac_key = mac_key };
+
     if (kind < KIND_CBC12) {
         k.version = kind == KIND_TLS13 ? 0x0304 : 0x0303;
         k.aead = (enum aead_id)cipher;
-    } else {
-        k.version = 0x0303;
+    } else if (cipher < 2) {
         k.cbc = cipher == 1 ? CBC_AES_256 : CBC_AES_128;
         k.mac = (enum hash_id)(HASH_SHA1 + (kind - KIND_CBC12) % 3);
         k.etm = kind - KIND_CBC12 >= 3;
+    } else {
+        k.version = (uint16_t)(0x0300 + (in->room >> 14));
+        k.cbc = what < 6 ? (enum cbc_id)(CBC_AES_128 + what % 3) : CBC_NONE;
+        k.stream = what < 6 ? STREAM_NONE : what == 6 ? STREAM_RC4 : STREAM_NULL;
+        k.mac = old[(kind - KIND_CBC12) % 3];
+        k.etm = k.cbc && k.version > 0x0300 && kind - KIND_CBC12 >= 3;
     }
-    sure(rec_half_set(h, &k, seal) == 0);
+    return k;
+}
+
+/* False: there is no such protection in this build. */
+static bool half_make(struct rec_half *h, const struct input *in, bool seal)
+{
+    const struct rec_keys k = keys_of(in);
+    const bool everywhere =
+        k.version >= 0x0303 && !k.stream && k.cbc != CBC_3DES && k.mac != HASH_MD5;
+    int rc;
+
+    rec_half_init(h);
+    if ((in->options & CIPHER) == 3) {
+        return true;
+    }
+    rc = rec_half_set(h, &k, seal);
+    sure(rc == 0 || !everywhere);
+    return rc == 0;
 }
 
 static bool all_zero(const uint8_t *p, size_t n)
@@ -62,7 +88,7 @@ static int header_check(const struct rec_half *h, const uint8_t *p, struct rec_h
     sure(rc < 0 ||
          (head->type >= 20 && head->type <= 23 &&
           (h->protection->hides_type || head->version >> 8 == 3) && /* RFC 8446 section 5.1 */
-          (h->protection->any_minor || h->protection->hides_type || head->version == 0x0303) &&
+          (h->protection->any_minor || h->protection->hides_type || head->version == h->version) &&
           head->len == (p[3] << 8 | p[4]) &&
           head->len <= (head->type == 23 || !h->protection->hides_type ? h->protection->max_len
                                                                        : REC_PLAIN_MAX)));
@@ -127,8 +153,10 @@ static void refused_check(const struct rec_opened *o, int rc, struct mspan fragm
     sure(all_zero(fragment.p + head + first, n - first));
 }
 
-static void sealed_run(struct rd in, unsigned options, size_t room, size_t at)
+static void sealed_run(struct rd in, const struct input *i)
 {
+    const unsigned options = i->options;
+    const size_t room = i->room, at = i->at;
     struct rec_half tx, rx;
     struct rec_header head;
     struct rec_opened o;
@@ -136,13 +164,14 @@ static void sealed_run(struct rd in, unsigned options, size_t room, size_t at)
     size_t len = in.n - 1;
     const uint8_t type = hidden ? in.p[len] : (uint8_t)(20 + in.p[len] % 4);
     struct span part[2] = { { in.p, len / 3 }, { in.p + len / 3, len - len / 3 } };
-    struct mspan out = { options & APART ? malloc(room) : NULL, room };
+    struct mspan out, fragment;
     uint8_t *record;
-    struct mspan fragment;
     int n, rc;
 
-    half_make(&tx, options, true);
-    half_make(&rx, options, false);
+    if (!half_make(&tx, i, true) || !half_make(&rx, i, false)) {
+        return;
+    }
+    out = (struct mspan){ options & APART ? malloc(room) : NULL, room };
     record = malloc(rec_size(&tx, len));
     sure(record && (out.p || !(options & APART)));
     sure(rec_fit(&tx, rec_size(&tx, len)) >= len &&
@@ -160,9 +189,12 @@ static void sealed_run(struct rd in, unsigned options, size_t room, size_t at)
     }
     rc = rec_open(&rx, head.type, fragment, out, &o);
     sure(rx.seq == (rc == 0));
-    if (options & DAMAGED) {
+    if ((options & DAMAGED) && rc == 0) {
+        /* Where all of the last block is padding, SSL 3.0 takes one in 256: POODLE. */
+        sure(rx.cbc && rx.version == 0x0300 && o.plain.n + o.rest.n == len);
+    } else if (options & DAMAGED) {
         refused_check(&o, rc, fragment, out, rec_headroom(&rx) - REC_HEADER, len + hidden,
-                      rx.cbc != NULL);
+                      rx.cbc || rx.stream);
     } else if (hidden) {
         opened_check(&o, in.p, in.n, out, fragment, rc);
     } else {
@@ -176,18 +208,19 @@ static void sealed_run(struct rd in, unsigned options, size_t room, size_t at)
     sure(rec_open(&rx, CT_APPLICATION_DATA, fragment, out, &o) == ERR_CLOSED);
 }
 
-static void arrived_run(struct rd in, unsigned options, size_t room)
+static void arrived_run(struct rd in, const struct input *i)
 {
-    struct mspan out = { options & APART ? malloc(room) : NULL, room };
+    const size_t room = i->room;
+    struct mspan out = { i->options & APART ? malloc(room) : NULL, room };
     uint8_t *record = malloc(in.n);
     struct rec_half rx;
     struct rec_header head;
     struct rec_opened o;
 
-    sure(record && (out.p || !(options & APART)));
+    sure(record && (out.p || !(i->options & APART)));
     memcpy(record, in.p, in.n);
-    half_make(&rx, options, false);
-    if (header_check(&rx, record, &head) == 0 && in.n >= (size_t)REC_HEADER + head.len) {
+    if (half_make(&rx, i, false) && header_check(&rx, record, &head) == 0 &&
+        in.n >= (size_t)REC_HEADER + head.len) {
         struct mspan fragment = { record + REC_HEADER, head.len };
         int rc = rec_open(&rx, head.type, fragment, out, &o);
 
@@ -203,19 +236,20 @@ static void arrived_run(struct rd in, unsigned options, size_t room)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct rd in = rd_of(data, size);
+    struct input i;
     uint8_t options;
-    uint16_t room, at;
 
     sure(crypto_init() == 0);
-    if (!rd_u8(&in, &options) || !rd_u16(&in, &room) || !rd_u16(&in, &at)) {
+    if (!rd_u8(&in, &options) || !rd_u16(&in, &i.room) || !rd_u16(&in, &i.at)) {
         return 0;
     }
+    i.options = options;
     if (options & ARRIVES) {
         if (in.n >= REC_HEADER) {
-            arrived_run(in, options, room);
+            arrived_run(in, &i);
         }
     } else if (in.n >= 1 && in.n <= REC_PLAIN_MAX + 1 && (options & CIPHER) != 3) {
-        sealed_run(in, options, room, at);
+        sealed_run(in, &i);
     }
     return 0;
 }
