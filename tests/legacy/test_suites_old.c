@@ -7,7 +7,7 @@ static uint8_t data[40000], wire[WIRE_MAX];
 
 static bool is_old(const struct suite *s)
 {
-    return (s->kx == KX_RSA || s->kx == KX_ECDHE) &&
+    return (s->kx == KX_RSA || s->kx == KX_ECDHE || s->kx == KX_DHE) &&
            (s->cbc == CBC_3DES || s->stream != STREAM_NONE);
 }
 
@@ -19,6 +19,7 @@ static void threat_16_which(void **state)
         const char *name;
     } want[] = {
         { 0x000a, 0x0300, "TLS_RSA_WITH_3DES_EDE_CBC_SHA" },
+        { 0x0016, 0x0300, "TLS_DHE_RSA_WITH_3DES_EDE_CBC_SHA" },
         { 0x0005, 0x0300, "TLS_RSA_WITH_RC4_128_SHA" },
         { 0x0004, 0x0300, "TLS_RSA_WITH_RC4_128_MD5" },
         { 0x0001, 0x0300, "TLS_RSA_WITH_NULL_MD5" },
