@@ -174,8 +174,11 @@ int config_set_versions(struct config *c, unsigned min, unsigned max)
     if (c->sealed) {
         return ERR_STATE;
     }
-    if (min < TLS_1_2 || max > TLS_1_3 || min > max) {
+    if (!protocol_is_known(min) || !protocol_is_known(max) || min > max) {
         return ERR_ARG;
+    }
+    if (!protocol_of(min) || !protocol_of(max)) {
+        return ERR_UNSUPPORTED;
     }
     c->s.min_version = min;
     c->s.max_version = max;

@@ -70,6 +70,9 @@ int config_set_revocation(struct config *c, enum revoke_mode mode,
 int config_set_pins(struct config *c, const uint8_t (*pins)[PIN_SIZE], size_t n) MUST_CHECK;
 /* Names in order of preference, each 1..255 bytes; a server without overlap refuses (ALPACA). */
 int config_set_alpn(struct config *c, const char *const *names, size_t n) MUST_CHECK;
+/* From SSL 3 (0x0300) to TLS 1.3 (0x0304); TLS 1.2 and 1.3 unless it is called. What is below
+ * TLS 1.2 (RFC 8996 forbids it, RFC 7568 SSL 3) has to be compiled (base/options.h), or this is
+ * ERR_UNSUPPORTED; and suites that it has must be named, or be among the default ones. */
 int config_set_versions(struct config *c, unsigned min, unsigned max) MUST_CHECK;
 int config_set_suites(struct config *c, const uint16_t *ids, size_t n) MUST_CHECK;
 /* Server: of dhparams_load(), for suites that have a prime; copied. Without, or when they are

@@ -18,7 +18,7 @@ int engine_fail(struct tls *t, int code, const char *place, const char *text)
             if (desc > UINT8_MAX || desc == ALERT_CLOSE_NOTIFY) { /* a callback's idea */
                 desc = ALERT_INTERNAL_ERROR;
             }
-
+            desc = hs_alert(&t->hs, desc);
             t->err.alert_sent = (uint8_t)desc;
             atomic_fetch_or(&t->notes, NOTE_ALERT | desc);
         }
@@ -126,7 +126,7 @@ static int host_ccs(void *ctx)
         return 0;
     }
     TRY(engine_flush(t));
-    t->tx.version = 0x0303; /* not a first ClientHello any more */
+    t->tx.version = hs_record_version(&t->hs); /* not a first ClientHello any more */
     return engine_emit(t, CT_CHANGE_CIPHER_SPEC, &one, 1);
 }
 
@@ -159,11 +159,18 @@ static int host_keys(void *ctx, enum hs_direction d, const struct hs_keys *k)
 
 static int host_warn(void *ctx, enum alert desc)
 {
+    const uint8_t alert[2] = { 1, (uint8_t)desc };
     struct tls *t = ctx;
 
-    (void)desc; /* the one that there is: no_renegotiation */
-    atomic_fetch_or(&t->notes, NOTE_REFUSE);
-    return 0;
+    if (desc == ALERT_NO_RENEGOTIATION) {
+        atomic_fetch_or(&t->notes, NOTE_REFUSE);
+        return 0;
+    }
+    if (is_silent(t)) {
+        return 0;
+    }
+    TRY(engine_flush(t)); /* it stands for a message, between others */
+    return engine_emit(t, CT_ALERT, alert, sizeof alert);
 }
 
 /* The peer's keys change with the next record; ours, when it asks, before our next one. */
@@ -270,12 +277,12 @@ int tls_new(struct tls **out, struct config *c, const char *name, const char *sn
     }
     t->hs.session = resume && s->role == TLS_CLIENT ? session_ref(resume) : NULL;
     if (s->role == TLS_CLIENT) {
-        t->tx.version = 0x0301; /* section 5.1: for old middleboxes */
+        t->tx.version = hs_hello_version(&t->hs); /* section 5.1: for old middleboxes */
     }
     rc = hs_start(&t->hs, name, s->role == TLS_CLIENT ? sni : NULL);
     if (rc == 0) {
         rc = engine_flush(t);
-        t->tx.version = 0x0303;
+        t->tx.version = hs_record_version(&t->hs);
     }
     if (rc < 0) {
         error_set(err, rc, __func__, "%s",
@@ -342,7 +349,7 @@ static int may_rehandshake(const struct tls *t, const struct settings *s)
         return engine_status(t) & ST_FAILED ? ERR_CLOSED : ERR_STATE;
     }
     for (size_t i = 0; i < s->nsuites; i++) {
-        suites = suites || (s->suites[i]->version == t->hs.version &&
+        suites = suites || (suite_fits(s->suites[i], t->hs.version) &&
                             s->min_version <= t->hs.version && t->hs.version <= s->max_version);
     }
     if (s->role != t->hs.set->role ||

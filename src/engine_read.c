@@ -61,6 +61,7 @@ static int take_alert(struct tls *t, const struct rec_opened *o, struct tls_in *
 {
     char text[80] = "the peer sent the alert ";
     uint8_t level, desc;
+    int rc;
 
     if (o->plain.n + o->rest.n == 0) { /* section 5.4 */
         return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__, "empty alert record");
@@ -75,6 +76,11 @@ static int take_alert(struct tls *t, const struct rec_opened *o, struct tls_in *
         engine_status_add(t, ST_PEER_CLOSED);
         engine_read_end(t);
         return TLS_EV_CLOSED;
+    }
+    if (level == 1 && hs_warning_counts(&t->hs, desc)) {
+        error_clear(&t->scratch);
+        rc = hs_no_certificate(&t->hs);
+        return rc < 0 ? fail_handshake(t, rc) : TLS_EV_PROGRESS;
     }
     if (level == 1 && hs_knows_warnings(&t->hs)) { /* RFC 5246 section 7.2.2 */
         if (desc == ALERT_NO_RENEGOTIATION) {

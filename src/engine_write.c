@@ -36,6 +36,9 @@ int engine_flush(struct tls *t)
 {
     int rc = 0;
 
+    if (t->hs.version) {
+        t->tx.version = hs_record_version(&t->hs);
+    }
     if (buf_len(&t->flight)) {
         lower_tx_max(t);
         rc = engine_emit(t, CT_HANDSHAKE, buf_data(&t->flight), buf_len(&t->flight));

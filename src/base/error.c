@@ -39,6 +39,7 @@ const char *alert_name(unsigned desc)
         { ALERT_BAD_RECORD_MAC, "bad_record_mac" },
         { ALERT_RECORD_OVERFLOW, "record_overflow" },
         { ALERT_HANDSHAKE_FAILURE, "handshake_failure" },
+        { ALERT_NO_CERTIFICATE, "no_certificate" },
         { ALERT_BAD_CERTIFICATE, "bad_certificate" },
         { ALERT_UNSUPPORTED_CERTIFICATE, "unsupported_certificate" },
         { ALERT_CERTIFICATE_REVOKED, "certificate_revoked" },

@@ -25,8 +25,17 @@ int rand_bytes(void *p, size_t n) MUST_CHECK; /* 0 or ERR_CRYPTO */
 void rand_set_test_source(int (*fn)(void *p, size_t n));
 
 /* ---- hash ---- */
-enum hash_id { HASH_NONE, HASH_SHA1, HASH_SHA256, HASH_SHA384, HASH_SHA512, HASH_MD5, HASH_COUNT };
-/* MD5 is in builds that have a version or a suite that needs it; else it has no size. */
+enum hash_id {
+    HASH_NONE,
+    HASH_SHA1,
+    HASH_SHA256,
+    HASH_SHA384,
+    HASH_SHA512,
+    HASH_MD5,
+    HASH_MD5_SHA1, /* both, one behind the other: what the versions before TLS 1.2 have */
+    HASH_COUNT
+};
+/* MD5 is in builds that have a version or a suite that needs it; else these have no size. */
 #define HASH_MAX       64 /* bytes of the longest digest */
 #define HASH_BLOCK_MAX 128
 
@@ -56,6 +65,14 @@ int hkdf_expand_label(enum hash_id id, const uint8_t *secret, const char *label,
 #define PRF12_SEEDS 4
 int prf12(enum hash_id id, struct span secret, const char *label, const struct span *seed,
           size_t nseed, uint8_t *out, size_t n) MUST_CHECK;
+
+/* The PRF of TLS 1.0 and 1.1 (RFC 4346 section 5): P_MD5 of one half of the secret XOR P_SHA-1 of
+ * the other; and what SSL 3 has in its place (RFC 6101 sections 6.1, 6.2.2), which knows no labels.
+ * Both take no other hash: id is for nothing. */
+int prf10(enum hash_id id, struct span secret, const char *label, const struct span *seed,
+          size_t nseed, uint8_t *out, size_t n) MUST_CHECK;
+int prf_ssl3(enum hash_id id, struct span secret, const char *label, const struct span *seed,
+             size_t nseed, uint8_t *out, size_t n) MUST_CHECK;
 
 /* ---- AEAD ---- */
 enum aead_id { AEAD_AES_128_GCM, AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, AEAD_COUNT };
@@ -204,9 +221,17 @@ struct scheme {
     enum key_type key; /* the only type of key that fits in TLS 1.3; 1.2: ECDSA has any curve */
     bool handshake13;  /* may sign CertificateVerify of TLS 1.3; else certificates only */
     const char *name;  /* "ecdsa_secp256r1_sha256" */
+    bool weak;         /* only where it is named */
+    bool digested;     /* the message to sign is the digest already */
 };
 const struct scheme *scheme_by_id(uint16_t id); /* NULL: we have none of that number */
 const struct scheme *scheme_at(size_t i);       /* in our order of preference; NULL ends */
+
+/* Of the versions before TLS 1.2, which have no numbers for them (RFC 4346 section 7.4.3, RFC 8422
+ * section 5.4): RSA over MD5 and SHA-1 without DigestInfo; ECDSA over SHA-1; and RSA over the 36
+ * bytes that SSL 3 makes by itself. Only where such a version is compiled. */
+enum old_scheme { OLD_RSA_DIGESTED, OLD_RSA, OLD_ECDSA };
+const struct scheme *scheme_old(enum old_scheme which);
 
 struct pubkey; /* immutable; may be shared by threads */
 /* From the contents of SubjectPublicKeyInfo, already taken apart by x509: EC and EdDSA `point` is
@@ -223,6 +248,9 @@ unsigned pubkey_bits(const struct pubkey *k);
  * hash, salt as long as the digest. */
 int pubkey_verify(const struct pubkey *k, enum sig_kind kind, enum hash_id hash,
                   const struct span *msg, size_t nmsg, struct span sig) MUST_CHECK;
+/* The same of a digest, whose size is that of the hash. Not for EdDSA. */
+int pubkey_verify_digest(const struct pubkey *k, enum sig_kind kind, enum hash_id hash,
+                         struct span digest, struct span sig) MUST_CHECK;
 /* RSAES-PKCS1-v1_5, for the RSA key exchange of TLS 1.2. *outlen: in room, out length (that of the
  * modulus). Not an RSA key: ERR_MISMATCH. */
 int pubkey_encrypt_pkcs1(const struct pubkey *k, struct span in, uint8_t *out,

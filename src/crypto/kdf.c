@@ -100,10 +100,10 @@ int hkdf_expand_label(enum hash_id id, const uint8_t *secret, const char *label,
     return hkdf_expand(id, secret, span_of(info, w.len), out, n);
 }
 
-/* RFC 5246 section 5: P_hash(secret, label + seed); A(0) is label + seed, A(i) the HMAC of A(i-1),
+/* P_hash(secret, label + seed); A(0) is label + seed, A(i) the HMAC of A(i-1),
  * each block the HMAC of A(i) + label + seed. A long secret is hashed once, not in every HMAC. */
-int prf12(enum hash_id id, struct span secret, const char *label, const struct span *seed,
-          size_t nseed, uint8_t *out, size_t n)
+int prf_xor(enum hash_id id, struct span secret, const char *label, const struct span *seed,
+            size_t nseed, uint8_t *out, size_t n)
 {
     const size_t size = hash_size(id);
     SECRET(key, HASH_MAX);
@@ -113,7 +113,6 @@ int prf12(enum hash_id id, struct span secret, const char *label, const struct s
     int rc = 0;
 
     if (size == 0 || nseed > PRF12_SEEDS) {
-        wipe(out, n);
         return ERR_ARG;
     }
     for (size_t i = 0; i < nseed; i++) {
@@ -128,13 +127,24 @@ int prf12(enum hash_id id, struct span secret, const char *label, const struct s
 
         rc = done ? hmac(id, secret, parts, 1, a) : hmac(id, secret, parts + 1, 1 + nseed, a);
         if (rc == 0) {
-            rc = hmac(id, secret, parts, 2 + nseed, take < size ? last : out + done);
+            rc = hmac(id, secret, parts, 2 + nseed, last);
         }
-        if (rc == 0 && take < size) {
-            memcpy(out + done, last, take);
+        for (size_t i = 0; rc == 0 && i < take; i++) {
+            out[done + i] ^= last[i];
         }
         done += take;
     }
+    return rc;
+}
+
+/* RFC 5246 section 5. */
+int prf12(enum hash_id id, struct span secret, const char *label, const struct span *seed,
+          size_t nseed, uint8_t *out, size_t n)
+{
+    int rc;
+
+    memset(out, 0, n);
+    rc = prf_xor(id, secret, label, seed, nseed, out, n);
     if (rc < 0) {
         wipe(out, n);
     }

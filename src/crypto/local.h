@@ -2,10 +2,15 @@
 /* What the files of crypto share among themselves and show to nobody else. */
 #ifndef CRYPTO_LOCAL_H
 #define CRYPTO_LOCAL_H
+#include "base/options.h"
 #include "crypto/crypto.h"
 
-#define GROUP_COUNT  8
+#define GROUP_COUNT 8
+#ifdef USE_OLD_TLS
+#define SCHEME_COUNT 18
+#else
 #define SCHEME_COUNT 14
+#endif
 
 /* Where a row stands in its table: an index for what is kept per group or per scheme. */
 size_t group_index(const struct group *g);
@@ -37,6 +42,10 @@ struct mode {
 const struct mode *mode_of(uint16_t version); /* NULL: we have no such version */
 mac_fn mac_ssl3;
 unpad_fn unpad_ssl3;
+
+/* P_hash of RFC 5246 section 5 on top of what is in out. An error leaves there anything. */
+int prf_xor(enum hash_id id, struct span secret, const char *label, const struct span *seed,
+            size_t nseed, uint8_t *out, size_t n) MUST_CHECK;
 
 /* Is a test's source in place (rand_set_test_source)? Then x25519 keys come from it too, so that a
  * recorded handshake can be replayed. */

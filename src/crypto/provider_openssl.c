@@ -8,7 +8,7 @@ struct provider provider;
 
 const char *const digest_names[HASH_COUNT] = {
     [HASH_SHA1] = "SHA1",     [HASH_SHA256] = "SHA256", [HASH_SHA384] = "SHA384",
-    [HASH_SHA512] = "SHA512", [HASH_MD5] = "MD5",
+    [HASH_SHA512] = "SHA512", [HASH_MD5] = "MD5",       [HASH_MD5_SHA1] = "MD5-SHA1",
 };
 
 static struct once once = ONCE_INIT;

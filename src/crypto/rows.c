@@ -20,30 +20,42 @@ _Static_assert(sizeof groups / sizeof *groups == GROUP_COUNT, "GROUP_COUNT");
 
 /* RFC 8446 section 4.2.3. RSASSA-PKCS1-v1_5 signs certificates, never a TLS 1.3 handshake. */
 static const struct scheme schemes[] = {
-    { 0x0403, SIG_ECDSA, HASH_SHA256, KEY_EC_P256, true, "ecdsa_secp256r1_sha256" },
-    { 0x0503, SIG_ECDSA, HASH_SHA384, KEY_EC_P384, true, "ecdsa_secp384r1_sha384" },
-    { 0x0603, SIG_ECDSA, HASH_SHA512, KEY_EC_P521, true, "ecdsa_secp521r1_sha512" },
-    { 0x0807, SIG_EDDSA, HASH_NONE, KEY_ED25519, true, "ed25519" },
-    { 0x0808, SIG_EDDSA, HASH_NONE, KEY_ED448, true, "ed448" },
-    { 0x0804, SIG_RSA_PSS, HASH_SHA256, KEY_RSA, true, "rsa_pss_rsae_sha256" },
-    { 0x0805, SIG_RSA_PSS, HASH_SHA384, KEY_RSA, true, "rsa_pss_rsae_sha384" },
-    { 0x0806, SIG_RSA_PSS, HASH_SHA512, KEY_RSA, true, "rsa_pss_rsae_sha512" },
-    { 0x0809, SIG_RSA_PSS, HASH_SHA256, KEY_RSA_PSS, true, "rsa_pss_pss_sha256" },
-    { 0x080a, SIG_RSA_PSS, HASH_SHA384, KEY_RSA_PSS, true, "rsa_pss_pss_sha384" },
-    { 0x080b, SIG_RSA_PSS, HASH_SHA512, KEY_RSA_PSS, true, "rsa_pss_pss_sha512" },
-    { 0x0401, SIG_RSA_PKCS1, HASH_SHA256, KEY_RSA, false, "rsa_pkcs1_sha256" },
-    { 0x0501, SIG_RSA_PKCS1, HASH_SHA384, KEY_RSA, false, "rsa_pkcs1_sha384" },
-    { 0x0601, SIG_RSA_PKCS1, HASH_SHA512, KEY_RSA, false, "rsa_pkcs1_sha512" },
+    { 0x0403, SIG_ECDSA, HASH_SHA256, KEY_EC_P256, true, .name = "ecdsa_secp256r1_sha256" },
+    { 0x0503, SIG_ECDSA, HASH_SHA384, KEY_EC_P384, true, .name = "ecdsa_secp384r1_sha384" },
+    { 0x0603, SIG_ECDSA, HASH_SHA512, KEY_EC_P521, true, .name = "ecdsa_secp521r1_sha512" },
+    { 0x0807, SIG_EDDSA, HASH_NONE, KEY_ED25519, true, .name = "ed25519" },
+    { 0x0808, SIG_EDDSA, HASH_NONE, KEY_ED448, true, .name = "ed448" },
+    { 0x0804, SIG_RSA_PSS, HASH_SHA256, KEY_RSA, true, .name = "rsa_pss_rsae_sha256" },
+    { 0x0805, SIG_RSA_PSS, HASH_SHA384, KEY_RSA, true, .name = "rsa_pss_rsae_sha384" },
+    { 0x0806, SIG_RSA_PSS, HASH_SHA512, KEY_RSA, true, .name = "rsa_pss_rsae_sha512" },
+    { 0x0809, SIG_RSA_PSS, HASH_SHA256, KEY_RSA_PSS, true, .name = "rsa_pss_pss_sha256" },
+    { 0x080a, SIG_RSA_PSS, HASH_SHA384, KEY_RSA_PSS, true, .name = "rsa_pss_pss_sha384" },
+    { 0x080b, SIG_RSA_PSS, HASH_SHA512, KEY_RSA_PSS, true, .name = "rsa_pss_pss_sha512" },
+    { 0x0401, SIG_RSA_PKCS1, HASH_SHA256, KEY_RSA, false, .name = "rsa_pkcs1_sha256" },
+    { 0x0501, SIG_RSA_PKCS1, HASH_SHA384, KEY_RSA, false, .name = "rsa_pkcs1_sha384" },
+    { 0x0601, SIG_RSA_PKCS1, HASH_SHA512, KEY_RSA, false, .name = "rsa_pkcs1_sha512" },
+#ifdef USE_OLD_TLS
+    /* Handshakes of TLS 1.2 only where they are named (threat 21). */
+    { 0x0201, SIG_RSA_PKCS1, HASH_SHA1, KEY_RSA, false, .name = "rsa_pkcs1_sha1", .weak = true },
+    /* Those of enum old_scheme; what has no number is never in a list. */
+    { 0x0203, SIG_ECDSA, HASH_SHA1, KEY_EC_P256, false, .name = "ecdsa_sha1", .weak = true },
+    { 0, SIG_RSA_PKCS1, HASH_MD5_SHA1, KEY_RSA, false, .name = "rsa_pkcs1_md5_sha1", .weak = true },
+    { 0, SIG_RSA_PKCS1, HASH_MD5_SHA1, KEY_RSA, false, .name = "rsa_pkcs1_md5_sha1", .weak = true,
+      .digested = true },
+#endif
 };
 _Static_assert(sizeof schemes / sizeof *schemes == SCHEME_COUNT, "SCHEME_COUNT");
 
 static const struct {
     size_t size, block;
 } hashes[HASH_COUNT] = {
-    [HASH_SHA1] = { 20, 64 },    [HASH_SHA256] = { 32, 64 },
-    [HASH_SHA384] = { 48, 128 }, [HASH_SHA512] = { 64, 128 },
+    [HASH_SHA1] = { 20, 64 },          [HASH_SHA256] = { 32, 64 },
+    [HASH_SHA384] = { 48, 128 },       [HASH_SHA512] = { 64, 128 },
 #ifdef USE_MD5
     [HASH_MD5] = { 16, 64 },
+#endif
+#ifdef USE_OLD_TLS
+    [HASH_MD5_SHA1] = { 16 + 20, 64 }, /* both, side by side */
 #endif
 };
 
@@ -120,18 +132,25 @@ size_t group_index(const struct group *g)
 
 const struct scheme *scheme_at(size_t i)
 {
-    return i < SCHEME_COUNT ? &schemes[i] : NULL;
+    return i < SCHEME_COUNT && schemes[i].id ? &schemes[i] : NULL;
 }
 
 const struct scheme *scheme_by_id(uint16_t id)
 {
-    for (size_t i = 0; i < SCHEME_COUNT; i++) {
+    for (size_t i = 0; id && i < SCHEME_COUNT; i++) {
         if (schemes[i].id == id) {
             return &schemes[i];
         }
     }
     return NULL;
 }
+
+#ifdef USE_OLD_TLS
+const struct scheme *scheme_old(enum old_scheme which)
+{
+    return &schemes[SCHEME_COUNT - 1 - which];
+}
+#endif
 
 size_t scheme_index(const struct scheme *s)
 {

@@ -98,8 +98,6 @@ int pubkey_verify(const struct pubkey *k, enum sig_kind kind, enum hash_id hash,
                   const struct span *msg, size_t nmsg, struct span sig)
 {
     uint8_t digest[HASH_MAX];
-    EVP_PKEY_CTX *ctx;
-    int rc = 0;
 
     if (hash >= HASH_COUNT || !kind_fits(kind, hash, k->type)) {
         return ERR_MISMATCH;
@@ -108,12 +106,25 @@ int pubkey_verify(const struct pubkey *k, enum sig_kind kind, enum hash_id hash,
         return verify_whole(k, msg, nmsg, sig);
     }
     TRY(hash_parts(hash, msg, nmsg, digest));
+    return pubkey_verify_digest(k, kind, hash, span_of(digest, hash_size(hash)), sig);
+}
+
+int pubkey_verify_digest(const struct pubkey *k, enum sig_kind kind, enum hash_id hash,
+                         struct span digest, struct span sig)
+{
+    EVP_PKEY_CTX *ctx;
+    int rc = 0;
+
+    if (hash >= HASH_COUNT || kind == SIG_EDDSA || !kind_fits(kind, hash, k->type) ||
+        digest.n != hash_size(hash)) {
+        return ERR_MISMATCH;
+    }
     ctx = digest_ctx(provider.lib, k->pkey, NULL, kind, hash, false);
     if (!ctx) {
         return crypto_fail(ERR_CRYPTO);
     }
     /* ECDSA: libcrypto insists on the one DER encoding of r and s. */
-    if (EVP_PKEY_verify(ctx, sig.p, sig.n, digest, hash_size(hash)) != 1) {
+    if (EVP_PKEY_verify(ctx, sig.p, sig.n, digest.p, digest.n) != 1) {
         rc = crypto_fail(TLS_ALERT(ALERT_DECRYPT_ERROR));
     }
     trace(TRACE_CRYPTO, "a signature by a key of %u bits is %s", pubkey_bits(k),
@@ -173,7 +184,14 @@ static int sign_digest(struct privkey *k, const struct scheme *s, const struct s
     uint8_t digest[HASH_MAX];
     EVP_PKEY_CTX *ctx;
 
-    TRY(hash_parts(s->hash, msg, nmsg, digest));
+    if (s->digested && (nmsg != 1 || msg[0].n != hash_size(s->hash))) {
+        return ERR_ARG;
+    }
+    if (s->digested) {
+        memcpy(digest, msg[0].p, msg[0].n);
+    } else {
+        TRY(hash_parts(s->hash, msg, nmsg, digest));
+    }
     ctx = signer_take(k, s);
     if (!ctx || EVP_PKEY_sign(ctx, sig, siglen, digest, hash_size(s->hash)) != 1) {
         EVP_PKEY_CTX_free(ctx);

@@ -256,29 +256,57 @@ int cert_settle(struct hs *h)
     return rc;
 }
 
-int cert_check_signature(struct hs *h, struct rd *body, const struct span *part, size_t n)
+/* Which scheme the peer signed under: it says so, or there is but one. */
+static int scheme_read(struct hs *h, struct rd *body, const struct scheme **found)
 {
-    struct hs_work *k = h->work;
-    const struct scheme *s = NULL;
-    struct rd sig;
+    const struct protocol *p = protocol_of(h->version);
+    enum key_type key = pubkey_type(h->work->peer_key);
     uint16_t id;
-    int rc;
 
-    if (!rd_u16(body, &id) || !rd_vec(body, 2, &sig)) {
+    if (!p->names_schemes) {
+        *found = p->scheme(key);
+        return *found ? 0
+                      : FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                             "%s has no signatures by the peer's kind of key", p->name);
+    }
+    if (!rd_u16(body, &id)) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed signature");
     }
     for (size_t i = 0; i < h->set->nschemes; i++) {
-        s = h->set->schemes[i]->id == id ? h->set->schemes[i] : s;
+        *found = h->set->schemes[i]->id == id ? h->set->schemes[i] : *found;
     }
-    if (!s || !cert_scheme_fits(h, s, pubkey_type(k->peer_key))) { /* threat 4 */
+    if (!*found || !cert_scheme_fits(h, *found, key)) { /* threat 4 */
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                     "signature scheme 0x%04x was not offered or does not fit the key", id);
     }
-    rc = pubkey_verify(k->peer_key, s->kind, s->hash, part, n, span_of(sig.p, sig.n));
+    return 0;
+}
+
+int cert_check_under(struct hs *h, struct rd *body, const struct scheme *s, const struct span *part,
+                     size_t n)
+{
+    struct rd sig;
+    int rc;
+
+    if (!rd_vec(body, 2, &sig)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed signature");
+    }
+    rc = s->digested
+             ? pubkey_verify_digest(h->work->peer_key, s->kind, s->hash, part[0],
+                                    span_of(sig.p, sig.n))
+             : pubkey_verify(h->work->peer_key, s->kind, s->hash, part, n, span_of(sig.p, sig.n));
     if (rc < 0) {
         return FAIL(h->err, IS_TLS_ALERT(rc) || rc == ERR_MEM ? rc : TLS_ALERT(ALERT_DECRYPT_ERROR),
                     "the peer does not hold the key of its certificate");
     }
     h->scheme = s;
     return 0;
+}
+
+int cert_check_signature(struct hs *h, struct rd *body, const struct span *part, size_t n)
+{
+    const struct scheme *s = NULL;
+
+    TRY(scheme_read(h, body, &s));
+    return cert_check_under(h, body, s, part, n);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Certificate and CertificateVerify of TLS 1.2, both roles (RFC 5246 sections 7.4.2, 7.4.8). */
+/* Certificate and CertificateVerify of TLS 1.2 and before, both roles (RFC 5246 sections 7.4.2,
+ * 7.4.8). */
 #include "handshake/local.h"
 
 int cert12_send(struct hs *h)
@@ -8,6 +9,9 @@ int cert12_send(struct hs *h)
     struct hs_msg m;
     size_t list;
 
+    if (!id && !protocol_of(h->version)->has_empty) {
+        return h->host->warn(h->ctx, ALERT_NO_CERTIFICATE);
+    }
     hs_msg_begin(&m, HS_CERTIFICATE);
     list = wr_begin(&m.w, 3);
     for (size_t i = 0; id && i < id->ncerts; i++) {
@@ -15,6 +19,15 @@ int cert12_send(struct hs *h)
     }
     wr_end(&m.w, 3, list);
     return hs_msg_send(h, &m);
+}
+
+/* SSL 3: a warning in place of an empty list. */
+int cert12_on_none(struct hs *h, struct rd *body)
+{
+    struct rd empty = rd_of(NULL, 0);
+
+    (void)body;
+    return cert_take(h, &empty);
 }
 
 int cert12_on_certificate(struct hs *h, struct rd *body)
@@ -39,7 +52,7 @@ int cert12_on_certificate(struct hs *h, struct rd *body)
 
 /* All messages so far are signed, not their hash: the scheme has a hash of its own. No other one
  * will be. */
-int cert12_verify_send(struct hs *h, hs_step *after)
+static int messages_sign(struct hs *h, hs_step *after)
 {
     struct transcript *t = &h->work->transcript;
     struct buf raw = t->raw;
@@ -54,12 +67,35 @@ int cert12_verify_send(struct hs *h, hs_step *after)
     return rc;
 }
 
+int cert12_verify_send(struct hs *h, hs_step *after)
+{
+    const struct protocol *p = protocol_of(h->version);
+    uint8_t digest[HASH_MAX];
+    struct span part;
+
+    if (!p->verify_digest) {
+        return messages_sign(h, after);
+    }
+    TRY(p->verify_digest(h, 0, digest));
+    h->work->our_scheme = p->verify_scheme();
+    part = span_of(digest, hash_size(h->work->our_scheme->hash));
+    hs_msg_begin(&h->work->to_sign, HS_CERTIFICATE_VERIFY);
+    return key_sign(h, &part, 1, after);
+}
+
 int cert12_on_verify(struct hs *h, struct rd *body)
 {
+    const struct protocol *p = protocol_of(h->version);
     struct transcript *t = &h->work->transcript;
     struct span all = buf_span(&t->raw);
+    uint8_t digest[HASH_MAX];
     int rc;
 
+    if (p->verify_digest) {
+        TRY(p->verify_digest(h, HS_HEADER + body->n, digest));
+        all = span_of(digest, hash_size(p->verify_scheme()->hash));
+        return cert_check_under(h, body, p->verify_scheme(), &all, 1);
+    }
     all.n -= HS_HEADER + body->n; /* this message is in it already */
     rc = cert_check_signature(h, body, &all, 1);
     transcript_drop_raw(t);

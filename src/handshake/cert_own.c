@@ -202,6 +202,11 @@ static bool key_holds(const struct identity *id, const struct scheme *s)
 /* Our first scheme to sign with, by that identity, that the peer can verify; NULL: none. */
 static const struct scheme *scheme_for(const struct hs *h, const struct identity *id)
 {
+    const struct protocol *p = protocol_of(h->version);
+
+    if (p && !p->names_schemes) { /* TLS 1.3 is yet to be, otherwise */
+        return p->scheme(id->leaf.key_type);
+    }
     for (size_t i = 0; i < h->set->nschemes; i++) {
         const struct scheme *s = h->set->schemes[i];
 

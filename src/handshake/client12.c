@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The client of TLS 1.2 (RFC 5246). */
+/* The client of TLS 1.2 (RFC 5246) and before. */
 #include "handshake/kx12.h"
 
 /* RFC 5746 sections 3.4, 3.5. The contents of the extension were compared when it was read. */
@@ -24,7 +24,11 @@ static int resume(struct hs *h)
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                     "the server resumes the session under another cipher suite");
     }
-    if (!h->ems) { /* RFC 7627 section 5.3; every session we offer has it */
+    if (h->version != s->version) { /* threat 22 */
+        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                    "the server resumes the session in another version");
+    }
+    if (h->ems != s->ems) { /* RFC 7627 section 5.3 */
         return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
                     "the server resumes the session without extended master secret");
     }
@@ -51,7 +55,7 @@ int client12_on_hello(struct hs *h, struct rd *body)
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                     "the server resumes a session that was not offered");
     }
-    TRY(transcript_choose(&k->transcript, h->suite->hash, false));
+    TRY(transcript12_choose(h));
     if (same) {
         return resume(h);
     }
@@ -110,6 +114,7 @@ int client12_on_key_exchange(struct hs *h, struct rd *body)
 
 int client12_on_request(struct hs *h, struct rd *body)
 {
+    const bool named = protocol_of(h->version)->names_schemes;
     struct rd types, schemes, authorities;
     bool rsa, ecdsa;
 
@@ -118,8 +123,8 @@ int client12_on_request(struct hs *h, struct rd *body)
         return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
                     "a certificate is asked for with a suite that has none");
     }
-    if (!rd_vec(body, 1, &types) || types.n == 0 || !rd_vec(body, 2, &schemes) ||
-        !rd_vec(body, 2, &authorities) || schemes_take(h, schemes) < 0 ||
+    if (!rd_vec(body, 1, &types) || types.n == 0 || (named && !rd_vec(body, 2, &schemes)) ||
+        !rd_vec(body, 2, &authorities) || (named && schemes_take(h, schemes) < 0) ||
         authorities_take(h, authorities) < 0) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed CertificateRequest");
     }
@@ -180,7 +185,8 @@ static void keep_session(struct hs *h)
     struct span ticket = buf_span(&k->new_ticket);
     struct tls_session *s;
 
-    if (!h->ems || (resumed && ticket.n == 0) || (k->session_id_len == 0 && ticket.n == 0)) {
+    if (!keys12_lasts(h) || (resumed && ticket.n == 0) ||
+        (k->session_id_len == 0 && ticket.n == 0)) {
         return;
     }
     if (resumed || ticket.n) {

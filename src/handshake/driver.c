@@ -193,6 +193,29 @@ int hs_change_cipher(struct hs *h)
     return step(h, HS_CHANGE_CIPHER_SPEC, span_of(none, sizeof none), true);
 }
 
+bool hs_warning_counts(const struct hs *h, unsigned desc)
+{
+    const struct protocol *p = protocol_of(h->version);
+
+    return desc == ALERT_NO_CERTIFICATE && p && !p->has_empty && !hs_is_13(h) &&
+           h->state == S12_WAIT_CERT;
+}
+
+int hs_no_certificate(struct hs *h)
+{
+    static const uint8_t none[HS_HEADER];
+
+    trace(TRACE_HANDSHAKE, "received no_certificate");
+    return step(h, HS_NO_CERTIFICATE, span_of(none, sizeof none), true);
+}
+
+unsigned hs_alert(const struct hs *h, unsigned desc)
+{
+    const struct protocol *p = protocol_of(h->version);
+
+    return p && p->alert ? p->alert(desc) : desc;
+}
+
 size_t hs_message_max(unsigned type)
 {
     switch (type) {
@@ -233,7 +256,7 @@ static bool may_offer(const struct hs *h, const struct tls_session *s)
            memcmp(s->context, h->set->context, SESSION_CONTEXT) == 0 &&
            span_eq(span_text(s->name), span_text(h->name)) &&
            span_eq(span_text(s->sni), span_text(h->sni)) &&
-           (!hello_is_session12(s) || (s->ems && !h->set->no_ems && (s->id_len || s->ticket_len)));
+           (!hello_is_session12(s) || (keys12_resumable(h, s) && (s->id_len || s->ticket_len)));
 }
 
 /* What goes into our ClientHello as session id: of the session, or a random one by which the server
@@ -273,7 +296,7 @@ int hs_client_begin(struct hs *h)
     TRY(rand_bytes(h->work->grease, sizeof h->work->grease));
     h->write_blocked = h->renegotiating; /* no peer expects data between our hello and Finished */
     /* Whether TLS 1.2 will ask for our signature over all of it is not known yet. */
-    h->work->transcript.keep = hello_offers(h, TLS_1_2) && h->set->nidentities > 0;
+    h->work->transcript.keep = hello_offers_12(h) && h->set->nidentities > 0;
     TRY(hello_client_send(h));
     return early13_begin(h);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The extensions that only TLS 1.2 has: what it takes to make it sound, and its tickets. */
+/* The extensions that only TLS 1.2 and those before it have: what it takes to make it sound, and
+ * its tickets. */
 #include "base/mem.h"
 #include "base/secret.h"
 #include "handshake/extensions.h"
@@ -9,7 +10,7 @@
 int ext_ems_write(struct hs *h, struct wr *w, enum ext_where where)
 {
     (void)w;
-    return where == IN_CH ? hello_offers(h, TLS_1_2) && !h->set->no_ems : h->ems;
+    return where == IN_CH ? hello_offers_12(h) && !h->set->no_ems : h->ems;
 }
 
 int ext_ems_read(struct hs *h, struct rd *body, enum ext_where where)
@@ -27,7 +28,7 @@ int ext_etm_write(struct hs *h, struct wr *w, enum ext_where where)
     }
     for (size_t i = 0; i < h->set->nsuites; i++) {
         if (h->set->suites[i]->cbc != CBC_NONE) {
-            return hello_offers(h, TLS_1_2) && !h->set->no_etm;
+            return hello_offers_12(h) && !h->set->no_etm;
         }
     }
     return 0;
@@ -43,19 +44,24 @@ int ext_etm_read(struct hs *h, struct rd *body, enum ext_where where)
     return ext_flag_read(h, body, "encrypt_then_mac");
 }
 
-/* RFC 5746. */
+/* RFC 5746; section 4.5: in SSL 3, too, whose Finished is longer. */
 int ext_secure_write(struct hs *h, struct wr *w, enum ext_where where)
 {
     size_t list;
 
-    if (where == IN_CH ? !hello_offers(h, TLS_1_2) : !h->secure) {
+    if (where == IN_CH ? !hello_offers_12(h) : !h->secure) {
         return 0;
+    }
+    if (where == IN_CH && !h->renegotiating && !hello_has_extensions(h, where)) {
+        return 0; /* a suite says it */
     }
     list = wr_begin(w, 1);
     if (h->renegotiating) {
-        wr_bytes(w, h->verify[TLS_CLIENT], VERIFY12);
+        const size_t size = protocol_of(h->version)->verify_size;
+
+        wr_bytes(w, h->verify[TLS_CLIENT], size);
         if (where != IN_CH) {
-            wr_bytes(w, h->verify[TLS_SERVER], VERIFY12);
+            wr_bytes(w, h->verify[TLS_SERVER], size);
         }
     }
     wr_end(w, 1, list);
@@ -64,15 +70,16 @@ int ext_secure_write(struct hs *h, struct wr *w, enum ext_where where)
 
 int ext_secure_read(struct hs *h, struct rd *body, enum ext_where where)
 {
-    uint8_t want[2 * VERIFY12];
-    size_t n = !h->renegotiating ? 0 : where == IN_CH ? VERIFY12 : 2 * VERIFY12;
+    uint8_t want[2 * VERIFY_MAX];
+    const size_t size = h->renegotiating ? protocol_of(h->version)->verify_size : 0;
+    const size_t n = where == IN_CH ? size : 2 * size;
     struct rd got;
 
     if (!rd_vec(body, 1, &got)) {
         return ext_bad(h, "renegotiation_info");
     }
-    memcpy(want, h->verify[TLS_CLIENT], VERIFY12);
-    memcpy(want + VERIFY12, h->verify[TLS_SERVER], VERIFY12);
+    memcpy(want, h->verify[TLS_CLIENT], size);
+    memcpy(want + size, h->verify[TLS_SERVER], size);
     if (got.n != n || (n && !ct_equal(got.p, want, n))) {
         return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
                     "the handshake is not bound to this connection");
@@ -89,7 +96,7 @@ int ext_ticket_write(struct hs *h, struct wr *w, enum ext_where where)
     if (where != IN_CH) {
         return (h->facts & FACT_TICKET) != 0;
     }
-    if (!hello_offers(h, TLS_1_2) || h->set->no_tickets) {
+    if (!hello_offers_12(h) || h->set->no_tickets) {
         return 0;
     }
     if (hello_is_session12(s)) {
@@ -115,7 +122,7 @@ int ext_ticket_read(struct hs *h, struct rd *body, enum ext_where where)
 /* RFC 8422 section 5.1.2: all that is left of it is that uncompressed (0) must be there. */
 int ext_points_write(struct hs *h, struct wr *w, enum ext_where where)
 {
-    if (where == IN_CH ? !hello_offers(h, TLS_1_2)
+    if (where == IN_CH ? !hello_offers_12(h)
                        : !kx12_of(h->suite)->ec || (h->facts & FACT_RESUMED)) {
         return 0;
     }

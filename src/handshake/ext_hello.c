@@ -116,8 +116,12 @@ int ext_groups_read(struct hs *h, struct rd *body, enum ext_where where)
 /* ---- signature_algorithms, signature_algorithms_cert ---- */
 int ext_schemes_write(struct hs *h, struct wr *w, enum ext_where where)
 {
-    size_t list = wr_begin(w, 2);
+    size_t list;
 
+    if (where == IN_CH && !hello_offers_schemes(h)) { /* RFC 5246 section 7.4.1.4.1 */
+        return 0;
+    }
+    list = wr_begin(w, 2);
     if (where == IN_CH) {
         hello_put_grease(h, w, GREASE_SCHEME);
     }
@@ -270,8 +274,10 @@ int ext_versions_write(struct hs *h, struct wr *w, enum ext_where where)
     }
     list = wr_begin(w, 1);
     hello_put_grease(h, w, GREASE_VERSION);
-    for (uint16_t v = TLS_1_3; hello_offers(h, v); v--) {
-        wr_u16(w, v);
+    for (uint16_t v = TLS_1_3; v > SSL_3_0; v--) { /* which has no extensions */
+        if (hello_offers(h, v)) {
+            wr_u16(w, v);
+        }
     }
     wr_end(w, 1, list);
     return 1;
@@ -295,9 +301,11 @@ int ext_versions_read(struct hs *h, struct rd *body, enum ext_where where)
     if (!rd_vec(body, 1, &list) || list.n == 0 || list.n % 2) {
         return ext_bad(h, "supported_versions");
     }
-    k->speaks_12 = false;
+    k->common = 0;
     while (rd_u16(&list, &v)) {
-        k->speaks_12 = k->speaks_12 || v == TLS_1_2;
+        if (v > k->common && v > SSL_3_0 && v < TLS_1_3 && hello_offers(h, v)) {
+            k->common = v;
+        }
     }
     return 0;
 }
@@ -354,8 +362,7 @@ static int two_limits(struct hs *h)
 /* RFC 6066 section 4: 1 is 2^9 bytes, 4 is 2^12. */
 int ext_fragment_write(struct hs *h, struct wr *w, enum ext_where where)
 {
-    unsigned n =
-        where == IN_CH ? (hello_offers(h, TLS_1_2) ? h->set->max_fragment : 0) : h->max_fragment;
+    unsigned n = where == IN_CH ? (hello_offers_12(h) ? h->set->max_fragment : 0) : h->max_fragment;
     uint8_t code = 0;
 
     for (; n >= 512; n /= 2) {

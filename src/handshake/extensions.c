@@ -81,6 +81,12 @@ static bool was_asked(const struct hs *h, size_t row, enum ext_where where)
            rows[row].id == EXT_RENEGOTIATION_INFO;
 }
 
+/* In a hello without extensions there is one all the same (RFC 5746 section 4.5). */
+static bool exists(const struct hs *h, uint16_t id, enum ext_where where)
+{
+    return id == EXT_RENEGOTIATION_INFO || hello_has_extensions(h, where);
+}
+
 int ext_write(struct hs *h, struct wr *w, enum ext_where where)
 {
     size_t block = wr_begin(w, 2);
@@ -88,7 +94,7 @@ int ext_write(struct hs *h, struct wr *w, enum ext_where where)
     if (where & (IN_CH | IN_CR)) {
         h->work->ext_sent = 0;
     }
-    if (where == IN_CH) {
+    if (where == IN_CH && hello_has_extensions(h, where)) {
         put_grease(h, w, GREASE_EXTENSION, 0);
     }
     for (size_t i = 0; i < NROWS; i++) {
@@ -96,12 +102,13 @@ int ext_write(struct hs *h, struct wr *w, enum ext_where where)
         size_t body;
         int rc;
 
-        if (where == IN_CH && rows[i].id == EXT_PRE_SHARED_KEY) {
+        if (where == IN_CH && rows[i].id == EXT_PRE_SHARED_KEY && exists(h, rows[i].id, where)) {
             wr_bytes(w, buf_data(&h->set->extensions), buf_len(&h->set->extensions));
             put_grease(h, w, GREASE_EXTENSION2, 1); /* servers of old want the last not empty */
         }
         before = *w;
-        if (!(rows[i].where & where) || !rows[i].write || !was_asked(h, i, where)) {
+        if (!(rows[i].where & where) || !rows[i].write || !was_asked(h, i, where) ||
+            !exists(h, rows[i].id, where)) {
             continue;
         }
         wr_u16(w, rows[i].id);
@@ -117,8 +124,8 @@ int ext_write(struct hs *h, struct wr *w, enum ext_where where)
             h->work->ext_sent |= 1u << i;
         }
     }
-    if (where == IN_SH12 && w->len == block) {
-        w->len -= 2; /* to a client that may know no extensions (RFC 5246 section 7.4.1.3) */
+    if ((where & (IN_CH | IN_SH12)) && w->len == block) {
+        w->len -= 2; /* to who may know no extensions (RFC 5246 section 7.4.1.3) */
     } else {
         wr_end(w, 2, block);
     }
@@ -156,17 +163,20 @@ int ext_check_place(struct hs *h, uint16_t id, enum ext_where where)
 static int ext_admit(struct hs *h, uint16_t id, const struct ext_row *row, size_t at,
                      enum ext_where where)
 {
-    bool request = where & (IN_CH | IN_CR | IN_NST);
+    bool request = where & (IN_CH | IN_CR | IN_NST), asked;
 
     TRY(ext_check_place(h, id, where));
     if (request) {
-        return row && row->read;
+        return row && row->read && exists(h, id, where);
     }
     if (!row && (where & (IN_EE | IN_SH12)) && is_custom(h, id)) {
         return 0;
     }
-    /* Answers only to what was asked; a cookie is the one thing HelloRetryRequest may bring. */
-    if (!row || (!(h->work->ext_sent & 1u << at) && !(where == IN_HRR && id == EXT_COOKIE))) {
+    /* Answers only to what was asked, be it by a suite; a cookie is the one thing HelloRetryRequest
+     * may bring. */
+    asked = row && (h->work->ext_sent & 1u << at || (where == IN_HRR && id == EXT_COOKIE) ||
+                    (id == EXT_RENEGOTIATION_INFO && !hello_has_extensions(h, IN_CH)));
+    if (!asked || !exists(h, id, where)) {
         return FAIL(h->err, TLS_ALERT(ALERT_UNSUPPORTED_EXTENSION),
                     "extension %u was not asked for", id);
     }

@@ -62,6 +62,7 @@ static void put_session(struct wr *w, const struct tls_session *s)
 
 void hs_hand_off(const struct hs *h, struct wr *w)
 {
+    wr_u16(w, h->version);
     wr_u16(w, h->suite->id);
     wr_u16(w, h->group ? h->group->id : 0);
     wr_u16(w, h->scheme ? h->scheme->id : 0);
@@ -124,13 +125,13 @@ static int get_text(struct rd *r, char **field)
 }
 
 /* One that our settings allow. */
-static const struct suite *find_suite(const struct settings *s, uint16_t id)
+static const struct suite *find_suite(const struct settings *s, uint16_t version, uint16_t id)
 {
     for (size_t i = 0; i < s->nsuites; i++) {
         const struct suite *suite = s->suites[i];
 
-        if (suite->id == id && s->min_version <= suite->version &&
-            suite->version <= s->max_version) {
+        if (suite->id == id && suite_fits(suite, version) && s->min_version <= version &&
+            version <= s->max_version && protocol_of(version)) {
             return suite;
         }
     }
@@ -169,17 +170,16 @@ static int get_agreed(struct hs *h, struct rd *r, uint8_t *flags)
     uint8_t facts, allow, early, why;
     uint64_t until;
 
-    if (!rd_u16(r, &suite) || !rd_u16(r, &group) || !rd_u16(r, &scheme) ||
-        !rd_u16(r, &h->max_fragment) || !rd_u16(r, &h->send_limit) || !rd_u16(r, &h->recv_limit) ||
-        !rd_u8(r, flags) || !rd_u8(r, &facts) || !rd_u8(r, &allow) || !rd_u8(r, &early) ||
-        !rd_u8(r, &why) || !rd_u64(r, &until)) {
+    if (!rd_u16(r, &h->version) || !rd_u16(r, &suite) || !rd_u16(r, &group) ||
+        !rd_u16(r, &scheme) || !rd_u16(r, &h->max_fragment) || !rd_u16(r, &h->send_limit) ||
+        !rd_u16(r, &h->recv_limit) || !rd_u8(r, flags) || !rd_u8(r, &facts) || !rd_u8(r, &allow) ||
+        !rd_u8(r, &early) || !rd_u8(r, &why) || !rd_u64(r, &until)) {
         return ERR_PARSE;
     }
-    h->suite = find_suite(h->set, suite);
+    h->suite = find_suite(h->set, h->version, suite);
     if (!h->suite) {
         return ERR_MISMATCH;
     }
-    h->version = h->suite->version;
     h->group = group_by_id(group);
     h->scheme = scheme_by_id(scheme);
     h->ems = *flags & FLAG_EMS;

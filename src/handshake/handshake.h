@@ -7,6 +7,7 @@
  * allocation, wiped and freed when CONNECTED is entered or the connection fails. */
 #ifndef HANDSHAKE_HANDSHAKE_H
 #define HANDSHAKE_HANDSHAKE_H
+#include "base/options.h"
 #include "handshake/settings.h"
 
 enum hs_type { /* RFC 8446 section 4, RFC 5246 section 7.4 */
@@ -32,6 +33,7 @@ enum hs_type { /* RFC 8446 section 4, RFC 5246 section 7.4 */
                HS_CLIENT_HELLO_13 = 258,       /* to be answered with TLS 1.3 */
                HS_CHANGE_CIPHER_SPEC = 259,    /* TLS 1.2: a record of its own type */
                HS_RENEGOTIATION_REFUSED = 260, /* a HelloRequest or ClientHello we do not follow */
+               HS_NO_CERTIFICATE = 261,        /* SSL 3: an alert */
 };
 #define HS_HEADER 4
 
@@ -123,7 +125,11 @@ struct hs_host {
     const uint8_t *(*traffic)(void *ctx, enum hs_direction d); /* TLS 1.3: the secret of now */
 };
 
-#define VERIFY12 12 /* bytes of a TLS 1.2 Finished */
+#ifdef USE_SSL3
+#define VERIFY_MAX 36 /* bytes of a Finished of SSL 3 (RFC 6101 section 5.6.9) */
+#else
+#define VERIFY_MAX VERIFY12
+#endif
 
 struct hs_work;
 struct hs {
@@ -169,8 +175,8 @@ struct hs {
     bool asked;                                       /* server: our HelloRequest is out */
     bool write_blocked; /* no data now: from our hello in a renegotiation, or from our Finished, on
                          */
-    uint8_t verify[2][VERIFY12]; /* the last Finished of client and server */
-    uint8_t *exporter;           /* its secret; TLS 1.2: and the randoms (exporter.c) */
+    uint8_t verify[2][VERIFY_MAX]; /* the last Finished of client and server */
+    uint8_t *exporter;             /* its secret; TLS 1.2: and the randoms (exporter.c) */
     uint8_t exporter_size;
     struct identity *shown; /* server: the certificate that went out; NULL: not known */
     struct hs_work *work;   /* NULL once connected */
@@ -209,6 +215,11 @@ bool hs_ready(const struct hs *h); /* hs_waiting(): may it go on? */
 int hs_resume(struct hs *h) MUST_CHECK;
 /* TLS 1.2: a change_cipher_spec record. */
 int hs_change_cipher(struct hs *h) MUST_CHECK;
+/* SSL 3: is this warning one that stands for a message of the handshake, here? Then that. */
+bool hs_warning_counts(const struct hs *h, unsigned desc);
+int hs_no_certificate(struct hs *h) MUST_CHECK;
+/* The alert that says it in the version that is spoken. */
+unsigned hs_alert(const struct hs *h, unsigned desc);
 /* Largest legal body of a message of this type. */
 size_t hs_message_max(unsigned type);
 const char *hs_where(const struct hs *h); /* "ServerHello": what it waits for; "data" */
@@ -223,8 +234,11 @@ bool hs_is_13(const struct hs *h);               /* TLS 1.3 was negotiated */
 bool hs_knows_warnings(const struct hs *h);      /* alerts of the warning level mean something */
 bool hs_drops_ccs(const struct hs *h);           /* change_cipher_spec means nothing */
 const char *hs_version_name(const struct hs *h); /* "" until negotiated */
-bool hs_allows(const struct hs *h);              /* the peer may start a renegotiation */
-void hs_forget(struct hs *h); /* the session: neither resumed nor in the cache any more */
+/* What plaintext records say: of the version that is spoken, and before, of our first hello. */
+uint16_t hs_record_version(const struct hs *h);
+uint16_t hs_hello_version(const struct hs *h);
+bool hs_allows(const struct hs *h); /* the peer may start a renegotiation */
+void hs_forget(struct hs *h);       /* the session: neither resumed nor in the cache any more */
 void hs_over(struct hs *h);   /* nothing more is said: what is secret goes, the session stays */
 void hs_failed(struct hs *h); /* after a fatal alert: what is left is not resumed */
 void hs_end(struct hs *h);    /* wipes and frees the work; idempotent */

@@ -1,72 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* The hellos: one ClientHello for all versions, and which version comes of it. Versions are
- * compared here and in extensions.c, nowhere else. */
+/* The hellos: one ClientHello for all versions. Versions are compared here, in hello_version.c and
+ * in the extension files, nowhere else. */
 #include "handshake/local.h"
 
 #define FALLBACK_SCSV      0x5600 /* RFC 7507 */
 #define RENEGOTIATION_SCSV 0x00ff /* RFC 5746 section 3.3 */
-#define SSL_3_0            0x0300
 
 /* SHA-256 of "HelloRetryRequest" (RFC 8446 section 4.1.3). */
 const uint8_t hello_retry_random[RANDOM_SIZE] = {
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
     0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 };
-/* The end of the random of a server that could have spoken TLS 1.3 (RFC 8446 section 4.1.3); its
- * last byte is 0 when it chose TLS 1.1 or older. */
-static const uint8_t downgrade[8] = { 'D', 'O', 'W', 'N', 'G', 'R', 'D', 1 };
-
-bool hello_offers(const struct hs *h, uint16_t version)
-{
-    return h->set->min_version <= version && version <= h->set->max_version &&
-           !(version == TLS_1_3 && h->renegotiating);
-}
-
-bool hello_is_session12(const struct tls_session *s)
-{
-    return s && s->version == TLS_1_2;
-}
-
-bool hello_is_session13(const struct tls_session *s)
-{
-    return s && s->version == TLS_1_3;
-}
-
-bool hello_is_suite13(const struct suite *s)
-{
-    return s->version == TLS_1_3;
-}
-
-bool hs_is_13(const struct hs *h)
-{
-    return h->version == TLS_1_3;
-}
-
-bool hs_knows_warnings(const struct hs *h)
-{
-    return h->version ? h->version != TLS_1_3 : hello_offers(h, TLS_1_2);
-}
-
-/* From the first ClientHello on (RFC 8446 section 5): a client has said it, and does not know the
- * version yet. */
-bool hs_drops_ccs(const struct hs *h)
-{
-    return h->version ? h->version == TLS_1_3
-                      : h->set->role == TLS_CLIENT && hello_offers(h, TLS_1_3);
-}
-
-const char *hs_version_name(const struct hs *h)
-{
-    switch (h->version) {
-    case TLS_1_2:
-        return "TLSv1.2";
-    case TLS_1_3:
-        return "TLSv1.3";
-    default:
-        return "";
-    }
-}
-
 /* ---- reserved values (RFC 8701) ---- */
 /* Offered so that servers do not forget how to ignore what they do not know: 0x0a0a, 0x1a1a, up to
  * 0xfafa. None of them is in the settings, so one that is chosen was not offered, as far as our
@@ -135,11 +79,11 @@ static bool client_extensions(struct rd *r)
 
 static bool client_lists_13(struct rd r)
 {
-    struct rd body, list;
+    struct rd body, list, begin = r;
     uint16_t v;
 
-    if (!client_extensions(&r) || !find_extension(r, EXT_SUPPORTED_VERSIONS, &body) ||
-        !rd_vec(&body, 1, &list)) {
+    if (!rd_u16(&begin, &v) || v == SSL_3_0 || !client_extensions(&r) ||
+        !find_extension(r, EXT_SUPPORTED_VERSIONS, &body) || !rd_vec(&body, 1, &list)) {
         return false;
     }
     while (rd_u16(&list, &v)) {
@@ -191,6 +135,10 @@ int hello_on_refused(struct hs *h, struct rd *body)
     struct span all;
 
     (void)!rd_bytes(body, body->n, &all);
+    if (hs_alert(h, ALERT_NO_RENEGOTIATION) != ALERT_NO_RENEGOTIATION) {
+        return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
+                    "the peer renegotiates, and %s has no way to say no", hs_version_name(h));
+    }
     return h->host->warn(h->ctx, ALERT_NO_RENEGOTIATION);
 }
 
@@ -231,6 +179,17 @@ int hello_ask_config(struct hs *h, struct span message)
 }
 
 /* ---- ClientHello ---- */
+/* May it be chosen, in one of our versions? */
+static bool offers_suite(const struct hs *h, const struct suite *s)
+{
+    for (uint16_t v = s->since; v <= s->version; v++) {
+        if (hello_offers(h, v)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int hello_client_send(struct hs *h)
 {
     struct hs_work *k = h->work;
@@ -242,15 +201,22 @@ int hello_client_send(struct hs *h)
         k->share_group = h->set->groups[0];
     }
     hs_msg_begin(&m, HS_CLIENT_HELLO);
-    wr_u16(&m.w, TLS_1_2); /* also of TLS 1.3, which has an extension for it (section 4.1.2) */
+    k->client_version = hello_highest(h, TLS_1_2);
+    if (!k->client_version) { /* TLS 1.3 has an extension for it (section 4.1.2) */
+        k->client_version = TLS_1_2;
+    }
+    wr_u16(&m.w, k->client_version);
     wr_bytes(&m.w, k->client_random, RANDOM_SIZE);
     wr_vec(&m.w, 1, k->session_id, k->session_id_len);
     list = wr_begin(&m.w, 2);
     hello_put_grease(h, &m.w, GREASE_SUITE);
     for (size_t i = 0; i < h->set->nsuites; i++) {
-        if (hello_offers(h, h->set->suites[i]->version)) {
+        if (offers_suite(h, h->set->suites[i])) {
             wr_u16(&m.w, h->set->suites[i]->id);
         }
+    }
+    if (!hello_has_extensions(h, IN_CH) && !h->renegotiating) { /* RFC 5746 section 3.4 */
+        wr_u16(&m.w, RENEGOTIATION_SCSV);
     }
     if (h->set->fallback) {
         wr_u16(&m.w, FALLBACK_SCSV);
@@ -277,7 +243,9 @@ int hello_client_parse(struct hs *h, struct rd *body, struct client_hello *c)
         !rd_vec(body, 1, &c->compression) || c->compression.n == 0) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ClientHello");
     }
-    if (c->version == SSL_3_0) { /* appendix D.5: whatever its extensions say */
+    h->work->client_version = c->version;
+    /* appendix D.5: whatever its extensions say */
+    if (c->version == SSL_3_0 && !hello_offers(h, SSL_3_0)) {
         return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the client's hello is of SSL 3");
     }
     c->head = span_of(whole.p, whole.n - body->n);
@@ -316,7 +284,7 @@ static bool prefers_chacha(const struct client_hello *c, uint16_t version)
     while (rd_u16(&list, &id)) {
         const struct suite *s = suite_by_id(id);
 
-        if (s && s->version == version) {
+        if (s && suite_fits(s, version)) {
             return is_chacha(s);
         }
     }
@@ -333,7 +301,7 @@ const struct suite *hello_choose_suite(struct hs *h, const struct client_hello *
         for (size_t i = 0; i < set->nsuites; i++) {
             const struct suite *s = set->suites[i];
 
-            if (s->version == version && (any || is_chacha(s)) && hello_client_lists(c, s->id) &&
+            if (suite_fits(s, version) && (any || is_chacha(s)) && hello_client_lists(c, s->id) &&
                 (!usable || usable(h, s))) {
                 return s;
             }
@@ -359,24 +327,22 @@ int hello_client_extensions(struct hs *h, const struct client_hello *c, struct r
     k->early_data = false;
     k->peer_curves = 0;
     k->ext_got = 0;
-    k->speaks_12 = c->version >= TLS_1_2; /* until supported_versions says otherwise */
+    k->common = hello_highest(h, c->version); /* until supported_versions says otherwise */
     memset(k->peer_has_group, 0, sizeof k->peer_has_group);
     return rd_done(body) ? 0 : ext_read(h, body, IN_CH);
 }
 
-/* What TLS 1.2 asks of a ClientHello before anything is chosen: version, downgrades, RFC 5746. */
-int hello_client_check12(struct hs *h, const struct client_hello *c)
+/* What all before TLS 1.3 ask of a ClientHello before anything else is chosen: version, downgrades,
+ * RFC 5746. */
+int hello_client_choose12(struct hs *h, const struct client_hello *c)
 {
     bool scsv = hello_client_lists(c, RENEGOTIATION_SCSV);
 
-    if (!h->work->speaks_12 || !hello_offers(h, TLS_1_2)) {
-        return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the client does not speak TLS %s",
-                    hello_offers(h, TLS_1_2) ? "1.2" : "1.3");
-    }
-    if (hello_client_lists(c, FALLBACK_SCSV) &&
-        hello_offers(h, TLS_1_3)) { /* RFC 7507, threat 22 */
+    TRY(hello_choose_version(h));
+    if (!h->renegotiating && hello_client_lists(c, FALLBACK_SCSV) &&
+        h->version < h->set->max_version) { /* RFC 7507, threat 22 */
         return FAIL(h->err, TLS_ALERT(ALERT_INAPPROPRIATE_FALLBACK),
-                    "the client fell back to TLS 1.2 although it need not");
+                    "the client fell back to %s although it need not", hs_version_name(h));
     }
     /* RFC 5246 section 7.4.1.2: null must be among them. */
     if (!memchr(c->compression.p, 0, c->compression.n)) {
@@ -406,17 +372,6 @@ int hello_check_ems(struct hs *h, bool had)
 }
 
 /* ---- ServerHello ---- */
-int hello_server_random(struct hs *h, uint16_t version)
-{
-    uint8_t *random = h->work->server_random;
-
-    TRY(rand_bytes(random, RANDOM_SIZE));
-    if (version < TLS_1_3 && hello_offers(h, TLS_1_3)) { /* threat 22 */
-        memcpy(random + RANDOM_SIZE - sizeof downgrade, downgrade, sizeof downgrade);
-    }
-    return 0;
-}
-
 int hello_server_send(struct hs *h, enum ext_where where)
 {
     struct hs_work *k = h->work;
@@ -424,7 +379,7 @@ int hello_server_send(struct hs *h, enum ext_where where)
     int rc;
 
     hs_msg_begin(&m, HS_SERVER_HELLO);
-    wr_u16(&m.w, TLS_1_2);
+    wr_u16(&m.w, where == IN_SH12 ? h->version : TLS_1_2);
     wr_bytes(&m.w, where == IN_HRR ? hello_retry_random : k->server_random, RANDOM_SIZE);
     wr_vec(&m.w, 1, k->session_id, k->session_id_len);
     wr_u16(&m.w, h->suite->id);
@@ -437,44 +392,10 @@ int hello_server_send(struct hs *h, enum ext_where where)
     return hs_msg_send(h, &m);
 }
 
-static int check_version(struct hs *h, const struct server_hello *s, enum ext_where where,
-                         struct rd hello)
-{
-    size_t tail = sizeof downgrade - 1;
-    const uint8_t *end;
-
-    if (s->version == SSL_3_0) { /* appendix D.5 */
-        return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the server's hello is of SSL 3");
-    }
-    if (where == IN_HRR && s->version != TLS_1_2) { /* section 4.1.4 */
-        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), "HelloRetryRequest version 0x%04x",
-                    s->version);
-    }
-    if (where != IN_SH12) { /* section 4.2.1: the extension says it, and nothing else */
-        return 0;
-    }
-    if (h->early != TLS_EARLY_NONE) { /* appendix D.3 */
-        TRY(early13_refused(h));
-        return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION),
-                    "the server was sent early data and answers with an older version");
-    }
-    if (s->version != TLS_1_2 || !hello_offers(h, TLS_1_2) ||
-        (h->renegotiating && server_chose_13(hello))) { /* section 4.1.3 */
-        return FAIL(h->err, TLS_ALERT(ALERT_PROTOCOL_VERSION), "the server does not speak TLS %s",
-                    hello_offers(h, TLS_1_2) ? "1.2" : "1.3");
-    }
-    end = s->random.p + RANDOM_SIZE - sizeof downgrade;
-    if (hello_offers(h, TLS_1_3) && memcmp(end, downgrade, tail) == 0 && end[tail] <= 1) {
-        return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), /* threat 22 */
-                    "someone between us and the server forces an old version");
-    }
-    return 0;
-}
-
 int hello_server_parse(struct hs *h, struct rd *body, enum ext_where where, struct server_hello *s)
 {
     struct hs_work *k = h->work;
-    uint16_t id, want = where == IN_SH12 ? TLS_1_2 : TLS_1_3;
+    uint16_t id, want;
     const struct rd whole = *body;
     uint8_t compression;
 
@@ -483,10 +404,11 @@ int hello_server_parse(struct hs *h, struct rd *body, enum ext_where where, stru
         !rd_u8(body, &compression)) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ServerHello");
     }
-    TRY(check_version(h, s, where, whole));
+    TRY(hello_check_version(h, s, where, server_chose_13(whole)));
+    want = where == IN_SH12 ? s->version : TLS_1_3;
     s->suite = NULL;
     for (size_t i = 0; i < h->set->nsuites; i++) {
-        if (h->set->suites[i]->id == id && h->set->suites[i]->version == want) {
+        if (h->set->suites[i]->id == id && suite_fits(h->set->suites[i], want)) {
             s->suite = h->set->suites[i];
         }
     }

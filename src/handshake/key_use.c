@@ -31,7 +31,9 @@ static int signed_send(struct hs *h, struct span sig)
 {
     struct hs_work *k = h->work;
 
-    wr_u16(&k->to_sign.w, k->our_scheme->id);
+    if (protocol_of(h->version)->names_schemes) {
+        wr_u16(&k->to_sign.w, k->our_scheme->id);
+    }
     wr_vec(&k->to_sign.w, 2, sig.p, sig.n);
     if (!h->scheme) {
         h->scheme = k->our_scheme;

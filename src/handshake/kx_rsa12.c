@@ -27,23 +27,34 @@ static int client_answer(struct hs *h)
     size_t n = sizeof sealed;
     struct wr w;
 
-    premaster[0] = premaster[1] = 3; /* 0x0303, as in our hello */
+    premaster[0] = (uint8_t)(k->client_version >> 8); /* as in our hello, whatever was chosen */
+    premaster[1] = (uint8_t)k->client_version;
     TRY(rand_bytes(premaster + 2, PREMASTER_RSA - 2));
     TRY(pubkey_encrypt_pkcs1(k->peer_key, span_of(premaster, PREMASTER_RSA), sealed, &n));
     TRY(buf_append(&k->premaster, premaster, PREMASTER_RSA));
     w = wr_buf(&k->exchange);
-    wr_vec(&w, 2, sealed, n);
+    if (protocol_of(h->version)->prefixed) {
+        wr_vec(&w, 2, sealed, n);
+    } else {
+        wr_bytes(&w, sealed, n);
+    }
     return wr_commit(&w);
 }
 
 static int server_read(struct hs *h, struct rd *body)
 {
-    struct rd sealed;
+    struct rd in;
+    struct span sealed = span_of(NULL, 0);
 
-    if (!rd_vec(body, 2, &sealed) || sealed.n == 0) {
+    if (!protocol_of(h->version)->prefixed) {
+        (void)!rd_bytes(body, body->n, &sealed);
+    } else if (rd_vec(body, 2, &in)) {
+        sealed = span_of(in.p, in.n);
+    }
+    if (sealed.n == 0) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed ClientKeyExchange");
     }
-    return key_decrypt(h, span_of(sealed.p, sealed.n));
+    return key_decrypt(h, sealed);
 }
 
 /* threat 2: FREAK came by a ServerKeyExchange of this one. */

@@ -123,7 +123,8 @@ struct hs_work {
     uint16_t schemes[MAX_SCHEMES];
     size_t nschemes;
     bool got_schemes, got_groups, got_shares, got_renegotiation, got_version;
-    bool offers_ems, offers_etm, offers_status, offers_tickets, speaks_12;
+    bool offers_ems, offers_etm, offers_status, offers_tickets;
+    uint16_t common; /* server: highest version before TLS 1.3 that both have; 0: none */
     uint16_t offers_fragment, offers_limit;
     uint8_t grease[GREASE_VALUES];        /* client: which reserved values this handshake offers */
     struct span ticket;                   /* server: offered, inside the message being handled */
@@ -172,7 +173,7 @@ struct hs_work {
     struct buf unjudged; /* TLS 1.2 client: the server's certificates, until it is known whether an
                             OCSP response comes with them */
     /* TLS 1.2 */
-    uint16_t client_version; /* server: in the ClientHello */
+    uint16_t client_version; /* in the ClientHello */
     struct buf exchange;     /* client: the body of ClientKeyExchange */
     struct buf premaster;    /* client: likewise, until our flight */
     struct buf new_ticket;   /* client: as it came */
@@ -204,7 +205,12 @@ struct server_hello {
     const struct suite *suite; /* one that was offered */
 };
 extern const uint8_t hello_retry_random[RANDOM_SIZE];
-bool hello_offers(const struct hs *h, uint16_t version); /* may it become that one? */
+bool hello_offers(const struct hs *h, uint16_t version);      /* may it become that one? */
+bool hello_offers_12(const struct hs *h);                     /* or that or one before it? */
+uint16_t hello_highest(const struct hs *h, uint16_t version); /* of them, up to that; 0: none */
+bool hello_offers_schemes(const struct hs *h); /* one that has signature_algorithms? */
+/* Does the hello being read or written have more than renegotiation_info? */
+bool hello_has_extensions(const struct hs *h, enum ext_where where);
 /* A reserved value of this handshake (0: none), and into a list when there is one. */
 uint16_t hello_grease(const struct hs *h, unsigned which);
 void hello_put_grease(const struct hs *h, struct wr *w, unsigned which);
@@ -221,18 +227,22 @@ const struct suite *hello_choose_suite(struct hs *h, const struct client_hello *
 int hello_ask_config(struct hs *h, struct span message) MUST_CHECK;
 /* Forgets what an earlier hello offered, then takes in the extensions. */
 int hello_client_extensions(struct hs *h, const struct client_hello *c, struct rd *body) MUST_CHECK;
-int hello_client_check12(struct hs *h, const struct client_hello *c) MUST_CHECK;
+int hello_choose_version(struct hs *h) MUST_CHECK; /* before TLS 1.3: sets it */
+int hello_client_choose12(struct hs *h, const struct client_hello *c) MUST_CHECK; /* version */
 /* RFC 7627 section 5.4: a renegotiation does not lose extended master secret. */
 int hello_check_ems(struct hs *h, bool had) MUST_CHECK;
 int hello_server_random(struct hs *h, uint16_t version) MUST_CHECK;
 int hello_server_send(struct hs *h, enum ext_where where) MUST_CHECK;
+/* Client: may the server's hello be of that version? */
+int hello_check_version(struct hs *h, const struct server_hello *s, enum ext_where where,
+                        bool chose_13) MUST_CHECK;
 /* To the end of the extensions; sets version and suite, both offered. */
 int hello_server_parse(struct hs *h, struct rd *body, enum ext_where where,
                        struct server_hello *s) MUST_CHECK;
 /* Client: is that the group of its second key share? And an end to all but the one in use. */
 bool share_is_beside(const struct hs *h, uint16_t id);
 void shares_drop(struct hs_work *k);
-bool hello_is_session12(const struct tls_session *s); /* NULL: no */
+bool hello_is_session12(const struct tls_session *s); /* TLS 1.2 or before; NULL: no */
 bool hello_is_session13(const struct tls_session *s);
 bool hello_is_suite13(const struct suite *s);
 int64_t hs_now(const struct hs *h);           /* milliseconds since 1970; 0 without a clock */
@@ -262,7 +272,7 @@ int cert_choose(struct hs *h, enum auth auth);
 bool cert_widen(struct hs *h);
 bool cert_speaks(const struct hs *h, size_t i); /* may the i-th identity be chosen, by its name? */
 bool cert_auth_fits(enum auth auth, enum key_type key);
-/* May a handshake of our version be signed under this scheme with a key of that type? */
+/* May a handshake be signed under this scheme with a key of that type, where schemes have names? */
 bool cert_scheme_fits(const struct hs *h, const struct scheme *s, enum key_type key);
 /* OCSP response and timestamps for our certificate; empty: none */
 struct span cert_status(const struct hs *h);
@@ -294,9 +304,12 @@ int cert_take(struct hs *h, struct rd *list) MUST_CHECK;
 int cert_take_status(struct hs *h, struct rd *body, bool leaf) MUST_CHECK;
 /* Where FACT_STATUS made it wait: now, with the response or without. */
 int cert_settle(struct hs *h) MUST_CHECK;
-/* The peer holds the key of its certificate: the signature in body over the parts. */
+/* The peer holds the key of its certificate: the signature in body over the parts. The scheme is in
+ * there or follows from the key; or it is known. */
 int cert_check_signature(struct hs *h, struct rd *body, const struct span *part,
                          size_t n) MUST_CHECK;
+int cert_check_under(struct hs *h, struct rd *body, const struct scheme *s, const struct span *part,
+                     size_t n) MUST_CHECK;
 int scts_take(struct hs *h, struct rd *body) MUST_CHECK;
 
 /* ---- keys of TLS 1.3 (keys13.c, cert13.c) ---- */
@@ -384,6 +397,12 @@ struct tls_session *stored_found(const struct hs *h, struct span id);
 int stored_put(struct hs *h, struct span id, const struct tls_session *s, uint32_t life) MUST_CHECK;
 
 /* ---- keys and shared steps of TLS 1.2 (keys12.c, cert12.c) ---- */
+/* Suite and version are known: and so is the transcript's hash. */
+int transcript12_choose(struct hs *h) MUST_CHECK;
+/* Is this handshake bound to its session well enough for that to be resumed (RFC 7627)? And such a
+ * session, under today's settings? */
+bool keys12_lasts(const struct hs *h);
+bool keys12_resumable(const struct hs *h, const struct tls_session *s);
 int keys12_master(struct hs *h, struct span premaster) MUST_CHECK; /* and the key block */
 int keys12_resume(struct hs *h, const struct tls_session *s) MUST_CHECK;
 int keys12_set(struct hs *h, enum hs_direction d) MUST_CHECK;
@@ -425,6 +444,7 @@ int server12_on_hello(struct hs *h, struct rd *body);
 int server12_on_key_exchange(struct hs *h, struct rd *body);
 int server12_on_finished(struct hs *h, struct rd *body);
 int cert12_on_certificate(struct hs *h, struct rd *body);
+int cert12_on_none(struct hs *h, struct rd *body);
 int cert12_on_verify(struct hs *h, struct rd *body);
 int keys12_on_change(struct hs *h, struct rd *body);
 int hello_on_refused(struct hs *h, struct rd *body);

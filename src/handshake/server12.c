@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* The server of TLS 1.2 (RFC 5246). */
+/* The server of TLS 1.2 (RFC 5246) and before. */
 #include "handshake/kx12.h"
 
 /* ---- resuming ---- */
 /* May this session go on under today's policy (threats 20, 27, 28)? */
 static bool resumable(struct hs *h, const struct client_hello *c, const struct tls_session *s)
 {
-    return hello_is_session12(s) && s->ems && !h->set->no_ems && settings_list(h->set, s->suite) &&
+    return s->version == h->version && keys12_resumable(h, s) && settings_list(h->set, s->suite) &&
            hello_client_lists(c, s->suite) && session_fresh(s, hs_now(h)) &&
            memcmp(s->context, h->set->context, SESSION_CONTEXT) == 0 &&
            span_eq(span_text(s->sni), span_text(h->sni)) &&
@@ -65,7 +65,7 @@ static int resume(struct hs *h, const struct client_hello *c, struct tls_session
 
     session_unref(h->session);
     h->session = s;
-    if (!h->ems) { /* RFC 7627 section 5.3 */
+    if (h->ems != s->ems) { /* RFC 7627 section 5.3 */
         return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
                     "the client resumes its session without extended master secret");
     }
@@ -79,7 +79,7 @@ static int resume(struct hs *h, const struct client_hello *c, struct tls_session
     if (c->session.n) {
         memcpy(k->session_id, c->session.p, c->session.n);
     }
-    TRY(transcript_choose(&k->transcript, h->suite->hash, false));
+    TRY(transcript12_choose(h));
     TRY(hello_server_send(h, IN_SH12));
     if (h->facts & FACT_TICKET) {
         TRY(ticket_send(h, s));
@@ -98,19 +98,21 @@ static bool usable(struct hs *h, const struct suite *s)
 
 static int request_send(struct hs *h)
 {
+    static const uint8_t types[] = { TYPE_RSA_SIGN, TYPE_ECDSA_SIGN };
+    const struct protocol *p = protocol_of(h->version);
     const struct buf *names = &h->set->authorities;
     struct hs_msg m;
     size_t schemes;
 
     hs_msg_begin(&m, HS_CERTIFICATE_REQUEST);
-    wr_u8(&m.w, 2);
-    wr_u8(&m.w, TYPE_RSA_SIGN);
-    wr_u8(&m.w, TYPE_ECDSA_SIGN);
-    schemes = wr_begin(&m.w, 2);
-    for (size_t i = 0; i < h->set->nschemes; i++) {
-        wr_u16(&m.w, h->set->schemes[i]->id);
+    wr_vec(&m.w, 1, types, p->request_types);
+    if (p->names_schemes) {
+        schemes = wr_begin(&m.w, 2);
+        for (size_t i = 0; i < h->set->nschemes; i++) {
+            wr_u16(&m.w, h->set->schemes[i]->id);
+        }
+        wr_end(&m.w, 2, schemes);
     }
-    wr_end(&m.w, 2, schemes);
     wr_vec(&m.w, 2, buf_data(names), buf_len(names));
     h->facts |= FACT_CLIENT_AUTH;
     return hs_msg_send(h, &m);
@@ -175,7 +177,7 @@ static int full(struct hs *h, const struct client_hello *c)
     bool lasts;
 
     do {
-        h->suite = hello_choose_suite(h, c, TLS_1_2, usable);
+        h->suite = hello_choose_suite(h, c, h->version, usable);
     } while (!h->suite && cert_widen(h));
     if (!h->suite) {
         return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE), "no cipher suite in common");
@@ -193,7 +195,8 @@ static int full(struct hs *h, const struct client_hello *c)
         h->facts |= FACT_STATUS;
     }
     k->session_id_len = 0;
-    lasts = h->ems && h->set->now && h->set->session_life; /* else nothing is resumed */
+    /* Else nothing is resumed. */
+    lasts = keys12_lasts(h) && h->set->now && h->set->session_life;
     if (lasts && k->offers_tickets && h->set->tickets) {
         h->facts |= FACT_TICKET;
     } else if (lasts && (h->set->cache || stored_possible(h))) {
@@ -201,7 +204,7 @@ static int full(struct hs *h, const struct client_hello *c)
         k->session_id_len = SESSION_ID_MAX;
     }
     k->transcript.keep = h->set->client_auth != CLIENT_AUTH_NONE && kx12_asks(kx);
-    TRY(transcript_choose(&k->transcript, h->suite->hash, false));
+    TRY(transcript12_choose(h));
     TRY(hello_server_send(h, IN_SH12));
     if (!(h->facts & FACT_NO_CERT)) {
         TRY(cert12_send(h));
@@ -235,17 +238,15 @@ int server12_on_hello(struct hs *h, struct rd *body)
 
     TRY(hello_client_parse(h, body, c));
     TRY(hello_client_extensions(h, c, body));
-    TRY(hello_client_check12(h, c));
+    TRY(hello_client_choose12(h, c));
     TRY(cert_weigh(h));
     had_ems = h->renegotiating && h->ems;
     h->write_blocked = h->renegotiating; /* no peer expects data between our hello and Finished */
-    h->version = TLS_1_2;
     h->ems = k->offers_ems && !h->set->no_ems;
     TRY(hello_check_ems(h, had_ems));
     ext_sizes_agree(h);
-    k->client_version = c->version;
     memcpy(k->client_random, c->random.p, RANDOM_SIZE);
-    TRY(hello_server_random(h, TLS_1_2));
+    TRY(hello_server_random(h, h->version));
     /* Ours are of that length, and resumed by who knows extended master secret. */
     if (stored_possible(h) && !k->ticket.n && h->ems && c->session.n == SESSION_ID_MAX) {
         return stored_find(h, span_of(c->session.p, c->session.n), false, answer);

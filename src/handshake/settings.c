@@ -4,11 +4,19 @@
 #include "base/secret.h"
 #include "handshake/local.h"
 
+static bool is_served(const struct settings *s, unsigned version)
+{
+    bool served = false;
+
+    for (size_t i = 0; i < s->nsuites; i++) {
+        served = served || suite_fits(s->suites[i], (uint16_t)version);
+    }
+    return served && protocol_of(version);
+}
+
 /* The default suites; versions that no suite belongs to are not spoken. */
 static void fill_suites(struct settings *s)
 {
-    bool has12 = false, has13 = false;
-
     if (s->nsuites == 0) {
         for (size_t i = 0; suite_at(i) && s->nsuites < SETTINGS_SUITES; i++) {
             if (suite_at(i)->by_default) {
@@ -16,15 +24,11 @@ static void fill_suites(struct settings *s)
             }
         }
     }
-    for (size_t i = 0; i < s->nsuites; i++) {
-        has12 = has12 || s->suites[i]->version == TLS_1_2;
-        has13 = has13 || s->suites[i]->version == TLS_1_3;
+    while (s->min_version <= s->max_version && !is_served(s, s->max_version)) {
+        s->max_version--;
     }
-    if (!has13 && s->max_version == TLS_1_3) {
-        s->max_version = TLS_1_2;
-    }
-    if (!has12 && s->min_version == TLS_1_2) {
-        s->min_version = TLS_1_3;
+    while (s->min_version <= s->max_version && !is_served(s, s->min_version)) {
+        s->min_version++;
     }
 }
 
@@ -139,8 +143,10 @@ static void fill_groups(struct settings *s)
 static void fill_schemes(struct settings *s)
 {
     if (s->nschemes == 0) {
-        for (; s->nschemes < SETTINGS_SCHEMES && scheme_at(s->nschemes); s->nschemes++) {
-            s->schemes[s->nschemes] = scheme_at(s->nschemes);
+        for (size_t i = 0; scheme_at(i) && s->nschemes < SETTINGS_SCHEMES; i++) {
+            if (!scheme_at(i)->weak) {
+                s->schemes[s->nschemes++] = scheme_at(i);
+            }
         }
     }
 }

@@ -4,13 +4,11 @@
 #ifndef HANDSHAKE_SETTINGS_H
 #define HANDSHAKE_SETTINGS_H
 #include "handshake/key_job.h"
+#include "handshake/protocol.h"
 #include "handshake/suites.h"
 #include "session/session.h"
 #include "session/store.h"
 #include "x509/x509.h"
-
-enum tls_role { TLS_CLIENT, TLS_SERVER };
-enum { TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 };
 
 enum verify_mode {
     VERIFY_FULL, /* chain and name; a client without a name to verify does not start */

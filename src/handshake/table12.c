@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* RFC 5246 section 7.3, figures 1 and 2, and RFC 5077 figures 1 and 2, row by row; where a key
  * exchange leaves messages out (RFC 4279, RFC 5246 section 7.4.3), facts of its row say so. */
+#include "base/options.h"
 #include "handshake/local.h"
 
 const struct edge tls12_edges[] = {
@@ -237,6 +238,13 @@ const struct edge tls12_edges[] = {
       .message = HS_CERTIFICATE,
       .to = S12_WAIT_CKE,
       .handler = cert12_on_certificate },
+#ifdef USE_SSL3
+    { .from = S12_WAIT_CERT,
+      .message = HS_NO_CERTIFICATE,
+      .flags = NO_TRANSCRIPT,
+      .to = S12_WAIT_CKE,
+      .handler = cert12_on_none },
+#endif
     { .from = S12_WAIT_CKE,
       .message = HS_CLIENT_KEY_EXCHANGE,
       .guard = FACT_PEER_CERT,

@@ -67,8 +67,10 @@ int transcript_partial(const struct transcript *t, enum hash_id id, size_t cut, 
 
 void transcript_drop_raw(struct transcript *t)
 {
-    t->keep = false;
-    buf_free(&t->raw);
+    if (!t->whole) {
+        t->keep = false;
+        buf_free(&t->raw);
+    }
 }
 
 int transcript_hash(const struct transcript *t, uint8_t out[static HASH_MAX])

@@ -12,6 +12,7 @@ struct transcript {
     enum hash_id id;
     struct buf raw;
     bool keep;    /* raw grows on although the hash is known */
+    bool whole;   /* and to the end: Finished is made of it */
     bool retried; /* the first ClientHello counts as its hash */
     size_t first; /* bytes of the first ClientHello in raw */
 };

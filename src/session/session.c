@@ -7,7 +7,7 @@
 #include "base/secret.h"
 
 /* The arrow forbids the names of handshake/settings.h. */
-enum { VERSION_12 = 0x0303, VERSION_13 = 0x0304 };
+enum { VERSION_SSL3 = 0x0300, VERSION_10, VERSION_11, VERSION_12, VERSION_13 };
 enum {
     FORMAT = 1,     /* of the serialised form: another number whenever a field changes */
     FLAG_EMS = 1,   /* the only flag */
@@ -106,6 +106,9 @@ static bool fits(const char *text)
 static bool valid_for_version(const struct tls_session *s)
 {
     switch (s->version) {
+    case VERSION_SSL3:
+    case VERSION_10:
+    case VERSION_11:
     case VERSION_12:
         return s->secret_len == MASTER_LEN && s->age_add == 0 && s->max_early == 0;
     case VERSION_13:

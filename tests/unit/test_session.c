@@ -304,7 +304,7 @@ static void threat_38_numbers(void **state)
     REFUSE(raw12, x->format = 0);
     REFUSE(raw12, x->format = 2);
     for (unsigned v = 0; v <= 0xffff; v++) {
-        if (v != 0x0303) {
+        if (v < 0x0300 || v > 0x0303) {
             REFUSE(raw12, x->id = 1; x->version = (uint16_t)v);
         }
         if (v != 0x0304) {
@@ -412,7 +412,7 @@ static void write_refuses(void **state)
     (void)state;
     memset(text, 'a', sizeof text);
     text[256] = '\0';
-    NOT_WRITTEN(0x0303, s->version = 0x0302);
+    NOT_WRITTEN(0x0303, s->version = 0x02ff);
     NOT_WRITTEN(0x0304, s->version = 0x0305);
     NOT_WRITTEN(0x0303, s->secret_len = 47);
     NOT_WRITTEN(0x0304, s->secret_len = 64);
