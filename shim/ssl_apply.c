@@ -39,6 +39,9 @@ static int apply_number(const struct ssl_option *opt, struct options *o, const v
     if (opt->nof == 0 && (number < opt->min || number > opt->max)) {
         return FAIL(err, ERR_ARG, "%d is not from %d to %d", number, opt->min, opt->max);
     }
+    if (opt->check_number) {
+        TRY(opt->check_number(number, err));
+    }
     if (opt->where == NUM_TIMEOUT) {
         o->timeout_ms = number;
     } else if (opt->where == NUM_EOF) {

@@ -67,6 +67,16 @@ static int check_hint(const char *text, struct error *err)
                : FAIL(err, ERR_ARG, "a hint has up to %d bytes", PSK_NAME_MAX);
 }
 
+static int check_version(int number, struct error *err)
+{
+    const unsigned version = (unsigned)number;
+
+    return number == 0 || protocol_of(version)
+               ? 0
+               : FAIL(err, ERR_ARG, "this library was built without it: it takes -D%s",
+                      protocol_option(version));
+}
+
 /* It is there from now on, for the processes that are forked later. */
 static int check_store(const char *text, struct error *err)
 {
@@ -81,7 +91,11 @@ static int check_store(const char *text, struct error *err)
 
 #define ROW(option, what, ...) [option] = { .name = #option, .kind = (what), __VA_ARGS__ }
 #define YES_NO                 .of = { { 1, "yes" }, { 0, "no" } }, .nof = 2
-#define ANY                    .in = IN_ANY, .role = -1
+#define VERSIONS                                                         \
+    .of = { { SSL_3_0, "ssl3" }, { TLS_1_0, "1.0" }, { TLS_1_1, "1.1" }, \
+            { TLS_1_2, "1.2" },  { TLS_1_3, "1.3" }, { 0, NULL } },      \
+    .nof = 6, .check_number = check_version
+#define ANY .in = IN_ANY, .role = -1
 
 const struct ssl_option ssl_options[OPTIONS_END] = {
     ROW(SSL_OPT_NAME, OPT_NAME, .check = check_host, .key = "name", .in = IN_RULE | IN_CONFIG,
@@ -112,12 +126,8 @@ const struct ssl_option ssl_options[OPTIONS_END] = {
     ROW(SSL_OPT_VERIFY, OPT_NUMBER, .where = NUM_VERIFY,
         .of = { { SSL_VERIFY_FULL, "full" }, { SSL_VERIFY_CA, "ca" }, { SSL_VERIFY_NONE, "none" } },
         .nof = 3, .key = "verify", .in = IN_ANY, .role = TLS_CLIENT),
-    ROW(SSL_OPT_MIN_VERSION, OPT_NUMBER, .where = NUM_MIN,
-        .of = { { TLS_1_2, "1.2" }, { TLS_1_3, "1.3" }, { 0, NULL } }, .nof = 3,
-        .key = "min-version", ANY),
-    ROW(SSL_OPT_MAX_VERSION, OPT_NUMBER, .where = NUM_MAX,
-        .of = { { TLS_1_2, "1.2" }, { TLS_1_3, "1.3" }, { 0, NULL } }, .nof = 3,
-        .key = "max-version", ANY),
+    ROW(SSL_OPT_MIN_VERSION, OPT_NUMBER, .where = NUM_MIN, VERSIONS, .key = "min-version", ANY),
+    ROW(SSL_OPT_MAX_VERSION, OPT_NUMBER, .where = NUM_MAX, VERSIONS, .key = "max-version", ANY),
     ROW(SSL_OPT_CLIENT_AUTH, OPT_NUMBER, .where = NUM_CLIENT_AUTH,
         .of = { { SSL_CLIENT_AUTH_NONE, "none" },
                 { SSL_CLIENT_AUTH_REQUEST, "request" },

@@ -67,8 +67,11 @@ int32 matrixSslSetVersionRange(ssl_t *ssl, uint32 lowest, uint32 highest)
     struct wishes before;
     int32 rc;
 
-    if (!s || lowest > highest || lowest < SSL_VERSION_TLS_1_2 || highest > SSL_VERSION_TLS_1_3) {
+    if (!s || lowest > highest || !protocol_is_known(lowest) || !protocol_is_known(highest)) {
         return PS_ARG_FAIL;
+    }
+    if (!protocol_of(lowest) || !protocol_of(highest)) {
+        return PS_DISABLED_FEATURE_FAIL;
     }
     rc = may_wish(s);
     if (rc < 0) {

@@ -30,10 +30,25 @@ static enum suite_status said(const struct wishes *w, size_t i)
     return w->status[i] != SUITE_UNSAID ? w->status[i] : atomic_load(&everywhere[i]);
 }
 
+/* Those of the suite's versions that are wished; what nobody named begins with TLS 1.2. */
+struct range {
+    unsigned lowest, highest;
+};
+
+static struct range range_of(const struct wishes *w, const struct suite *s)
+{
+    const unsigned least = w->min_version ? w->min_version : SSL_VERSION_TLS_1_2;
+    const unsigned most = w->max_version ? w->max_version : SSL_VERSION_TLS_1_3;
+
+    return (struct range){ s->since > least ? s->since : least,
+                           s->version < most ? s->version : most };
+}
+
 static bool within(const struct wishes *w, const struct suite *s)
 {
-    return (!w->min_version || s->version >= w->min_version) &&
-           (!w->max_version || s->version <= w->max_version);
+    const struct range r = range_of(w, s);
+
+    return r.lowest <= r.highest;
 }
 
 int32 matrixssl_nominate(const struct wishes *w, uint32 id)
@@ -50,11 +65,12 @@ int32 matrixssl_nominate(const struct wishes *w, uint32 id)
 int matrixssl_set_suites(struct config *c, const struct wishes *w)
 {
     uint16_t ids[SETTINGS_SUITES];
-    unsigned lowest = UINT16_MAX, highest = 0;
+    struct range all = { UINT16_MAX, 0 };
     size_t n = 0;
 
     for (size_t i = 0; i < SETTINGS_SUITES && suite_at(i); i++) {
         const struct suite *s = suite_at(i);
+        const struct range r = range_of(w, s);
         enum suite_status status = said(w, i);
         bool on = w->suite
                       ? s->id == w->suite && status != SUITE_OFF
@@ -62,15 +78,15 @@ int matrixssl_set_suites(struct config *c, const struct wishes *w)
 
         if (on && within(w, s) && suite_look(s) == 0) {
             ids[n++] = s->id;
-            lowest = s->version < lowest ? s->version : lowest;
-            highest = s->version > highest ? s->version : highest;
+            all.lowest = r.lowest < all.lowest ? r.lowest : all.lowest;
+            all.highest = r.highest > all.highest ? r.highest : all.highest;
         }
     }
     if (n == 0) {
         return ERR_UNSUPPORTED;
     }
     TRY(config_set_suites(c, ids, n));
-    return config_set_versions(c, lowest, highest);
+    return config_set_versions(c, all.lowest, all.highest);
 }
 
 int32 matrixSslSetCipherSuiteEnabledStatus(ssl_t *ssl, uint16 cipherId, uint32 status)

@@ -365,6 +365,9 @@ int32 matrixSslEncodeClosureAlert(ssl_t *ssl);
 int32 matrixSslSetExpectedName(ssl_t *ssl, const char *name);
 /* Protocol names in order of preference (RFC 7301). */
 int32 matrixSslSetAlpn(ssl_t *ssl, const char *const *names, uint32 count);
+#define SSL_VERSION_SSL_3_0 0x0300
+#define SSL_VERSION_TLS_1_0 0x0301
+#define SSL_VERSION_TLS_1_1 0x0302
 #define SSL_VERSION_TLS_1_2 0x0303
 #define SSL_VERSION_TLS_1_3 0x0304
 /* PS_UNSUPPORTED_FAIL: not compiled, or a suite was nominated that belongs to neither. */

@@ -107,7 +107,8 @@ enum {
                             "ecdsa_secp256r1_sha256" */
     SSL_OPT_VERIFY,      /* int: SSL_VERIFY_... */
     SSL_OPT_MIN_VERSION, /* int: 0x0304 is TLS 1.3, 0x0303 is TLS 1.2; 0: the default,
-                            which is 1.2 for the lowest and 1.3 for the highest */
+                            which is 1.2 for the lowest and 1.3 for the highest. 0x0302 to 0x0300,
+                            TLS 1.1, 1.0 and SSL 3, only in libraries that were built with them */
     SSL_OPT_MAX_VERSION, /* int: likewise */
     SSL_OPT_CLIENT_AUTH, /* int: SSL_CLIENT_AUTH_...; servers; clients are verified by CA_FILE */
     SSL_OPT_HANDSHAKE_TIMEOUT, /* int: milliseconds from connect, accept or attach; 0: 60000

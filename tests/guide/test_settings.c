@@ -133,7 +133,9 @@ static void test_version_range(void **state)
     begin(SUITE12, NULL, NULL);
     assert_int_equal(matrixSslSetVersionRange(cl.ssl, 0x0304, 0x0304), PS_UNSUPPORTED_FAIL);
     assert_int_equal(matrixSslSetVersionRange(cl.ssl, 0x0304, 0x0303), PS_ARG_FAIL);
-    assert_int_equal(matrixSslSetVersionRange(cl.ssl, 0x0302, 0x0303), PS_ARG_FAIL);
+    assert_int_equal(matrixSslSetVersionRange(cl.ssl, 0x02ff, 0x0303), PS_ARG_FAIL);
+    assert_int_equal(matrixSslSetVersionRange(cl.ssl, 0x0302, 0x0303), PS_DISABLED_FEATURE_FAIL);
+    assert_int_equal(matrixSslSetVersionRange(cl.ssl, 0x0300, 0x0300), PS_DISABLED_FEATURE_FAIL);
     assert_int_equal(matrixSslSetVersionRange(cl.ssl, 0x0303, 0x0305), PS_ARG_FAIL);
     assert_int_equal(matrixSslSetVersionRange(NULL, 0x0303, 0x0303), PS_ARG_FAIL);
     assert_true(guide_connects());
