@@ -16,7 +16,7 @@
 struct psk {
     struct psk *next;
     size_t nkey, nid;
-    bool for13; /* long enough, its identity a text */
+    bool is_text; /* the identity; others are not used */
     uint8_t key[SSL_PSK_MAX_KEY_SIZE], id[SSL_PSK_MAX_ID_SIZE];
 };
 

@@ -147,19 +147,37 @@ static int configure_server(struct session *s, struct config *c)
     return rc;
 }
 
-/* As they are, with SHA-256 (RFC 8446 section 4.2.11); a client offers as many as it may of those
- * loaded last. Not where clients are to show certificates, as none of them would have to. */
+/* Is there a suite of TLS 1.2 that wants them? */
+static bool wants_psks12(const struct settings *s)
+{
+    bool wants = false;
+
+    for (size_t i = 0; i < s->nsuites; i++) {
+        wants = wants || suite_has_psk(s->suites[i]);
+    }
+    return wants;
+}
+
+/* As they are, in TLS 1.3 with SHA-256 (RFC 8446 section 4.2.11), where a client offers as many as
+ * it may of those loaded last; the guide knows no key that is for one version only. Not where
+ * clients are to show certificates, as none of them would have to. */
 static int add_psks(const struct session *s, struct config *c)
 {
+    const bool for12 = wants_psks12(config_settings(c));
     int rc = 0;
 
     if (s->role == TLS_SERVER && s->cert_cb && ASKS_CLIENT != CLIENT_AUTH_NONE) {
         return 0;
     }
-    for (const struct psk *p = s->pub.keys->psks; p && rc == 0; p = p->next) {
-        if (p->for13) {
-            rc = config_add_psk(c, span_of(p->id, p->nid), span_of(p->key, p->nkey), HASH_SHA256,
-                                NULL, NULL);
+    for (const struct psk *p = s->pub.keys->psks; p; p = p->next) {
+        const struct span id = span_of(p->id, p->nid), key = span_of(p->key, p->nkey);
+
+        if (!p->is_text) {
+            continue;
+        }
+        TRY(for12 ? config_add_psk12(c, id, key) : 0);
+        if (key.n >= PSK_KEY_MIN && rc == 0) {
+            rc = config_add_psk(c, id, key, HASH_SHA256, NULL, NULL);
         }
     }
     return rc == ERR_LIMIT ? 0 : rc;
@@ -174,8 +192,8 @@ static int configure(struct session *s, struct config *c)
     for (size_t i = 0; i < k->nidentities; i++) {
         TRY(config_add_identity(c, k->identity[i]));
     }
-    TRY(add_psks(s, c));
     TRY(matrixssl_set_suites(c, &s->wish));
+    TRY(add_psks(s, c));
     if (s->wish.nalpn) {
         TRY(set_alpn(c, &s->wish));
     }

@@ -309,8 +309,10 @@ int32 matrixSslLoadPsk(sslKeys_t *k, unsigned char *key, uint32 keyLen, unsigned
     memcpy(p->id, id, idLen);
     p->nkey = keyLen;
     p->nid = idLen;
-    p->for13 = keyLen >= PSK_KEY_MIN && !memchr(id, 0, idLen);
-    if (!p->for13) {
+    p->is_text = !memchr(id, 0, idLen);
+    if (!p->is_text) {
+        trace(TRACE_INFO, "keys: a pre-shared key whose identity is no text is not used");
+    } else if (keyLen < PSK_KEY_MIN) {
         trace(TRACE_INFO, "keys: a pre-shared key of %u bytes is not used by TLS 1.3", keyLen);
     }
     return PS_SUCCESS;

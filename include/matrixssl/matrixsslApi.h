@@ -275,8 +275,17 @@ int32 matrixSslLoadDhParamsMem(sslKeys_t *keys, unsigned char *params, int32 len
  * can try out passwords (RFC 9257). It is for one client and one server, never for both ways. Who
  * has the key is authenticated by it, both ends, without certificate or certCb; sslInfo_t has its
  * identity. A client offers the four loaded last; when the server knows none of them it needs a
- * certificate, which is verified as ever. A server with keys needs no certificate and then speaks
- * TLS 1.3 only; one with a certCb asks for certificates and takes no pre-shared key. */
+ * certificate, which is verified as ever.
+ *
+ * TLS 1.2 uses those of any length where suites with PSK in their name are enabled or nominated,
+ * which says that the key will do; only TLS_RSA_PSK suites have a certificate of the server beside
+ * it. A client takes the key whose identity is the server's hint, else the one loaded last; a
+ * server goes on with a key of nobody's when it does not know an identity. One key then serves both
+ * versions, which nobody has shown to be safe (RFC 8446 appendix E.7): leave TLS 1.3 out where that
+ * matters.
+ *
+ * A server with keys needs no certificate, and then speaks the versions that it has suites for its
+ * keys of; one with a certCb asks for certificates and takes no pre-shared key. */
 #define SSL_PSK_MAX_KEY_SIZE 64
 #define SSL_PSK_MAX_ID_SIZE  128
 int32 matrixSslLoadPsk(sslKeys_t *keys, unsigned char *key, uint32 keyLen, unsigned char *id,

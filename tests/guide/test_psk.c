@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The guide's pre-shared keys in TLS 1.3: client and server, with certificates beside them and
+/* The guide's pre-shared keys: client and server, with certificates beside them and
  * without. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -269,6 +269,80 @@ static void test_suites_that_no_key_goes_with(void **state)
     }
 }
 
+/* ---- TLS 1.2 ---- */
+
+static const uint16 suites12[] = { TLS_PSK_WITH_AES_128_CBC_SHA, TLS_PSK_WITH_AES_256_GCM_SHA384,
+                                   TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256 };
+
+static void enable(ssl_t *ssl, uint32 suite, uint32 status)
+{
+    assert_int_equal(matrixSslSetCipherSuiteEnabledStatus(ssl, (uint16)suite, status), PS_SUCCESS);
+}
+
+/* Nobody takes them before they are enabled; a client may nominate one. */
+static void test_suites_of_tls12(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t n = 1; n <= SSL_PSK_MAX_KEY_SIZE; n += 21) {
+            uint8_t key[SSL_PSK_MAX_KEY_SIZE] = { 1, 2, 3 };
+
+            load(&cl, "device-7", key, n);
+            load(&sv, "device-7", key, n);
+            load(&sv, "device-8", key, 3);
+            enable(NULL, suites12[i], PS_TRUE);
+            assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, NULL), PS_SUCCESS);
+            assert_int_equal(
+                matrixSslNewClientSession(&cl.ssl, cl.keys, NULL, suites12[i], refuse, NULL, NULL),
+                1);
+            connects("device-7");
+            assert_int_equal(info_of(&cl).versionId, SSL_VERSION_TLS_1_2);
+            assert_int_equal(info_of(&sv).cipherId, suites12[i]);
+            guide_end();
+            enable(NULL, suites12[i], PS_FALSE);
+        }
+    }
+}
+
+static void test_wrong_in_tls12(void **state)
+{
+    (void)state;
+    for (int name = 0; name < 2; name++) {
+        enable(NULL, suites12[1], PS_TRUE);
+        give(&cl, name ? "device-8" : "device-7", name ? KEY : OTHER);
+        give(&sv, "device-7", KEY);
+        assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, NULL), PS_SUCCESS);
+        assert_int_equal(
+            matrixSslNewClientSession(&cl.ssl, cl.keys, NULL, suites12[1], refuse, NULL, NULL), 1);
+        refused(&sv, SSL_ALERT_DECRYPT_ERROR);
+        assert_int_equal(cl.alert, SSL_ALERT_DECRYPT_ERROR);
+        guide_end();
+    }
+    enable(NULL, suites12[1], PS_FALSE);
+}
+
+/* No key, no such suite; and what is not enabled is not taken. */
+static void test_tls12_needs_both(void **state)
+{
+    ssl_t *none;
+
+    (void)state;
+    cl.keys = guide_keys(NULL, &ca);
+    assert_int_equal(matrixSslNewClientSession(&none, cl.keys, NULL, TLS_PSK_WITH_AES_256_CBC_SHA,
+                                               NULL, NULL, NULL),
+                     PS_ARG_FAIL);
+    guide_end();
+    give(&cl, "device-7", KEY);
+    sv.keys = guide_keys(&server_cred, NULL);
+    give(&sv, "device-7", KEY);
+    assert_int_equal(matrixSslNewServerSession(&sv.ssl, sv.keys, NULL), PS_SUCCESS);
+    assert_int_equal(matrixSslNewClientSession(&cl.ssl, cl.keys, NULL, TLS_PSK_WITH_AES_256_CBC_SHA,
+                                               NULL, NULL, NULL),
+                     1);
+    refused(&sv, SSL_ALERT_HANDSHAKE_FAILURE);
+    guide_end();
+}
+
 /* What was made with the key is resumed, and the server still knows by whom. */
 static void test_resumed(void **state)
 {
@@ -303,6 +377,9 @@ int main(void)
         cmocka_unit_test(test_asks_for_certificates),
         cmocka_unit_test(test_as_many_as_a_client_may),
         cmocka_unit_test(test_suites_that_no_key_goes_with),
+        cmocka_unit_test(test_suites_of_tls12),
+        cmocka_unit_test(test_wrong_in_tls12),
+        cmocka_unit_test(test_tls12_needs_both),
         cmocka_unit_test(test_resumed),
     };
 
