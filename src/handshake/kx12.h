@@ -28,7 +28,8 @@ struct kx12 {
     int (*master)(struct hs *h, struct span shared);
     const struct kx12 *with; /* the exchange that a pre-shared key goes with; NULL: none */
 };
-extern const struct kx12 kx12_ecdhe, kx12_rsa, kx12_dhe, kx12_psk, kx12_ecdhe_psk, kx12_rsa_psk;
+extern const struct kx12 kx12_ecdhe, kx12_rsa, kx12_dhe, kx12_psk, kx12_ecdhe_psk, kx12_dhe_psk,
+    kx12_rsa_psk;
 
 const struct kx12 *kx12_of(const struct suite *s); /* NULL: a suite of TLS 1.3 */
 bool kx12_signs(const struct kx12 *kx);            /* is its ServerKeyExchange signed? */

@@ -83,7 +83,7 @@ static int master(struct hs *h, struct span shared)
 {
     static const uint8_t zeros[PSK_KEY_MAX];
     const struct span key = psk_key(h->work->external);
-    SECRET(premaster, 2 + KEX_SECRET_MAX + 2 + PSK_KEY_MAX);
+    SECRET(premaster, 2 + DH_BYTES_MAX + 2 + PSK_KEY_MAX);
     struct wr w = wr_of(premaster, sizeof premaster);
 
     if (!kx12_of(h->suite)->with) {
@@ -104,6 +104,10 @@ const struct kx12 kx12_psk =
     PSK_ROW(.facts = FACT_PSK | FACT_NO_CERT | FACT_SKE_OPTIONAL, .proves = PROVES_PSK);
 const struct kx12 kx12_ecdhe_psk = PSK_ROW(.facts = FACT_PSK | FACT_NO_CERT, .proves = PROVES_PSK,
                                            .ec = true, .with = &kx12_ecdhe);
+#ifdef USE_DHE
+const struct kx12 kx12_dhe_psk = PSK_ROW(.facts = FACT_PSK | FACT_NO_CERT, .proves = PROVES_PSK,
+                                         .ffdhe = true, .with = &kx12_dhe);
+#endif
 /* The server proves both: that it has the key of its certificate and the one that is shared. */
 const struct kx12 kx12_rsa_psk =
     PSK_ROW(.facts = FACT_PSK | FACT_SKE_OPTIONAL | FACT_ENCIPHERS,

@@ -54,6 +54,7 @@ static const struct scenario scenarios[] = {
     { true, PARTY_ECDHE_PSK, PARTY_ECDHE_PSK, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE },
     { true, PARTY_ECDHE_PSK, PARTY_ECDHE_PSK, CLIENT_AUTH_NONE, FRESH, NO_MORE },
     { true, PARTY_RSA_PSK, PARTY_RSA_PSK | PARTY_RSA, CLIENT_AUTH_NONE, FRESH, NO_MORE },
+    { true, PARTY_DHE_PSK, PARTY_DHE_PSK, CLIENT_AUTH_NONE, FRESH, NO_MORE },
 };
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)
 

@@ -138,10 +138,11 @@ enum {
     PARTY_SMALL = 1024, /* takes small records only: a flight comes in many */
     PARTY_APP = 2048,   /* an application has its word on names and extensions, and on the peer */
     PARTY_EARLY = 4096, /* early data, which is always fresh */
-    /* keys of TLS 1.2 and a hint, with suites of nothing else, ECDHE or RSA */
+    /* keys of TLS 1.2 and a hint, with suites of nothing else, ECDHE, RSA or DHE */
     PARTY_PSK12 = 8192,
     PARTY_ECDHE_PSK = 16384,
     PARTY_RSA_PSK = 32768,
+    PARTY_DHE_PSK = 65536,
 };
 
 static inline void party_psks(struct config *c, enum tls_role role, unsigned flags)
@@ -163,10 +164,11 @@ static inline void party_psks12(struct config *c, unsigned flags)
 {
     const uint16_t suites[] = { flags & PARTY_ECDHE_PSK ? 0xd001
                                 : flags & PARTY_RSA_PSK ? 0x00ac
+                                : flags & PARTY_DHE_PSK ? 0x00aa
                                                         : 0x00a8,
                                 0x008c };
 
-    if (flags & (PARTY_PSK12 | PARTY_ECDHE_PSK | PARTY_RSA_PSK)) {
+    if (flags & (PARTY_PSK12 | PARTY_ECDHE_PSK | PARTY_RSA_PSK | PARTY_DHE_PSK)) {
         sure(config_set_suites(c, suites, flags & PARTY_PSK12 ? 2 : 1) == 0);
         sure(config_add_psk12(c, span_text("one"), span_text("0123456789abcdef")) == 0);
         sure(config_add_psk12(c, span_text("two"), span_text("a key of another length")) == 0);

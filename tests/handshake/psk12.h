@@ -11,6 +11,7 @@
 #define PSK_CBC       0x008c
 #define RSA_PSK_GCM   0x00ac
 #define ECDHE_PSK_GCM 0xd001
+#define DHE_PSK_GCM   0x00aa
 
 /* All that are built. */
 static inline size_t psk_suites(uint16_t out[static SETTINGS_SUITES])

@@ -4,7 +4,7 @@
 #include "tests/handshake/psk12.h"
 
 static uint8_t wire[WIRE_MAX];
-static const uint16_t each_kx[] = { PSK_GCM, PSK_CBC, RSA_PSK_GCM, ECDHE_PSK_GCM };
+static const uint16_t each_kx[] = { PSK_GCM, PSK_CBC, RSA_PSK_GCM, ECDHE_PSK_GCM, DHE_PSK_GCM };
 #define KINDS (sizeof each_kx / sizeof *each_kx)
 
 /* ---- who asks learns nothing ---- */
@@ -165,7 +165,8 @@ static void threat_02_places(void **state)
     (void)state;
     for (size_t i = 0; i < KINDS; i++) {
         struct pair_params q = with(each_kx[i]);
-        const bool ecdhe = q.suite == ECDHE_PSK_GCM, cert = shows_cert(q.suite);
+        const bool ephemeral = q.suite == ECDHE_PSK_GCM || q.suite == DHE_PSK_GCM,
+                   cert = shows_cert(q.suite);
         struct stage12 s;
         uint8_t *m;
         size_t n;
@@ -175,7 +176,7 @@ static void threat_02_places(void **state)
         assert_int_equal(says(C12_WAIT_SKE, &q, HS_CERTIFICATE_STATUS, none, 4),
                          TLS_ALERT(ALERT_UNEXPECTED_MESSAGE));
         assert_int_equal(says(C12_WAIT_SKE, &q, HS_SERVER_HELLO_DONE, NULL, 0),
-                         ecdhe ? TLS_ALERT(ALERT_UNEXPECTED_MESSAGE) : 0);
+                         ephemeral ? TLS_ALERT(ALERT_UNEXPECTED_MESSAGE) : 0);
         assert_int_equal(says(S12_WAIT_CKE, &q, HS_CERTIFICATE, none, 3),
                          TLS_ALERT(ALERT_UNEXPECTED_MESSAGE));
         assert_int_equal(says(S12_WAIT_CKE, &q, HS_CERTIFICATE_VERIFY, none, 4),

@@ -17,10 +17,11 @@ CIPHERS = (("AES128-GCM-SHA256", "AES-128-GCM:+AEAD"), ("AES256-GCM-SHA384", "AE
            ("AES256-CBC-SHA384", "AES-256-CBC:+SHA384"), ("AES128-CBC-SHA", "AES-128-CBC:+SHA1"),
            ("AES256-CBC-SHA", "AES-256-CBC:+SHA1"))
 NUMBERS = {"PSK": ("a8", "a9", "ccab", "ae", "af", "8c", "8d"), "RSA-PSK": ("ac", "ad", "ccae", "b6", "b7", "94", "95"),
+           "DHE-PSK": ("aa", "ab", "ccad", "b2", "b3", "90", "91"),
            "ECDHE-PSK": (None, None, "ccac", "c037", "c038", "c035", "c036")}  # those of RFC 8442 nobody has
 SUITES = [(kx, number, f"{kx}-{openssl}", f"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+{kx}:-CIPHER-ALL:-MAC-ALL:+{gnutls}")
           for kx, numbers in NUMBERS.items() for number, (openssl, gnutls) in zip(numbers, CIPHERS) if number]
-SOME = [s for s in SUITES if s[1] in ("8c", "ac", "c037")]
+SOME = [s for s in SUITES if s[1] in ("8c", "ac", "c037", "aa")]
 
 
 def cert(kx, room, *switches):
@@ -45,7 +46,7 @@ def s_client(room, port, cipher, *more, name=NAME, key=HEX):
 
 def s_server(room, kx, cipher, *more):
     return theirs(room, "openssl", "s_server", "-accept", "127.0.0.1:PORT", "-tls1_2", "-rev", "-cipher",
-                  cipher + ":@SECLEVEL=0", "-psk_identity", NAME, "-psk", HEX,
+                  cipher + ":@SECLEVEL=0", "-psk_identity", NAME, "-psk", HEX, "-dhparam", room.path("dh.pem"),
                   *(cert(kx, room, "-cert", "-key") or ("-nocert",)), *more)
 
 
@@ -76,8 +77,8 @@ def openssl_client(room):
 
 
 def gnutls_clients(room):
-    """But for ECDHE_PSK: gnutls-cli 3.7 ends by SIGSEGV when it is connected so, also to gnutls-serv."""
-    for kx, number, _, words in (s for s in SUITES if s[0] != "ECDHE-PSK"):
+    """But for ECDHE_PSK and DHE_PSK: gnutls-cli 3.7 ends by SIGSEGV when it is connected so, also to gnutls-serv."""
+    for kx, number, _, words in (s for s in SUITES if "DHE" not in s[0]):
         port, p = ours(room, kx, number)
         q = gnutls_client(room, port, words)
         has(say(q) + finish(q), "RSA-PSK" if kx == "RSA-PSK" else "PSK authentication")
@@ -168,6 +169,8 @@ def certificate_of_nobody(room):
 def prepared(test):
     def run(room):
         certificates(room)
+        room.openssl("genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe2048", "-out", room.path("g.pem"))
+        room.openssl("dhparam", "-in", room.path("g.pem"), "-out", room.path("dh.pem"))
         test(room)
     run.__name__ = test.__name__
     return run
