@@ -288,7 +288,7 @@ $(BUILD)/tests/%.so: $(OBJ)/tests/%.o
 
 # What makes secrets, and what makes something public, goes through the test first.
 $(BUILD)/tests/legacy/test_branches: private LDFLAGS += $(addprefix -Wl$(comma)--wrap=,privkey_decrypt_premaster \
-    keys12_master config_set_keylog aead_seal aead_open cbc_seal cbc_open scipher_seal scipher_open)
+    keys12_master psk12_find config_set_keylog aead_seal aead_open cbc_seal cbc_open scipher_seal scipher_open)
 
 $(BUILD)/tests/handshake/test_token: | $(BUILD)/tests/handshake/provider_token.so
 $(BUILD)/tests/kat/test_aead_backends: | $(BUILD)/tests/kat/provider_ipsecmb.so

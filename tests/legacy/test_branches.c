@@ -48,6 +48,27 @@ WRAP(int, keys12_master, struct hs *h, struct span premaster)
     return __real_keys12_master(h, premaster);
 }
 
+/* Which names there are, and so which of the keys it is, or that it is none (RFC 4279 section 2).
+ * From where it lies on, it is no secret any more: what it is, is. */
+WRAP(const struct ext_psk *, psk12_find, const struct settings *s, struct span identity)
+{
+    const struct ext_psk *found;
+
+    for (const struct ext_psk *p = s->psks12; p; p = p->next) {
+        hide(p->identity, sizeof p->identity);
+        hide(&p->identity_len, sizeof p->identity_len);
+    }
+    found = __real_psk12_find(s, identity);
+    show(&found, sizeof found);
+    for (const struct ext_psk *p = s->psks12; p; p = p->next) {
+        show(p->identity, sizeof p->identity);
+        show(&p->identity_len, sizeof p->identity_len);
+        hide(p->key, sizeof p->key);
+    }
+    hide(s->decoy12->key, sizeof s->decoy12->key);
+    return found;
+}
+
 /* The key log writes its secrets as digits. */
 WRAP(int, config_set_keylog, struct config *c, void (*fn)(void *ctx, const char *line), void *ctx)
 {
@@ -259,6 +280,35 @@ static void threat_12_premaster(void **state)
     pair_free(p);
 }
 
+/* Also a name that nobody has. */
+static void threat_12_names(void **state)
+{
+    struct pair_params q = {
+        .suite = 0x00a8, .no_server_id = true, .client_max = TLS_1_2, .no_tickets = true
+    };
+
+    (void)state;
+    q.psk[TLS_SERVER][0] =
+        (struct pair_psk){ .name = "one", .key = "its key, of a good length", .tls12 = true };
+    q.psk[TLS_SERVER][1] =
+        (struct pair_psk){ .name = "other", .key = "another, just as long....", .tls12 = true };
+    for (unsigned i = 0; i < 3; i++) {
+        struct pair *p;
+
+        q.psk[TLS_CLIENT][0] = q.psk[TLS_SERVER][i % 2];
+        q.psk[TLS_CLIENT][0].name = i < 2 ? q.psk[TLS_CLIENT][0].name : "nobody";
+        p = pair_new(&q);
+        pair_run(p, WIRE_MAX);
+        if (i < 2) {
+            assert_int_equal(p->s.rc, 0);
+            assert_true(tls_connected(p->s.t));
+        } else {
+            assert_refused(&p->s, ALERT_DECRYPT_ERROR);
+        }
+        pair_free(p);
+    }
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -271,10 +321,9 @@ static int start(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_canary),
-        cmocka_unit_test(threat_11_records),
-        cmocka_unit_test(threat_39_handshakes),
-        cmocka_unit_test(threat_12_premaster),
+        cmocka_unit_test(test_canary),          cmocka_unit_test(threat_11_records),
+        cmocka_unit_test(threat_39_handshakes), cmocka_unit_test(threat_12_premaster),
+        cmocka_unit_test(threat_12_names),
     };
 
     return cmocka_run_group_tests(tests, start, pki_free);
