@@ -155,7 +155,7 @@ def ended(p, how="closed", /, **fields):
 def done(p, code=0):
     """Ends the input of ours; it must end too, with that exit status (None: any)."""
     out, err = p.communicate(timeout=WAIT)
-    need(code is None or p.returncode == code, f"{p.args}: exit {p.returncode} {err[-500:]!r}")
+    need(code is None or p.returncode == code, f"exit {p.returncode} {err[-500:]!r}: {p.args}"[:1500])
     return out
 
 

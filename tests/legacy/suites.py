@@ -23,7 +23,7 @@ CIPHERS = {
 # A key exchange: at OpenSSL, at GnuTLS, whose certificate the server has, whether there is none before TLS 1.0, numbers.
 SHARED = ("AES_128_CBC_SHA", "AES_256_CBC_SHA", "AES_128_CBC_SHA256")
 GCM = ("AES_128_GCM_SHA256", "AES_256_GCM_SHA384")
-PSK = ("RC4_128_SHA", "3DES_EDE_CBC_SHA", *SHARED, "AES_256_CBC_SHA384", *GCM, "CHACHA20_POLY1305_SHA256")
+PSK = (*SHARED, "AES_256_CBC_SHA384", *GCM, "CHACHA20_POLY1305_SHA256")
 EXCHANGES = {
     "RSA": ("", "+RSA", "rsa", False, {
         0x01: "NULL_MD5", 0x02: "NULL_SHA", 0x3B: "NULL_SHA256", 0x04: "RC4_128_MD5", 0x05: "RC4_128_SHA",
@@ -43,14 +43,14 @@ EXCHANGES = {
         0xC02C: "AES_256_GCM_SHA384", 0xCCA9: "CHACHA20_POLY1305_SHA256"}),
     "DH_anon": ("ADH-", "+ANON-DH", None, False, {
         0x18: "RC4_128_MD5", 0x1B: "3DES_EDE_CBC_SHA", 0x34: "AES_128_CBC_SHA", 0x3A: "AES_256_CBC_SHA",
-        0x6C: "AES_128_CBC_SHA256", 0xA6: "AES_128_GCM_SHA256"}),
-    "PSK": ("PSK-", "+PSK", None, True, dict(zip((0x8A, 0x8B, 0x8C, 0x8D, 0xAE, 0xAF, 0xA8, 0xA9, 0xCCAB), PSK))),
+        0x6C: "AES_128_CBC_SHA256", 0x6D: "AES_256_CBC_SHA256", 0xA6: "AES_128_GCM_SHA256", 0xA7: "AES_256_GCM_SHA384"}),
+    "PSK": ("PSK-", "+PSK", None, True, dict(zip((0x8C, 0x8D, 0xAE, 0xAF, 0xA8, 0xA9, 0xCCAB), PSK))),
     "DHE_PSK": ("DHE-PSK-", "+DHE-PSK", None, True,
-                dict(zip((0x8E, 0x8F, 0x90, 0x91, 0xB2, 0xB3, 0xAA, 0xAB, 0xCCAD), PSK))),
+                dict(zip((0x90, 0x91, 0xB2, 0xB3, 0xAA, 0xAB, 0xCCAD), PSK))),
     "RSA_PSK": ("RSA-PSK-", "+RSA-PSK", "rsa", True,
-                dict(zip((0x92, 0x93, 0x94, 0x95, 0xB6, 0xB7, 0xAC, 0xAD, 0xCCAE), PSK))),
+                dict(zip((0x94, 0x95, 0xB6, 0xB7, 0xAC, 0xAD, 0xCCAE), PSK))),
     "ECDHE_PSK": ("ECDHE-PSK-", "+ECDHE-PSK", None, True,
-                  dict(zip((0xC033, 0xC034, 0xC035, 0xC036, 0xC037, 0xC038, 0xD001, 0xD002, 0xCCAC), PSK))),
+                  dict(zip((0xC035, 0xC036, 0xC037, 0xC038, 0xD001, 0xD002, 0xCCAC), PSK))),
 }
 # In a build that is not told to be a legacy one these are not even compiled.
 GONE = ("NULL_MD5", "NULL_SHA", "NULL_SHA256", "RC4_128_MD5", "RC4_128_SHA", "3DES_EDE_CBC_SHA")
@@ -79,4 +79,4 @@ class Suite:
 
 
 SUITES = [Suite(exchange, number, cipher) for exchange, row in EXCHANGES.items() for number, cipher in row[4].items()
-          if cipher not in GONE and (exchange == "RSA" or exchange.startswith("ECDHE_") and exchange != "ECDHE_PSK")]
+          if cipher not in GONE and "PSK" not in exchange and exchange != "DH_anon"]

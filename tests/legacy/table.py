@@ -5,7 +5,7 @@ A line for each row, for the scripts and for who runs `tests/legacy/table.py [PE
 
     TLSv1.0 DHE_RSA 3DES_EDE_CBC_SHA  nss  server: pass, client certificate, resumed  client: ...  default: 70  unasked: 70
 
-server, client: what ours was. default: the alert of a default build's server, whose client says that it has no such thing;
+server, client: what ours was; both: nobody else speaks it. default: the alert of a default build's server, whose client says that it has no such thing;
 unasked: that of the legacy build's server whose range of versions nobody has set. "-": refused by nobody, as it is what
 everybody has; "not spoken": the peer has it not."""
 import os
@@ -15,10 +15,10 @@ import time
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", d) for d in ("interop", "lib")]
 import tls12  # noqa: E402
-from old_peers import IDENTITY, PEERS, SECRET  # noqa: E402
+from old_peers import IDENTITY, PEERS, SECRET, Echo  # noqa: E402
 from peers import text  # noqa: E402
 from suites import SUITES, VERSIONS  # noqa: E402
-from wrap import ROOT, Bad, free_port, main, need, skip_without, stop, wait_port  # noqa: E402
+from wrap import ROOT, WAIT, Bad, free_port, main, missing, need, skip_without, stop, wait_port  # noqa: E402
 
 LEGACY = os.path.join(ROOT, os.environ.get("LEGACY_BUILD", os.path.join(tls12.BUILD, "legacy")))
 BUILDS = {"legacy": os.path.join(LEGACY, "tests", "interop", "peer_guide"), "default": tls12.PEER}
@@ -109,9 +109,36 @@ def refused(ours, peer, build, version, suite):
     tls12.ended(p, "refused", alert_sent=alert, handshakes=0)
     if build == "default" and (version != "12" or not suite.compiled):
         q = ours.client(build, port, suite, "-v", version, "-m", "nothing", "-w", "1")
-        tls12.done(q, 2)
-        tls12.no_more(p, "end")
+        _, err = q.communicate(timeout=WAIT)
+        need(q.returncode == 2 and b": -10 " in err, f"not PS_UNSUPPORTED_FAIL: {q.returncode} {err[-300:]!r}")
+        tls12.ended(p, "cut", handshakes=0)  # it had connected
     return str(alert)
+
+
+class Own(Echo):
+    """Both ends are ours, where nobody is left who speaks it."""
+    name, programs = "own", ()
+    versions = tuple(reversed(VERSIONS))
+
+    def __init__(self):
+        self.others = [p() for p in PEERS.values() if not missing(p.programs)]
+
+    def speaks(self, version, suite):
+        return not any(p.speaks(version, suite) for p in self.others)
+
+    def refused(self, room, port, version, suite):
+        q = Ours(room).client("legacy", port, suite, "-v", version, "-m", "nothing", "-w", "1")
+        tls12.done(q, 1)
+        tls12.ended(q, "alert", handshakes=0)
+
+
+def both(ours, peer, version, suite):
+    port, p = ours.server("legacy", "-v", version, *(("-a",) if suite.client_auth else ()))
+    word = as_client(ours, peer, port, version, suite)
+    for resumed in range(2):
+        shook(p, version, suite, resumed=resumed, client_auth=int(suite.client_auth))
+        tls12.ended(p, sum_sent=tls12.checksum(WHOLE.encode()))
+    return word
 
 
 class Row:
@@ -145,13 +172,17 @@ def rows(room, peer, version, only=""):
     ours, ports, bad = Ours(room), {}, []
     for suite in SUITES:
         row = Row(peer, version, suite)
-        if not suite.of(version) or not re.search(only, suite.name):
+        if not suite.of(version) or not re.search(only, suite.name) or isinstance(peer, Own) and \
+                not peer.speaks(version, suite):
             continue
         if peer.speaks(version, suite):
-            if suite.client_auth not in ports:
-                ports[suite.client_auth] = peer.serve(room, version, suite.client_auth)
-            row.cell(ours, "server", as_server)
-            row.cell(ours, "client", as_client, ports[suite.client_auth])
+            if isinstance(peer, Own):
+                row.cell(ours, "both", both)
+            else:
+                if suite.client_auth not in ports:
+                    ports[suite.client_auth] = peer.serve(room, version, suite.client_auth)
+                row.cell(ours, "server", as_server)
+                row.cell(ours, "client", as_client, ports[suite.client_auth])
             if not by_default(version, suite):
                 row.cell(ours, "default", refused, "default")
             if version != "12":
@@ -161,9 +192,12 @@ def rows(room, peer, version, only=""):
     need(not bad, "\n".join(bad))
 
 
+ALL = {**PEERS, Own.name: Own}
+
+
 def cases(name):
     """For main(): one for each version."""
-    peer = PEERS[name]
+    peer = ALL[name]
     skip_without(*peer.programs)
     for path in BUILDS.values():
         if not os.path.exists(path):
@@ -180,6 +214,6 @@ def cases(name):
 
 
 if __name__ == "__main__":
-    names = [a for a in sys.argv[1:] if a in PEERS] or list(PEERS)
-    sys.argv[1:] = [a for a in sys.argv[1:] if a not in PEERS]
+    names = [a for a in sys.argv[1:] if a in ALL] or list(ALL)
+    sys.argv[1:] = [a for a in sys.argv[1:] if a not in ALL]
     sys.exit(max(main(*cases(name)) for name in names))
