@@ -288,4 +288,9 @@
     defined(USE_TLS_PSK_WITH_AES_256_CBC_SHA)
 #define USE_PSK 1
 #endif
+
+#if defined(PS_AES_IMPROVE_PERF_INCREASE_CODESIZE) && defined(__x86_64__) && \
+    __has_include(<intel-ipsec-mb.h>)
+#define USE_IPSEC_MB 1
+#endif
 #endif

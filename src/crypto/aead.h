@@ -2,15 +2,8 @@
 /* Who computes an AEAD, as rows. */
 #ifndef CRYPTO_AEAD_H
 #define CRYPTO_AEAD_H
-#include <matrixssl/cryptoConfig.h>
-#include <stdbool.h>
-
+#include "base/options.h"
 #include "crypto/crypto.h"
-
-#if defined PS_AES_IMPROVE_PERF_INCREASE_CODESIZE && defined __x86_64__ && \
-    __has_include(<intel-ipsec-mb.h>)
-#define USE_IPSEC_MB
-#endif
 
 /* What each backend's own key begins with. */
 struct aead {

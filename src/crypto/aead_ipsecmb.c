@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* AES-GCM by Intel's IPsec-MB, several times as fast as libcrypto 3.0 where the processor has VAES.
  * Loaded with the first key that it could be for, so that nobody else needs it and no program that
- * makes no connection pays for it: where it is missing, too old or too new, has failed its own
+ * makes no connection pays for it: where it is missing, of another version, has failed its own
  * tests or leaves secrets behind, libcrypto does the work. */
 #include "crypto/aead.h"
 
@@ -15,12 +15,15 @@
 #include "base/secret.h"
 #include "base/trace.h"
 
-/* struct IMB_MGR and the sizes of keys are those of the header in all that have this SONAME, from
- * its version on. */
-#if IMB_VERSION_NUM < IMB_VERSION(1, 3, 0) || IMB_VERSION_NUM >= IMB_VERSION(2, 0, 0)
+#if IMB_VERSION_NUM < IMB_VERSION(1, 3, 0) || IMB_VERSION_NUM >= IMB_VERSION(3, 0, 0)
 #error "this IPsec-MB is not known: -DPS_AES_IMPROVE_PERF_INCREASE_CODESIZE=0 does without"
-#endif
+#elif IMB_VERSION_NUM < IMB_VERSION(2, 0, 0)
 #define LIBRARY_NAME "libIPSec_MB.so.1"
+#else
+#define LIBRARY_NAME "libIPSec_MB.so.2"
+#endif
+/* Keys have grown from 1.3 to 1.4 and the SONAME has stayed: only what the header is of will do. */
+#define MINOR(version) ((version) >> 8)
 
 #define KEY_ALIGN 64 /* of struct gcm_key_data, says the header, though not to every compiler */
 
@@ -65,7 +68,7 @@ static bool find(void *lib)
     *(void **)&api.error = dlsym(lib, "imb_get_errno");
     *(void **)&api.release = dlsym(lib, "free_mb_mgr");
     return api.version && api.alloc && api.init && api.error && api.release &&
-           api.version() >= IMB_VERSION_NUM && api.version() < IMB_VERSION(2, 0, 0);
+           MINOR(api.version()) == MINOR(IMB_VERSION_NUM);
 }
 
 /* Has it found what it is fast with, passed its own tests, and does it wipe its registers and its

@@ -18,7 +18,7 @@ static bool is(const char *fault)
 
 EXPORT unsigned imb_get_version(void)
 {
-    return is("old") ? IMB_VERSION_NUM - 1 : is("new") ? IMB_VERSION(2, 0, 0) : IMB_VERSION_NUM;
+    return is("old") ? IMB_VERSION_NUM - 0x100 : IMB_VERSION_NUM + (is("new") ? 0x100 : 1);
 }
 
 EXPORT IMB_MGR *alloc_mb_mgr(uint64_t flags)
