@@ -187,18 +187,6 @@ static void open_kept(struct conn *c, struct sink *s)
     }
 }
 
-/* Little more than the sink can hold, so that little has to be kept. */
-static size_t receive_size(struct sink *s)
-{
-    size_t room = s->iov ? iov_total(s->iov, s->n) - s->off : 0, size = TLS_RECORD_MAX;
-
-    while (size < SCRATCH && room > TLS_PLAINTEXT_MAX) {
-        size += TLS_RECORD_MAX;
-        room -= TLS_PLAINTEXT_MAX;
-    }
-    return size;
-}
-
 /* What is missing of the record that has begun. */
 static size_t rest_of_record(struct conn *c)
 {
@@ -208,12 +196,30 @@ static size_t rest_of_record(struct conn *c)
     return (kept < TLS_HEADER ? TLS_HEADER : TLS_HEADER + ((size_t)p[3] << 8 | p[4])) - kept;
 }
 
+/* As much as should bring what the sink can hold, in whole records: what is beyond is copied twice.
+ * At least 16 KiB and the rest of what has begun. */
+static size_t receive_size(struct conn *c, struct sink *s)
+{
+    size_t room = s->iov ? iov_total(s->iov, s->n) - s->off : 0, rest = rest_of_record(c);
+    size_t kept = buf_len(&c->raw), size;
+
+    if (c->detaching) {
+        return rest;
+    }
+    room = room > TLS_PLAINTEXT_MAX ? room : TLS_PLAINTEXT_MAX;
+    if (atomic_load(&c->in_clear)) {
+        return room < SCRATCH ? room : SCRATCH;
+    }
+    size = tls_expected(c->tls, room, SCRATCH);
+    return size > kept + rest ? size - kept : rest;
+}
+
 /* One receive. 1 bytes came, 0 end of stream, -1 errno. What is kept from before is an unfinished
  * record, shorter than TLS_RECORD_MAX. */
 static int receive(struct conn *c, int fd, struct sink *s)
 {
     size_t kept = buf_len(&c->raw), all, used;
-    size_t most = c->detaching ? rest_of_record(c) : receive_size(s) - kept;
+    size_t most = receive_size(c, s);
     uint8_t *mem = scratch_get();
     ssize_t n;
     int rc;

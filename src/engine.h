@@ -117,6 +117,9 @@ size_t tls_early_room(const struct tls *t);
 int tls_seal_early(struct tls *t, const struct span *in, size_t nin, size_t *taken, uint8_t *dst,
                    size_t room, size_t *made) MUST_CHECK;
 size_t tls_headroom(const struct tls *t); /* bytes of a record before its ciphertext */
+/* Bytes in which len come, rounded up to whole records, from a peer whose records are as long as
+ * they may be and have no padding; of that as many records as fit in room. */
+size_t tls_expected(const struct tls *t, size_t len, size_t room);
 /* Most content of the next record: 16384, or as agreed; less for the first of
  * CONFIG_SMALL_RECORDS, as it was at the last tls_output(). */
 size_t tls_fragment(const struct tls *t);

@@ -392,3 +392,11 @@ int tls_input(struct tls *t, struct tls_in *in)
     }
     return rc < 0 ? read_failed(t, rc) : rc;
 }
+
+size_t tls_expected(const struct tls *t, size_t len, size_t room)
+{
+    const size_t size = rec_size(&t->rx, t->rx_max), fit = room / size;
+    const size_t n = (len + t->rx_max - 1) / t->rx_max;
+
+    return (n < fit ? n : fit) * size;
+}

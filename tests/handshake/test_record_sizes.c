@@ -117,6 +117,37 @@ static void test_padding_elsewhere(void **state)
     pair_free(p);
 }
 
+/* ---- what is to be received ---- */
+/* Of whoever receives what the other seals, as far as that can be known. */
+static void test_expected(void **state)
+{
+    static const struct pair_params all[] = {
+        { .suite = 0x1301 },
+        { .suite = 0x1303, .record_limit = { 512, 512 } },
+        { .suite = 0x1302, .record_limit = { 0, 16000 } },
+        { .suite = SUITE_GCM },
+        { .suite = SUITE_CHACHA, .record_limit = { 4096, 0 } },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct pair *p = pair_connected(&all[i]);
+
+        for (int way = 0; way < 2; way++) {
+            const struct tls *from = way ? p->s.t : p->c.t, *to = way ? p->c.t : p->s.t;
+            const size_t f = tls_fragment(from), one = f + tls_overhead(from, f);
+
+            for (size_t n = 1; n <= 5; n++) {
+                assert_int_equal(tls_expected(to, n * f, SIZE_MAX), n * one);
+                assert_int_equal(tls_expected(to, n * f - f + 1, SIZE_MAX), n * one);
+                assert_int_equal(tls_expected(to, n * f, n * one), n * one);
+                assert_int_equal(tls_expected(to, n * f, n * one - 1), n * one - one);
+            }
+        }
+        pair_free(p);
+    }
+}
+
 /* ---- small first records ---- */
 static void small(uint16_t suite, unsigned padding, bool in_place)
 {
@@ -245,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_padding),
         cmocka_unit_test(test_padding_room),
         cmocka_unit_test(test_padding_elsewhere),
+        cmocka_unit_test(test_expected),
         cmocka_unit_test(test_small_records),
         cmocka_unit_test(test_small_records_after_a_pause),
         cmocka_unit_test(test_small_records_off),
