@@ -197,7 +197,7 @@ int dhe_share(const struct kex *k, uint8_t out[static DH_BYTES_MAX], size_t *n) 
 /* The peer's share, which may begin with zeros, gives the secret, which does not (RFC 5246 section
  * 8.1.2). A share that is not in 2..p-2 is TLS_ALERT(illegal_parameter). */
 int dhe_finish(struct kex *k, struct span peer, uint8_t secret[static DH_BYTES_MAX],
-              size_t *n) MUST_CHECK;
+               size_t *n) MUST_CHECK;
 
 /* ---- public and private keys ---- */
 enum key_type {

@@ -26,7 +26,6 @@
 
 struct provider {
     OSSL_LIB_CTX *lib;
-    EVP_MD *md[HASH_COUNT];
     EVP_CIPHER *aead[AEAD_COUNT];
     EVP_CIPHER *cbc[CBC_COUNT];
     EVP_MAC *hmac; /* for cbc's constant time only */
@@ -58,7 +57,6 @@ void kex_look(void);
 
 /* Made when first needed, freed when the thread ends. None of them refers to a key of a caller. */
 struct kept {
-    EVP_MD_CTX *md[HASH_COUNT];
     EVP_PKEY_CTX *keygen[PART_COUNT];
     EVP_PKEY *peer[PART_COUNT]; /* takes the peer's public share */
 };

@@ -21,9 +21,6 @@ static void free_kept(void *p)
 {
     struct kept *k = p;
 
-    for (size_t i = 0; i < HASH_COUNT; i++) {
-        EVP_MD_CTX_free(k->md[i]);
-    }
     for (size_t i = 0; i < PART_COUNT; i++) {
         EVP_PKEY_CTX_free(k->keygen[i]);
         EVP_PKEY_free(k->peer[i]);
@@ -73,14 +70,6 @@ static bool fetch_all(void)
     provider.lib = OSSL_LIB_CTX_new();
     if (!provider.lib || !OSSL_PROVIDER_load(provider.lib, "default")) {
         return false;
-    }
-    for (size_t i = HASH_NONE + 1; i < HASH_COUNT; i++) {
-        const bool wanted = hash_size((enum hash_id)i) != 0;
-
-        provider.md[i] = wanted ? EVP_MD_fetch(provider.lib, digest_names[i], NULL) : NULL;
-        if (wanted && !provider.md[i]) {
-            return false;
-        }
     }
     for (size_t i = 0; i < AEAD_COUNT; i++) {
         provider.aead[i] = EVP_CIPHER_fetch(provider.lib, aeads[i], NULL);
