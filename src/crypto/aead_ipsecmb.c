@@ -39,7 +39,7 @@ static struct calls calls[2]; /* written once, before loaded */
 static bool loaded;
 
 struct imb_key {
-    _Alignas(KEY_ALIGN) struct gcm_key_data data;
+    struct gcm_key_data data; /* first, and aligned */
     struct aead aead;
     const struct calls *calls;
     void *memory; /* this is somewhere in it */
