@@ -28,6 +28,12 @@ for who in libcrypto uncached cached; do
     n=$(awk -v w=$who 'NF > 2 && $(NF - 2) == w && $(NF - 1) > 0 && $NF > 0' "$dir/out" | wc -l)
     [ "$n" = 2 ] || { echo "FAIL: $n chains of $who, not 2"; cat "$dir/out"; exit 1; }
 done
+n=$(awk '($2 == "libcrypto" || $2 == "IPsec-MB") && NF == 8 && $3 > 0 && $6 > 0' "$dir/out" | wc -l)
+[ "$n" = 3 ] || [ "$n" = 6 ] || { echo "FAIL: the cost of $n records"; cat "$dir/out"; exit 1; }
+for who in plain sleeve libssl; do
+    n=$(awk -v w=$who '$2 == w && NF == 8 && $3 > 0 && $6 > 0' "$dir/out" | wc -l)
+    [ "$n" = 4 ] || { echo "FAIL: system calls in $n rows of $who, not 4"; cat "$dir/out"; exit 1; }
+done
 [ "$(nproc)" = 1 ] || grep -q 'X25519.* 1.9 \(met\|MISSED\)$' "$dir/out" ||
     { echo "FAIL: no row of two threads"; cat "$dir/out"; exit 1; }
 echo "17 rows, 2 chains"
