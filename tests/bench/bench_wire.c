@@ -298,14 +298,13 @@ static void *run(void *arg)
             s->client ? s->way->write(conn, data, s->size) : s->way->read(conn, data, s->size);
 
         if (n <= 0 || (uint64_t)n > left) {
-            errx(1, "%s: %zd", s->way->name, n);
+            err(1, "%s: %zd", s->way->name, n);
         }
         left -= (uint64_t)n;
     }
     s->counts = counts;
-    s->way->close(conn);
     free(data);
-    return NULL;
+    return conn;
 }
 
 static void join(int fd[2])
@@ -338,6 +337,7 @@ static void show(const struct side *s)
 static void measure(const struct way *w, size_t size, uint64_t total)
 {
     struct side s[2];
+    void *conn[2];
     pthread_t t[2];
     int fd[2];
 
@@ -349,8 +349,10 @@ static void measure(const struct way *w, size_t size, uint64_t total)
         }
     }
     for (int i = 0; i < 2; i++) {
-        (void)pthread_join(t[i], NULL);
+        (void)pthread_join(t[i], &conn[i]);
     }
+    w->close(conn[0]);
+    w->close(conn[1]);
     printf("  %7zu %-8s", size, w->name);
     show(&s[1]);
     show(&s[0]);
