@@ -15,7 +15,8 @@ from wrap import free_port, main, need, needs, payload, sha, skip_without  # noq
 
 skip_without("vsftpd", "socat", "openssl")
 BIG, UP = payload(16 << 20), payload(3 << 20, 2)
-CONTROL = (b"SLEEVE-KNOWN-PAYLOAD", b"USER anonymous", b"227 ", b"229 ", b"drwx")
+# Four bytes would be found in the ciphertext of one run in four.
+CONTROL = (b"SLEEVE-KNOWN-PAYLOAD", b"USER anonymous", b"227 Entering", b"229 Entering", b" pub\r\n")
 
 
 def serve(room, j, data):
