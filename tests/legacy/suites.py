@@ -79,4 +79,4 @@ class Suite:
 
 
 SUITES = [Suite(exchange, number, cipher) for exchange, row in EXCHANGES.items() for number, cipher in row[4].items()
-          if cipher not in GONE and "PSK" not in exchange and exchange != "DH_anon"]
+          if exchange != "DH_anon"]
