@@ -59,7 +59,7 @@ static int make_decoy(struct settings *s)
         return 0;
     }
     TRY(rand_bytes(key, s->psks12->key_len));
-    s->decoy12 = psk_new(span_of(NULL, 0), span_of(key, s->psks12->key_len), HASH_NONE);
+    s->decoy12 = psk_new(span_text(""), span_of(key, s->psks12->key_len), HASH_NONE);
     wipe(key, sizeof key);
     return s->decoy12 ? 0 : ERR_MEM;
 }
