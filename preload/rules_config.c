@@ -53,9 +53,10 @@ int rule_config(struct policy *p, struct policy_rule *r, bool with_keys)
     rc = ini_options(&p->ini, r->section, (int)r->pub.role, &r->options);
     publish(&p->ini, r);
     if (rc == 0 && r->pub.action == RULE_TLS && r->pub.role == TLS_SERVER &&
-        !own_written(r->section, 0, OWN_CERT)->value) {
+        !own_written(r->section, 0, OWN_CERT)->value && !ssl_settings_has_psks(r->options.set)) {
         rc = problem(&p->ini, ERR_PARSE, r->pub.file, r->pub.line,
-                     "[rule %s %s]: a server needs 'cert' and 'key'", r->pub.app, r->pub.label);
+                     "[rule %s %s]: a server needs 'cert' and 'key', or 'psk-file'", r->pub.app,
+                     r->pub.label);
     }
     if (rc < 0 || !with_keys || r->pub.action != RULE_TLS) {
         return rc;
