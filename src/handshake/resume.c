@@ -40,8 +40,9 @@ int session_take(struct hs *h, const struct tls_session *s)
     h->peer_not_after = s->peer_not_after;
     h->group = group_by_id(s->group);
     h->facts |= FACT_RESUMED;
+    mem_free(h->psk); /* of the handshake before */
+    h->psk = NULL;
     if (h->set->role == TLS_SERVER && s->name) { /* of the external key that it all began with */
-        mem_free(h->psk);
         h->psk = mem_strdup(s->name);
         if (!h->psk) {
             return ERR_MEM;

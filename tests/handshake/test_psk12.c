@@ -313,6 +313,27 @@ static void test_renegotiates(void **state)
     pair_free(p);
 }
 
+/* A session says by whom it was made, to a server; what was before does not stay. */
+static void test_renegotiates_resumed(void **state)
+{
+    struct pair_params key = either(), cert = either();
+    struct pair *p;
+
+    (void)state;
+    key.cache = cert.cache = cache;
+    cert.client_suites[0] = SUITE_RSA_GCM;
+    cert.psk[TLS_CLIENT][0].name = NULL;
+    p = connects(&key, "device-7");
+    for (int by_cert = 0; by_cert < 2; by_cert++) {
+        assert_int_equal(tls_rehandshake(p->c.t, NULL, true), 0);
+        pair_run(p, WIRE_MAX);
+        assert_true(p->c.rc == 0 && p->s.rc == 0 && info_of(&p->s).resumed);
+        assert_true(by_key(&p->c, "") && by_key(&p->s, by_cert ? "" : "device-7"));
+        again_as(p, by_cert ? &key : &cert, by_cert ? "device-7" : "", !by_cert);
+    }
+    pair_free(p);
+}
+
 /* threat 20: without extended master secret the peer stays who it was. */
 static void threat_20_changes_who_it_is(void **state)
 {
@@ -372,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_nobody_is_asked),
         cmocka_unit_test(threat_27_resumed_by_key),
         cmocka_unit_test(test_renegotiates),
+        cmocka_unit_test(test_renegotiates_resumed),
         cmocka_unit_test(threat_20_changes_who_it_is),
     };
 
