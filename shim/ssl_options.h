@@ -171,7 +171,7 @@ struct ssl_option {
     /* Is a string right by itself? 0, or the sentence is in err. */
     int (*check)(const char *text, struct error *err);
     int (*check_number)(int number, struct error *err); /* likewise */
-    bool secret; /* cannot be read */
+    bool secret;                                        /* cannot be read */
     /* In sections of a file (ini.h): its key (NULL: none), where it may stand (IN_DEFAULTS, ...
      * or-ed), and whose it is: enum tls_role, or -1: of both. */
     const char *key;

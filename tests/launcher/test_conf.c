@@ -161,7 +161,7 @@ static void ini_bad(void **state)
               "cert=15\ncert=16\ncert=17\n",
           ":21: more than 16 certificates" },
         { APP "[rule foo a]\nrole = client\nmatch = *:1\nmin-version = 1.1\n",
-          ":5: min-version = 1.1: it is one of 1.2, 1.3" },
+          ":5: min-version = 1.1: this library was built without it" },
         { APP "[rule foo a]\nrole = client\nmatch = *:1\nmin-version = 1.3\nmax-version = 1.2\n",
           "min-version is above" },
         { APP "[rule foo a]\nrole = client\nmatch = *:1\nname = a b\n", ":5: name = a b" },
