@@ -78,6 +78,9 @@ static int ask_application(void *ctx, struct tls *t, const struct cert *chain, s
     }
     rc = s->cert_cb(&s->pub, certs, alert);
     matrixssl_certs_free(memory);
+    if (n == 0 && rc != SSL_ALLOW_ANON_CONNECTION) { /* nothing less will do */
+        return rc > 0 ? answer(rc) : alert ? alert : ALERT_HANDSHAKE_FAILURE;
+    }
     s->accepted = rc == SSL_ALLOW_ANON_CONNECTION ? ACCEPTED_ANONYMOUS
                   : alert                         ? ACCEPTED_INVALID
                                                   : ACCEPTED_VALID;

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/trace.h"
+#include "handshake/suites.h"
 
 /* A connection under the present wishes, in place of the one that was there. */
 static int start(struct session *s)
@@ -133,7 +134,17 @@ void matrixSslDeleteSession(ssl_t *ssl)
 
 void matrixSslGetAnonStatus(ssl_t *ssl, int32 *anon)
 {
+    const struct session *s = session_of(ssl);
+    const struct suite *suite = NULL;
+    struct tls_info i;
+
+    if (ssl) {
+        tls_get_info(s->tls, &i);
+        suite = suite_by_id(i.suite_id);
+    }
     if (anon) {
-        *anon = ssl && session_of(ssl)->accepted == ACCEPTED_ANONYMOUS ? PS_TRUE : PS_FALSE;
+        *anon = ssl && (s->accepted == ACCEPTED_ANONYMOUS || (suite && suite->kx == KX_DH_ANON))
+                    ? PS_TRUE
+                    : PS_FALSE;
     }
 }

@@ -66,6 +66,10 @@ int client12_on_hello(struct hs *h, struct rd *body)
         memcpy(k->session_id, s.session.p, s.session.n);
     }
     h->facts |= kx12_of(h->suite)->facts;
+    h->named = false;
+    if (kx12_of(h->suite)->judge) {
+        TRY(kx12_of(h->suite)->judge(h));
+    }
     TRY(psk12_begin(h));
     h->group = NULL;
     h->scheme = NULL;

@@ -83,6 +83,7 @@ enum {
     PROVES_FINISHED = 4,
     PROVES_SESSION = 8,
     PROVES_PSK = 16,
+    PROVES_ANONYMOUS = 32, /* nothing, and that was allowed for this server */
 };
 /* Facts that choose between rows of one (state, message). */
 enum {
@@ -100,6 +101,7 @@ enum {
     FACT_NO_CERT = 1024,     /* the server shows no certificate */
     FACT_ENCIPHERS = 2048,   /* only the server's key can open the premaster secret */
     FACT_SIGNED = 4096,      /* client: the signature of ServerKeyExchange was right */
+    FACT_ANONYMOUS = 8192,   /* client: a server that proves nothing is allowed */
 };
 
 enum hs_direction { HS_READ, HS_WRITE };

@@ -9,6 +9,9 @@ static const struct kx12 *const rows[KX_COUNT] = {
 #ifdef USE_DHE
     [KX_DHE] = &kx12_dhe,
 #endif
+#ifdef USE_ANON
+    [KX_DH_ANON] = &kx12_dh_anon,
+#endif
 #ifdef USE_PSK
     [KX_PSK] = &kx12_psk,         [KX_ECDHE_PSK] = &kx12_ecdhe_psk,
     [KX_RSA_PSK] = &kx12_rsa_psk,

@@ -19,6 +19,8 @@ struct kx12 {
     /* Client: takes it apart, up to its signature; as long as that is not checked nothing else is
      * done. What it keeps may lie inside the message. NULL: there is none. */
     int (*client_read)(struct hs *h, struct rd *body);
+    /* Client: may the server be without a certificate and any other proof? NULL: it is not. */
+    int (*judge)(struct hs *h);
     /* Client: then, or when none came: the body of ClientKeyExchange (work->exchange) and the
      * premaster secret (work->premaster). */
     int (*client_answer)(struct hs *h);
@@ -28,8 +30,8 @@ struct kx12 {
     int (*master)(struct hs *h, struct span shared);
     const struct kx12 *with; /* the exchange that a pre-shared key goes with; NULL: none */
 };
-extern const struct kx12 kx12_ecdhe, kx12_rsa, kx12_dhe, kx12_psk, kx12_ecdhe_psk, kx12_dhe_psk,
-    kx12_rsa_psk;
+extern const struct kx12 kx12_ecdhe, kx12_rsa, kx12_dhe, kx12_dh_anon, kx12_psk, kx12_ecdhe_psk,
+    kx12_dhe_psk, kx12_rsa_psk;
 
 const struct kx12 *kx12_of(const struct suite *s); /* NULL: a suite of TLS 1.3 */
 bool kx12_signs(const struct kx12 *kx);            /* is its ServerKeyExchange signed? */
@@ -38,4 +40,5 @@ bool kx12_signs(const struct kx12 *kx);            /* is its ServerKeyExchange s
 bool kx12_asks(const struct kx12 *kx);
 /* Both ends know what was exchanged: the master secret and the key block. */
 int kx12_master(struct hs *h, struct span shared) MUST_CHECK;
+int anon12_judge(struct hs *h) MUST_CHECK; /* kx_anon12.c */
 #endif

@@ -147,4 +147,17 @@ const struct kx12 kx12_dhe = {
     .client_answer = client_answer,
     .server_read = server_read,
 };
+#ifdef USE_ANON
+const struct kx12 kx12_dh_anon = {
+    .facts = FACT_NO_CERT,
+    .proves = PROVES_ANONYMOUS,
+    .ffdhe = true,
+    .usable = usable,
+    .server_write = server_write,
+    .judge = anon12_judge,
+    .client_read = client_read,
+    .client_answer = client_answer,
+    .server_read = server_read,
+};
+#endif
 #endif

@@ -151,6 +151,17 @@ static void fill_schemes(struct settings *s)
     }
 }
 
+/* Is there a suite for servers without a certificate or a key? */
+static bool anonymous(const struct settings *s)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < s->nsuites; i++) {
+        any = any || s->suites[i]->kx == KX_DH_ANON;
+    }
+    return any;
+}
+
 int settings_seal(struct settings *s, struct error *err)
 {
     bool verifies =
@@ -159,7 +170,7 @@ int settings_seal(struct settings *s, struct error *err)
     bool named;
     int rc;
 
-    if (s->role == TLS_SERVER && s->nidentities == 0 && !keys) {
+    if (s->role == TLS_SERVER && s->nidentities == 0 && !keys && !anonymous(s)) {
         return FAIL(err, ERR_ARG, "a server needs a certificate and its key");
     }
     for (size_t i = 0; i < s->nidentities && !s->on_key; i++) {
@@ -191,7 +202,7 @@ int settings_seal(struct settings *s, struct error *err)
         return FAIL(err, ERR_ARG, "a pre-shared key of TLS 1.2 needs a cipher suite that uses it");
     }
     if (s->role == TLS_SERVER && s->nidentities == 0) { /* each version has keys of its own */
-        s->min_version = s->psks12 ? s->min_version : TLS_1_3;
+        s->min_version = s->psks12 || anonymous(s) ? s->min_version : TLS_1_3;
         s->max_version = s->psks ? s->max_version : TLS_1_2;
     }
     fill_suites(s);

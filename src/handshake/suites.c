@@ -297,6 +297,38 @@ static const struct suite suites[] = {
     MAC12(0x0001, 0x0300, KX_RSA, AUTH_RSA, SSL_RSA_WITH_NULL_MD5, TLS_RSA_WITH_NULL_MD5,
           .stream = STREAM_NULL, .mac = HASH_MD5),
 #endif
+/* who the server is nobody knows */
+#ifdef USE_TLS_DH_anon_WITH_AES_128_GCM_SHA256
+    AEAD12(0x00a6, KX_DH_ANON, AUTH_ANY, AEAD_AES_128_GCM, HASH_SHA256, false,
+           TLS_DH_anon_WITH_AES_128_GCM_SHA256),
+#endif
+#ifdef USE_TLS_DH_anon_WITH_AES_256_GCM_SHA384
+    AEAD12(0x00a7, KX_DH_ANON, AUTH_ANY, AEAD_AES_256_GCM, HASH_SHA384, false,
+           TLS_DH_anon_WITH_AES_256_GCM_SHA384),
+#endif
+#ifdef USE_TLS_DH_anon_WITH_AES_128_CBC_SHA256
+    CBC12(0x006c, KX_DH_ANON, AUTH_ANY, CBC_AES_128, HASH_SHA256, HASH_SHA256,
+          TLS_DH_anon_WITH_AES_128_CBC_SHA256),
+#endif
+#ifdef USE_TLS_DH_anon_WITH_AES_256_CBC_SHA256
+    CBC12(0x006d, KX_DH_ANON, AUTH_ANY, CBC_AES_256, HASH_SHA256, HASH_SHA256,
+          TLS_DH_anon_WITH_AES_256_CBC_SHA256),
+#endif
+#ifdef USE_TLS_DH_anon_WITH_AES_128_CBC_SHA
+    CBC(0x0034, 0x0300, KX_DH_ANON, AUTH_ANY, CBC_AES_128, TLS_DH_anon_WITH_AES_128_CBC_SHA),
+#endif
+#ifdef USE_TLS_DH_anon_WITH_AES_256_CBC_SHA
+    CBC(0x003a, 0x0300, KX_DH_ANON, AUTH_ANY, CBC_AES_256, TLS_DH_anon_WITH_AES_256_CBC_SHA),
+#endif
+#ifdef USE_SSL_DH_anon_WITH_3DES_EDE_CBC_SHA
+    MAC12(0x001b, 0x0300, KX_DH_ANON, AUTH_ANY, SSL_DH_anon_WITH_3DES_EDE_CBC_SHA,
+          TLS_DH_anon_WITH_3DES_EDE_CBC_SHA, .cbc = CBC_3DES, .mac = HASH_SHA1),
+#endif
+#ifdef USE_SSL_DH_anon_WITH_RC4_128_MD5
+    MAC12(0x0018, 0x0300, KX_DH_ANON, AUTH_ANY, SSL_DH_anon_WITH_RC4_128_MD5,
+          TLS_DH_anon_WITH_RC4_128_MD5, .stream = STREAM_RC4, .look = scipher_look,
+          .mac = HASH_MD5),
+#endif
 };
 #define NSUITES (sizeof suites / sizeof *suites)
 

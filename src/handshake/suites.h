@@ -11,6 +11,7 @@ enum kx {
     KX_ECDHE,
     KX_RSA,
     KX_DHE,
+    KX_DH_ANON,
     /* with a pre-shared key */
     KX_PSK,
     KX_DHE_PSK,

@@ -90,12 +90,17 @@ static const struct name facts[] = {
     { FACT_NO_CERT, "no certificate" },
     { FACT_ENCIPHERS, "enciphered" },
     { FACT_SIGNED, "signed" },
+    { FACT_ANONYMOUS, "anonymous" },
     { 0, NULL },
 };
 static const struct name proofs[] = {
-    { PROVES_CHAIN, "chain" },       { PROVES_POSSESSION, "possession" },
-    { PROVES_FINISHED, "finished" }, { PROVES_SESSION, "session" },
-    { PROVES_PSK, "external key" },  { 0, NULL },
+    { PROVES_CHAIN, "chain" },
+    { PROVES_POSSESSION, "possession" },
+    { PROVES_FINISHED, "finished" },
+    { PROVES_SESSION, "session" },
+    { PROVES_PSK, "external key" },
+    { PROVES_ANONYMOUS, "nothing is needed" },
+    { 0, NULL },
 };
 static const struct name flags[] = {
     { LAST_IN_RECORD, "last in record" },

@@ -24,6 +24,7 @@ static const struct {
     { C_WAIT_SH, 2, C12_WAIT_NST, ALL },
     { C_WAIT_SH, 2, C12_WAIT_CCS, ALL },
     { C_WAIT_SH, 2, C12_WAIT_CERT, WITH_CERT },
+    { C_WAIT_SH, 2, C12_WAIT_SKE, ANON }, /* and allowed */
     { C_WAIT_SH, 2, C12_WAIT_SKE, ALL & ~WITH_CERT },
     { C12_WAIT_CERT, 11, C12_WAIT_STATUS, WITH_CERT },
     { C12_WAIT_CERT, 11, C12_WAIT_SKE, ECDHE | RSA_PSK },
@@ -151,7 +152,7 @@ static const struct {
 } kinds[] = {
     { ECDHE, 0, PROVES_CHAIN | PROVES_POSSESSION },
     { RSA, FACT_NO_SKE | FACT_SKE_OPTIONAL | FACT_ENCIPHERS, PROVES_CHAIN | PROVES_POSSESSION },
-    { ANON, FACT_NO_CERT, 0 },
+    { ANON, FACT_NO_CERT, PROVES_ANONYMOUS },
     { DHE_PSK, FACT_NO_CERT | FACT_PSK, PROVES_PSK },
     { PSK, FACT_NO_CERT | FACT_PSK | FACT_SKE_OPTIONAL, PROVES_PSK },
     { RSA_PSK, FACT_PSK | FACT_SKE_OPTIONAL | FACT_ENCIPHERS,
@@ -183,7 +184,8 @@ static void walk(size_t kind, enum hs_state at, unsigned facts, unsigned proves,
         /* What its handler sees to. */
         unsigned now =
             facts |
-            (e->message == HS_SERVER_KEY_EXCHANGE && (kinds[kind].kx & SIGNED) ? FACT_SIGNED : 0u);
+            (e->message == HS_SERVER_KEY_EXCHANGE && (kinds[kind].kx & SIGNED) ? FACT_SIGNED : 0u) |
+            (e->message == HS_SERVER_HELLO && kinds[kind].kx == ANON ? FACT_ANONYMOUS : 0u);
         bool first = e->from == at && (e->guard & now) == e->guard && e->message != 0;
 
         for (size_t j = 0; j < i && first; j++) {
@@ -232,6 +234,8 @@ static void threat_03_every_way_of_a_server_proves_enough(void **state)
                               (e->from != S12_WAIT_CERT || (e->guard & FACT_PEER_CERT))));
         assert_true(!(e->proves & PROVES_POSSESSION) || e->handler == cert12_on_verify || ske ||
                     rsa);
+        assert_int_equal(!!(e->proves & PROVES_ANONYMOUS),
+                         e->handler == client12_on_hello && (e->guard & FACT_ANONYMOUS));
         assert_int_equal(!!(e->proves & PROVES_PSK),
                          e->message == HS_FINISHED && (e->guard & FACT_PSK));
     }
@@ -298,6 +302,7 @@ static void threat_03_rows(void **state)
         }
         assert_true(kind < NKINDS);
         assert_int_equal(kx->proves, kinds[kind].proves);
+        assert_true(kx->proves != 0 && !kx->judge == (kinds[kind].kx != ANON));
         assert_int_equal(kx12_signs(kx), !!(kinds[kind].kx & SIGNED));
         assert_int_equal(kx12_asks(kx), legal(C12_WAIT_CR, HS_CERTIFICATE_REQUEST, kinds[kind].kx));
         assert_int_equal(!kx->client_read, !!(kx->facts & FACT_NO_SKE));
