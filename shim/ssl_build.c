@@ -311,6 +311,39 @@ static int add_psk_hint(const struct plan *p)
     return hint ? config_set_psk_hint(p->c, span_text(hint)) : 0;
 }
 
+static int add_dh_params(const struct plan *p)
+{
+    const char *path = string_of(p, SET_DH_PARAMS);
+    struct dh_params params = { { 0 }, { 0 } };
+    struct buf bytes = { 0 };
+    int rc;
+
+    if (!path || config_role(p->c) == TLS_CLIENT) {
+        return 0;
+    }
+    TRY(note(p, path));
+    rc = file_read(path, &bytes, p->err);
+    if (rc == 0) {
+        rc = dhparams_load(&params, buf_span(&bytes));
+        rc = rc == ERR_PARSE || rc == ERR_UNSUPPORTED
+                 ? FAIL(p->err, rc, "%.90s: %s", path,
+                        rc == ERR_PARSE ? "no Diffie-Hellman parameters"
+                                        : "its prime has not 2048 to 8192 bits, or is not safe")
+                 : rc;
+    }
+    rc = rc < 0 ? rc : config_set_dh_params(p->c, &params);
+    dhparams_free(&params);
+    buf_free(&bytes);
+    return rc;
+}
+
+static int add_dh_bits(const struct plan *p)
+{
+    const int bits = p->s->number[NUM_DH_BITS];
+
+    return bits ? config_set_dh_bits(p->c, (unsigned)bits) : 0;
+}
+
 static int add_keylog(const struct plan *p)
 {
     const char *path = string_of(p, SET_KEYLOG);
@@ -395,6 +428,8 @@ static const struct step {
     { SSL_OPT_PSK, add_psks },
     { SSL_OPT_PSK_FILE, add_psk_file },
     { SSL_OPT_PSK_HINT, add_psk_hint },
+    { SSL_OPT_DH_PARAMS_FILE, add_dh_params },
+    { SSL_OPT_DH_BITS, add_dh_bits },
     { SSL_OPT_CERT_CALLBACK, add_hooks },
     { SSL_OPT_TICKET_KEY_FILE, add_sessions }, /* the last: keys are in use at once */
     { SSL_OPT_SESSION_STORE, add_store },

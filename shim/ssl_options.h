@@ -36,6 +36,7 @@ enum setting {
     SET_STORE,
     SET_PSKS,
     SET_PSK_HINT,
+    SET_DH_PARAMS,
     SET_STRINGS
 };
 enum number {
@@ -52,6 +53,7 @@ enum number {
     NUM_TICKETS,
     NUM_EARLY,
     NUM_STORE_TIMEOUT,
+    NUM_DH_BITS,
     NUM_COUNT,
     /* not of the configuration, but of each fd */
     NUM_TIMEOUT = NUM_COUNT,
@@ -144,7 +146,7 @@ bool ssl_is_tls(int fd); /* a connection, or what is to be one */
 
 /* ---- ssl_table.c: which options there are ---- */
 #define OPTION_VALUE_MAX 4096 /* of a string with its NUL */
-#define OPTIONS_END      (SSL_OPT_PSK_HINT + 1)
+#define OPTIONS_END      (SSL_OPT_DH_BITS + 1)
 enum option_kind {
     OPT_STRING,
     OPT_PATH, /* a string; in sections, relative to the file that they stand in */

@@ -77,6 +77,17 @@ static int check_version(int number, struct error *err)
                       protocol_option(version));
 }
 
+static int check_dh_bits(int bits, struct error *err)
+{
+    return bits == 0 || config_dh_bits_fit((unsigned)bits)
+               ? 0
+               : FAIL(
+                     err, ERR_ARG,
+                     "%d bits: a prime has 2048 to 8192, or 1024 to 8192 where the library was built "
+                     "with old versions",
+                     bits);
+}
+
 /* It is there from now on, for the processes that are forked later. */
 static int check_store(const char *text, struct error *err)
 {
@@ -180,6 +191,10 @@ const struct ssl_option ssl_options[OPTIONS_END] = {
         .role = -1),
     ROW(SSL_OPT_PSK_HINT, OPT_STRING, .where = SET_PSK_HINT, .check = check_hint, .key = "psk-hint",
         .in = IN_RULE | IN_CONFIG, .role = TLS_SERVER),
+    ROW(SSL_OPT_DH_PARAMS_FILE, OPT_PATH, .where = SET_DH_PARAMS, .key = "dh-params", .in = IN_ANY,
+        .role = TLS_SERVER),
+    ROW(SSL_OPT_DH_BITS, OPT_NUMBER, .where = NUM_DH_BITS, .max = 8 * DH_BYTES_MAX,
+        .check_number = check_dh_bits, .key = "dh-bits", .in = IN_ANY, .role = TLS_CLIENT),
 };
 
 const struct ssl_option *ssl_option_find(int name)

@@ -80,6 +80,7 @@ int config_set_suites(struct config *c, const uint16_t *ids, size_t n) MUST_CHEC
 int config_set_dh_params(struct config *c, const struct dh_params *params) MUST_CHECK;
 /* Client: the least bits of a server's prime, up to 8192, unless set 2048; fewer, down to 1024,
  * only where old versions are compiled. ERR_ARG. */
+bool config_dh_bits_fit(unsigned bits);
 int config_set_dh_bits(struct config *c, unsigned bits) MUST_CHECK;
 /* Signature schemes (RFC 8446 section 4.2.3), in order of preference, to sign and verify with. */
 int config_set_schemes(struct config *c, const uint16_t *ids, size_t n) MUST_CHECK;

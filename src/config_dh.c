@@ -20,12 +20,17 @@ int config_set_dh_params(struct config *c, const struct dh_params *params)
     return buf_append(&c->s.dh.g, buf_data(&params->g), buf_len(&params->g));
 }
 
+bool config_dh_bits_fit(unsigned bits)
+{
+    return bits >= DH_BITS_FLOOR && bits <= 8 * DH_BYTES_MAX;
+}
+
 int config_set_dh_bits(struct config *c, unsigned bits)
 {
     if (c->sealed) {
         return ERR_STATE;
     }
-    if (bits < DH_BITS_FLOOR || bits > 8 * DH_BYTES_MAX) {
+    if (!config_dh_bits_fit(bits)) {
         return ERR_ARG;
     }
     c->s.dh_bits = bits;

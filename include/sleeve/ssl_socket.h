@@ -183,6 +183,11 @@ enum {
                          that is meant. Others must not be able to read it */
     SSL_OPT_PSK_HINT, /* string, up to 255 bytes: servers: what helps clients of TLS 1.2 to choose
                          one of their keys */
+    /* of the suites with DHE in their names, which are of TLS 1.2 and have to be named */
+    SSL_OPT_DH_PARAMS_FILE, /* string: servers: Diffie-Hellman parameters (PKCS#3, PEM or DER): a
+                               safe prime of 2048 to 8192 bits. Without, a group of RFC 7919 */
+    SSL_OPT_DH_BITS,        /* int: clients: the least that a server's prime must have; 0: 2048 (the
+                               default). Fewer, from 1024 on, in builds with old versions only */
 };
 
 /* SSL_OPT_VERIFY. The first one is spelled as OpenSSL spells it: both headers may be used. */
