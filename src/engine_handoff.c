@@ -49,6 +49,8 @@ static void put_half(const struct tls *t, struct wr *w, const struct rec_half *h
         wr_bytes(w, k.key, n.key);
         wr_bytes(w, k.iv, n.iv);
         wr_bytes(w, k.mac_key, n.mac_key);
+    }
+    if (k.stream != STREAM_NONE) {
         wr_u64(w, k.done);
     }
     wr_u64(w, half->seq);
@@ -131,10 +133,10 @@ static int get_half(struct tls *t, struct rd *r, struct rec_half *half, uint8_t 
         const struct rec_keys k = engine_protection12(t);
         const struct rec_sizes n = rec_key_sizes(&k);
         struct span key, iv, mac;
-        uint64_t done;
+        uint64_t done = 0;
 
         if (!rd_bytes(r, n.key, &key) || !rd_bytes(r, n.iv, &iv) || !rd_bytes(r, n.mac_key, &mac) ||
-            !rd_u64(r, &done) || done > (k.stream == STREAM_NONE ? 0 : REC_DONE_MAX)) {
+            (k.stream != STREAM_NONE && (!rd_u64(r, &done) || done > REC_DONE_MAX))) {
             return ERR_PARSE;
         }
         TRY(engine_keys12(t, half, &(struct hs_keys){ .key = key.p, .iv = iv.p, .mac = mac.p },
