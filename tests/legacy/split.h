@@ -3,6 +3,12 @@
  * of data, and not of how such keys are agreed. */
 #ifndef LEGACY_SPLIT_H
 #define LEGACY_SPLIT_H
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
 #include "engine_local.h"
 
 #define MAX 16384
