@@ -50,7 +50,8 @@ struct pair_params {
     bool client_id, other_ca, other_server;
     enum client_auth auth;
     const char *host, *client_alpn[3], *server_alpn[3];
-    unsigned client_max, server_max; /* version; 0: TLS 1.3; before 1.2: this one alone */
+    unsigned client_max, server_max; /* version; 0: TLS 1.3 */
+    unsigned client_min, server_min; /* 0: TLS 1.2, or the one before it that is the last */
     struct tls_session *resume;
     struct session_cache *cache;
     struct ticket_keys *tickets;
@@ -167,6 +168,7 @@ static inline struct config *pair_config(struct pair *p, enum tls_role role,
     const uint16_t *suites = client ? q->client_suites : q->server_suites;
     const char *const *alpn = client ? q->client_alpn : q->server_alpn;
     unsigned max = client ? q->client_max : q->server_max;
+    unsigned min = client ? q->client_min : q->server_min;
 
     assert_non_null(c);
     suites = q->suite ? (const uint16_t[3]){ q->suite } : suites;
@@ -197,8 +199,8 @@ static inline struct config *pair_config(struct pair *p, enum tls_role role,
     assert_int_equal(config_set_padding(c, q->padding[role]), 0);
     assert_int_equal(config_set_flag(c, CONFIG_CERT_COMPRESSION, q->pack[role]), 0);
     assert_int_equal(config_set_key_callback(c, q->on_key[role], q->on_key_ctx), 0);
-    assert_int_equal(
-        config_set_versions(c, max && max < TLS_1_2 ? max : TLS_1_2, max ? max : TLS_1_3), 0);
+    min = min ? min : max && max < TLS_1_2 ? max : TLS_1_2;
+    assert_int_equal(config_set_versions(c, min, max ? max : TLS_1_3), 0);
     if (!client) {
         assert_int_equal(config_set_sessions(c, q->cache, q->tickets, q->life ? q->life : 3600), 0);
         assert_int_equal(config_set_store(c, q->store), 0);
