@@ -26,7 +26,7 @@ struct options {
     bool ipv6, server;
     /* what is configured */
     unsigned min_version, max_version;
-    bool no_tls12, no_tls13;
+    bool no_tls10, no_tls11, no_tls12, no_tls13;
     const char *cipher, *cipher13, *cert_file, *key_file, *trust_cert, *host_name;
     const char *advertise_alpn, *select_alpn, *ocsp_response, *scts;
     const char *export_label, *export_context;
@@ -68,6 +68,8 @@ static const struct flag flags[] = {
     AT(FLAG_BOOL, "-server", server),
     AT(FLAG_NUMBER, "-min-version", min_version),
     AT(FLAG_NUMBER, "-max-version", max_version),
+    AT(FLAG_BOOL, "-no-tls1", no_tls10),
+    AT(FLAG_BOOL, "-no-tls11", no_tls11),
     AT(FLAG_BOOL, "-no-tls12", no_tls12),
     AT(FLAG_BOOL, "-no-tls13", no_tls13),
     AT(FLAG_TEXT, "-cipher", cipher),
@@ -159,8 +161,6 @@ static const struct flag flags[] = {
     { "-install-ddos-callback", FLAG_NONE, 0 },
     { "-enforce-rsa-key-usage", FLAG_NONE, 0 },
     { "-renegotiate-ignore", FLAG_NONE, 0 },
-    { "-no-tls1", FLAG_NONE, 0 },
-    { "-no-tls11", FLAG_NONE, 0 },
     { "-expect-verify-result", FLAG_NONE, 0 },
     { "-expect-cipher-no-aes", FLAG_SKIP_VALUE, 0 },
     { "-reverify-on-resume", FLAG_NONE, 0 }, /* a session is bound to what judged its peer */

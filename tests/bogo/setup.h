@@ -218,12 +218,17 @@ static int set_trust(struct config *c, const struct options *o)
 
 static int set_versions(struct config *c, const struct options *o)
 {
-    unsigned min = o->min_version < TLS_1_2 ? TLS_1_2 : o->min_version;
+    const bool no[] = { true, o->no_tls10, o->no_tls11, o->no_tls12, o->no_tls13 };
+    unsigned min = o->min_version ? o->min_version : TLS_1_0;
     unsigned max = o->max_version ? o->max_version : TLS_1_3;
 
-    min = o->no_tls12 && min == TLS_1_2 ? TLS_1_3 : min;
-    max = o->no_tls13 && max == TLS_1_3 ? TLS_1_2 : max;
-    if (max < TLS_1_2) { /* only what we do not speak */
+    while (min <= max && (no[min - SSL_3_0] || !protocol_of(min))) {
+        min++;
+    }
+    while (max >= min && (no[max - SSL_3_0] || !protocol_of(max))) {
+        max--;
+    }
+    if (o->max_version && o->max_version < TLS_1_2 && min > max) { /* only what is not compiled */
         exit(UNIMPLEMENTED);
     }
     return min > max ? wrong("no version is left") : config_set_versions(c, min, max);
