@@ -266,7 +266,7 @@ static int scheme_read(struct hs *h, struct rd *body, const struct scheme **foun
     if (!p->names_schemes) {
         *found = p->scheme(key);
         return *found ? 0
-                      : FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
+                      : FAIL(h->err, TLS_ALERT(ALERT_UNSUPPORTED_CERTIFICATE),
                              "%s has no signatures by the peer's kind of key", p->name);
     }
     if (!rd_u16(body, &id)) {

@@ -101,8 +101,9 @@ static int export12(const struct hs *h, const char *label, struct span context, 
             return ERR_ARG;
         }
     }
-    return prf12(h->suite->hash, span_of(h->exporter, MASTER_SIZE), label, seed,
-                 has_context ? 3 : 1, out, n);
+    return protocol_of(h->version)
+        ->prf(h->suite->hash, span_of(h->exporter, MASTER_SIZE), label, seed, has_context ? 3 : 1,
+              out, n);
 }
 
 int hs_export(const struct hs *h, const char *label, struct span context, bool has_context,
