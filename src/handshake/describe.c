@@ -102,23 +102,32 @@ static bool say_certificate(struct line *o, struct rd *body)
     return true;
 }
 
-static bool request_12(struct rd *body, struct rd *types, struct rd *schemes, struct rd *names)
+/* Before TLS 1.2 nobody says by which scheme. */
+static bool names_schemes(const struct line *o)
 {
-    return rd_vec(body, 1, types) && rd_vec(body, 2, schemes) && rd_vec(body, 2, names) &&
-           rd_done(body);
+    const struct protocol *p = protocol_of(o->version);
+
+    return !p || p->names_schemes;
+}
+
+static bool request_12(const struct line *o, struct rd *body, struct rd *types, struct rd *schemes,
+                       struct rd *names)
+{
+    return rd_vec(body, 1, types) && (!names_schemes(o) || rd_vec(body, 2, schemes)) &&
+           rd_vec(body, 2, names) && rd_done(body);
 }
 
 static bool say_certificate_request(struct line *o, struct rd *body)
 {
-    struct rd context, types, schemes, names, name, probe = *body;
+    struct rd context, types, schemes = rd_of(NULL, 0), names, name, probe = *body;
     unsigned n = 0;
 
-    if (is_13(o) || (!o->version && !request_12(&probe, &types, &schemes, &names))) {
+    if (is_13(o) || (!o->version && !request_12(o, &probe, &types, &schemes, &names))) {
         return rd_vec(body, 1, &context) && line_add_extensions(o, IN_OTHER, body) && rd_done(body);
     }
-    if (!request_12(body, &types, &schemes, &names) ||
+    if (!request_12(o, body, &types, &schemes, &names) ||
         !line_add_ids(o, "types", cert_type_name, types, 1) ||
-        !line_add_ids(o, "schemes", name_of_scheme, schemes, 2)) {
+        (names_schemes(o) && !line_add_ids(o, "schemes", name_of_scheme, schemes, 2))) {
         return false;
     }
     for (; !rd_done(&names); n++) {
@@ -135,12 +144,17 @@ static bool say_signature(struct line *o, struct rd *body)
     struct rd signature;
     uint16_t scheme;
 
-    if (!rd_u16(body, &scheme) || !rd_vec(body, 2, &signature)) {
+    if (names_schemes(o)) {
+        if (!rd_u16(body, &scheme)) {
+            return false;
+        }
+        line_add(o, ", signed with");
+        line_add_id(o, name_of_scheme, scheme);
+    }
+    if (!rd_vec(body, 2, &signature)) {
         return false;
     }
-    line_add(o, ", signed with");
-    line_add_id(o, name_of_scheme, scheme);
-    line_add(o, ", %zu bytes", signature.n);
+    line_add(o, names_schemes(o) ? ", %zu bytes" : ", signature of %zu bytes", signature.n);
     return true;
 }
 

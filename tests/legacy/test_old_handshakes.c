@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SSL 3, TLS 1.0 and TLS 1.1 between two ends of ours: full, resumed, renegotiated, and with each
  * byte of what proves something changed. */
+#include "base/trace.h"
 #include "tests/legacy/old.h"
 
 static uint8_t wire[WIRE_MAX];
@@ -302,6 +303,32 @@ static void test_alerts(void **state)
     }
 }
 
+static unsigned said, unread;
+
+static void listen(void *ctx, enum trace_kind kind, const char *line)
+{
+    (void)ctx;
+    (void)kind;
+    unread += strstr(line, "malformed") != NULL || strstr(line, "signed with") != NULL ||
+              strstr(line, "schemes") != NULL;
+    said += strstr(line, "signature of 256 bytes") != NULL || strstr(line, "authorities") != NULL;
+}
+
+/* Traces read messages as the version has them. */
+static void test_traces(void **state)
+{
+    struct pair_params q = old_params(TLS_1_1);
+
+    (void)state;
+    q.auth = CLIENT_AUTH_REQUIRE;
+    q.client_id = true;
+    trace_set(listen, NULL, TRACE_HANDSHAKE);
+    pair_free(pair_connected(&q));
+    trace_set(NULL, NULL, 0);
+    assert_int_equal(unread, 0);
+    assert_int_equal(said, 6); /* ServerKeyExchange, CertificateRequest and -Verify, at both ends */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,7 +336,7 @@ int main(void)
         cmocka_unit_test(test_renegotiated),   cmocka_unit_test(test_renegotiation_refused),
         cmocka_unit_test(test_exporter),       cmocka_unit_test(test_flips),
         cmocka_unit_test(test_no_certificate), cmocka_unit_test(test_no_certificate_elsewhere),
-        cmocka_unit_test(test_alerts),
+        cmocka_unit_test(test_alerts),         cmocka_unit_test(test_traces),
     };
 
     return cmocka_run_group_tests(tests, old_make, old_free);
