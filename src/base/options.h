@@ -293,4 +293,56 @@
     __has_include(<intel-ipsec-mb.h>)
 #define USE_IPSEC_MB 1
 #endif
+#if defined(USE_RC4) || defined(USE_NULL)
+#define USE_STREAM 1
+#endif
+#if defined(USE_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256) ||                                      \
+    defined(USE_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256) ||                                        \
+    defined(USE_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384) ||                                      \
+    defined(USE_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384) ||                                        \
+    defined(USE_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA) ||                                         \
+    defined(USE_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA) ||                                           \
+    defined(USE_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA) ||                                         \
+    defined(USE_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA) ||                                           \
+    defined(USE_TLS_RSA_WITH_AES_128_CBC_SHA256) ||                                              \
+    defined(USE_TLS_RSA_WITH_AES_256_CBC_SHA256) || defined(USE_TLS_RSA_WITH_AES_128_CBC_SHA) || \
+    defined(USE_TLS_RSA_WITH_AES_256_CBC_SHA) ||                                                 \
+    defined(USE_TLS_DHE_RSA_WITH_AES_128_CBC_SHA256) ||                                          \
+    defined(USE_TLS_DHE_RSA_WITH_AES_256_CBC_SHA256) ||                                          \
+    defined(USE_TLS_DHE_RSA_WITH_AES_128_CBC_SHA) ||                                             \
+    defined(USE_TLS_DHE_RSA_WITH_AES_256_CBC_SHA) ||                                             \
+    defined(USE_TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256) ||                                        \
+    defined(USE_TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA384) ||                                        \
+    defined(USE_TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA) ||                                           \
+    defined(USE_TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA) ||                                           \
+    defined(USE_TLS_DHE_PSK_WITH_AES_128_CBC_SHA256) ||                                          \
+    defined(USE_TLS_DHE_PSK_WITH_AES_256_CBC_SHA384) ||                                          \
+    defined(USE_TLS_DHE_PSK_WITH_AES_128_CBC_SHA) ||                                             \
+    defined(USE_TLS_DHE_PSK_WITH_AES_256_CBC_SHA) ||                                             \
+    defined(USE_TLS_RSA_PSK_WITH_AES_128_CBC_SHA256) ||                                          \
+    defined(USE_TLS_RSA_PSK_WITH_AES_256_CBC_SHA384) ||                                          \
+    defined(USE_TLS_RSA_PSK_WITH_AES_128_CBC_SHA) ||                                             \
+    defined(USE_TLS_RSA_PSK_WITH_AES_256_CBC_SHA) ||                                             \
+    defined(USE_TLS_PSK_WITH_AES_128_CBC_SHA256) ||                                              \
+    defined(USE_TLS_PSK_WITH_AES_256_CBC_SHA384) || defined(USE_TLS_PSK_WITH_AES_128_CBC_SHA) || \
+    defined(USE_TLS_PSK_WITH_AES_256_CBC_SHA) || defined(USE_SSL_RSA_WITH_3DES_EDE_CBC_SHA) ||   \
+    defined(USE_SSL_DHE_RSA_WITH_3DES_EDE_CBC_SHA) ||                                            \
+    defined(USE_SSL_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA) ||                                          \
+    defined(USE_SSL_ECDHE_ECDSA_WITH_3DES_EDE_CBC_SHA) ||                                        \
+    defined(USE_TLS_DH_anon_WITH_AES_128_CBC_SHA256) ||                                          \
+    defined(USE_TLS_DH_anon_WITH_AES_256_CBC_SHA256) ||                                          \
+    defined(USE_TLS_DH_anon_WITH_AES_128_CBC_SHA) ||                                             \
+    defined(USE_TLS_DH_anon_WITH_AES_256_CBC_SHA) ||                                             \
+    defined(USE_SSL_DH_anon_WITH_3DES_EDE_CBC_SHA)
+#define USE_CBC 1
+#endif
+#if defined(USE_PSK) || defined(USE_TLS_RSA_WITH_AES_128_GCM_SHA256) ||                          \
+    defined(USE_TLS_RSA_WITH_AES_256_GCM_SHA384) ||                                              \
+    defined(USE_TLS_RSA_WITH_AES_128_CBC_SHA256) ||                                              \
+    defined(USE_TLS_RSA_WITH_AES_256_CBC_SHA256) || defined(USE_TLS_RSA_WITH_AES_128_CBC_SHA) || \
+    defined(USE_TLS_RSA_WITH_AES_256_CBC_SHA) || defined(USE_SSL_RSA_WITH_3DES_EDE_CBC_SHA) ||   \
+    defined(USE_SSL_RSA_WITH_RC4_128_SHA) || defined(USE_SSL_RSA_WITH_RC4_128_MD5) ||            \
+    defined(USE_NULL)
+#define USE_RSA_KX 1
+#endif
 #endif

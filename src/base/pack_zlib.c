@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* The only file that knows zlib. */
 #define ZLIB_CONST
+#include "base/options.h"
+
+#ifdef USE_TLS_1_3
 #include "base/pack.h"
 
 #include <limits.h>
@@ -64,3 +67,4 @@ int zlib_unpack(struct span in, uint8_t *out, size_t n)
     (void)inflateEnd(&z);
     return rc == Z_MEM_ERROR ? ERR_MEM : whole ? 0 : ERR_PARSE;
 }
+#endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Certificate and CertificateVerify of TLS 1.2 and before, both roles (RFC 5246 sections 7.4.2,
  * 7.4.8). */
+#include "base/options.h"
+
+#ifdef USE_TLS_1_2
 #include "handshake/local.h"
 
 int cert12_send(struct hs *h)
@@ -101,3 +104,4 @@ int cert12_on_verify(struct hs *h, struct rd *body)
     transcript_drop_raw(t);
     return rc;
 }
+#endif

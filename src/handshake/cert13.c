@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Certificate and CertificateVerify, both roles and both directions (RFC 8446 4.4.2, 4.4.3). */
+#include "base/options.h"
+
+#ifdef USE_TLS_1_3
 #include "handshake/local.h"
 
 static const char server_label[] = "TLS 1.3, server CertificateVerify";
@@ -96,3 +99,4 @@ int cert13_on_verify(struct hs *h, struct rd *body)
                  hash_size(h->suite->hash));
     return cert_check_signature(h, body, c.part, 3);
 }
+#endif

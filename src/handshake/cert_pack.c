@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* CompressedCertificate (RFC 8879): a Certificate of TLS 1.3 in zlib's format. The transcript has
  * the compressed message. */
+#include "base/options.h"
+
+#ifdef USE_TLS_1_3
 #include "base/mem.h"
 #include "base/pack.h"
 #include "handshake/local.h"
@@ -75,3 +78,4 @@ int cert13_on_packed(struct hs *h, struct rd *body)
     mem_free(plain);
     return rc;
 }
+#endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The client of TLS 1.2 (RFC 5246) and before. */
+#include "base/options.h"
+
+#if defined(USE_TLS_1_2) && defined(USE_CLIENT_SIDE_SSL)
 #include "handshake/kx12.h"
 
 /* RFC 5746 sections 3.4, 3.5. The contents of the extension were compared when it was read. */
@@ -225,3 +228,4 @@ int client12_on_hello_request(struct hs *h, struct rd *body)
     }
     return 0;
 }
+#endif

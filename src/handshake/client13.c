@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The client of TLS 1.3. */
+#include "base/options.h"
+
+#if defined(USE_TLS_1_3) && defined(USE_CLIENT_SIDE_SSL)
 #include "base/secret.h"
 #include "handshake/local.h"
 
@@ -137,3 +140,4 @@ int client13_on_finished(struct hs *h, struct rd *body)
     TRY(early13_end(h));
     return h->facts & FACT_CLIENT_AUTH ? cert13_send(h, flight_end) : flight_end(h);
 }
+#endif

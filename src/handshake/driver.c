@@ -2,6 +2,7 @@
 /* The driver: finds the row, holds the message against it, hashes, calls, moves. Handlers never set
  * the state, and a handshake of our own asking ends in enter_connected() or not at all. */
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/secret.h"
 #include "base/trace.h"
 #include "handshake/describe.h"
@@ -9,15 +10,24 @@
 
 #define ANY_FACTS (~0u)
 
+static const struct {
+    const struct edge *edges;
+    const size_t *n;
+} tables[] = {
+#ifdef USE_TLS_1_2
+    { tls12_edges, &tls12_nedges },
+#endif
+#ifdef USE_TLS_1_3
+    { tls13_edges, &tls13_nedges },
+#endif
+};
+
 /* The first row of (state, message) whose guard holds. Before the handler has found the facts any
  * row will do: those of one (state, message) share handler and flags. */
 static const struct edge *edge_find(enum hs_state from, unsigned message, unsigned facts)
 {
-    const struct edge *const table[] = { tls12_edges, tls13_edges };
-    const size_t n[] = { tls12_nedges, tls13_nedges };
-
-    for (size_t t = 0; t < 2; t++) {
-        for (const struct edge *e = table[t]; e < table[t] + n[t]; e++) {
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
+        for (const struct edge *e = tables[t].edges; e < tables[t].edges + *tables[t].n; e++) {
             if (e->from == from && e->message == message && (e->guard & facts) == e->guard) {
                 return e;
             }
@@ -279,6 +289,7 @@ static int pick_session_id(struct hs *h)
 
 int hs_client_begin(struct hs *h)
 {
+    h->state = C_WAIT_SH;
     if (h->session && (!h->may_resume || !may_offer(h, h->session))) {
         h->work->aside = h->session;
         h->session = NULL;
@@ -301,6 +312,30 @@ int hs_client_begin(struct hs *h)
     return early13_begin(h);
 }
 
+#ifdef USE_SERVER_SIDE_SSL
+static int server_begin(struct hs *h)
+{
+    h->state = S_WAIT_CH;
+    return 0;
+}
+#endif
+
+/* A side that is not compiled does not begin. */
+static int begin(struct hs *h)
+{
+    static int (*const sides[2])(struct hs * h) = {
+#ifdef USE_CLIENT_SIDE_SSL
+        [TLS_CLIENT] = hs_client_begin,
+#endif
+#ifdef USE_SERVER_SIDE_SSL
+        [TLS_SERVER] = server_begin,
+#endif
+    };
+
+    return sides[h->set->role] ? sides[h->set->role](h)
+                               : FAIL(h->err, ERR_UNSUPPORTED, "this side is not compiled in");
+}
+
 int hs_start(struct hs *h, const char *name, const char *sni)
 {
     TRY(hs_work_new(h));
@@ -309,8 +344,7 @@ int hs_start(struct hs *h, const char *name, const char *sni)
     }
     h->may_resume = true;
     h->peer_not_after = INT64_MAX;
-    h->state = h->set->role == TLS_SERVER ? S_WAIT_CH : C_WAIT_SH;
-    return h->set->role == TLS_SERVER ? 0 : hs_client_begin(h);
+    return begin(h);
 }
 
 int hs_restart(struct hs *h, bool resume)
@@ -324,8 +358,7 @@ int hs_restart(struct hs *h, bool resume)
     }
     h->renegotiating = true;
     TRY(hs_work_new(h));
-    h->state = C_WAIT_SH;
-    return hs_client_begin(h);
+    return begin(h);
 }
 
 int hs_may_request(const struct hs *h)

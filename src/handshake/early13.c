@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Early data of TLS 1.3 (RFC 8446 sections 2.3, 4.2.10, 8): when a client offers it, when a server
  * takes it, and the keys of it. Whatever is not sure is rejected: the handshake goes on without. */
+#include "base/options.h"
+
+#ifdef USE_TLS_1_3
 #include "base/secret.h"
 #include "handshake/extensions.h"
 
@@ -229,3 +232,4 @@ int server13_on_early_end(struct hs *h, struct rd *body)
     h->early_left = 0;
     return keys13_set(h, HS_READ, h->work->client_traffic);
 }
+#endif

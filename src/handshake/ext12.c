@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* The extensions that only TLS 1.2 and those before it have: what it takes to make it sound, and
  * its tickets. */
+#include "base/options.h"
+
+#ifdef USE_TLS_1_2
 #include "base/mem.h"
 #include "base/secret.h"
 #include "handshake/extensions.h"
@@ -142,3 +145,4 @@ int ext_points_read(struct hs *h, struct rd *body, enum ext_where where)
                                      : FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                                             "ec_point_formats without uncompressed points");
 }
+#endif

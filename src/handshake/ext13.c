@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The extensions that only TLS 1.3 has (RFC 8446 section 4.2). */
+#include "base/options.h"
+
+#ifdef USE_TLS_1_3
 #include "base/mem.h"
 #include "base/secret.h"
 #include "crypto/memory.h"
@@ -205,3 +208,4 @@ int ext_post_auth_read(struct hs *h, struct rd *body, enum ext_where where)
     h->work->offers_post_auth = true;
     return ext_flag_read(h, body, "post_handshake_auth");
 }
+#endif

@@ -2,6 +2,8 @@
 /* Extensions as rows: where each may stand, what we say, what we make of the peer's. */
 #include "handshake/extensions.h"
 
+#include "base/options.h"
+
 struct ext_row {
     uint16_t id;
     unsigned where; /* legal there */
@@ -15,25 +17,33 @@ static const struct ext_row rows[] = {
     { EXT_RECORD_SIZE_LIMIT, IN_CH | IN_EE | IN_SH12, ext_limit_write, ext_limit_read },
     { EXT_STATUS_REQUEST, IN_CH | IN_CR | IN_CT | IN_SH12, ext_status_write, ext_status_read },
     { EXT_SUPPORTED_GROUPS, IN_CH | IN_EE | IN_SH12, ext_groups_write, ext_groups_read },
+#ifdef USE_TLS_1_2
     { EXT_EC_POINT_FORMATS, IN_CH | IN_SH12, ext_points_write, ext_points_read },
+#endif
     { EXT_SIGNATURE_ALGORITHMS, IN_CH | IN_CR, ext_schemes_write, ext_schemes_read },
     { EXT_SIGNATURE_ALGORITHMS_CERT, IN_CH | IN_CR, ext_schemes_write, ext_schemes_cert_read },
     { EXT_ALPN, IN_CH | IN_EE | IN_SH12, ext_alpn_write, ext_alpn_read },
+#ifdef USE_TLS_1_2
     { EXT_ENCRYPT_THEN_MAC, IN_CH | IN_SH12, ext_etm_write, ext_etm_read },
     { EXT_EXTENDED_MASTER_SECRET, IN_CH | IN_SH12, ext_ems_write, ext_ems_read },
     { EXT_SESSION_TICKET, IN_CH | IN_SH12, ext_ticket_write, ext_ticket_read },
     { EXT_RENEGOTIATION_INFO, IN_CH | IN_SH12, ext_secure_write, ext_secure_read },
+#endif
     { EXT_SUPPORTED_VERSIONS, IN_CH | IN_SH | IN_HRR, ext_versions_write, ext_versions_read },
+#ifdef USE_TLS_1_3
     { EXT_COOKIE, IN_CH | IN_HRR, ext_cookie_write, ext_cookie_read },
     { EXT_KEY_SHARE, IN_CH | IN_SH | IN_HRR, ext_share_write, ext_share_read },
     { EXT_EARLY_DATA, IN_CH | IN_EE | IN_NST, ext_early_write, ext_early_read },
+#endif
     { EXT_CERTIFICATE_AUTHORITIES, IN_CH | IN_CR, ext_authorities_write, ext_authorities_read },
     { EXT_OID_FILTERS, IN_CR, NULL, NULL }, /* section 4.2.5: what we do not know is ignored */
     { EXT_CERTIFICATE_TIMESTAMP, IN_CH | IN_CR | IN_CT | IN_SH12, ext_scts_write, ext_scts_read },
+#ifdef USE_TLS_1_3
     { EXT_COMPRESS_CERTIFICATE, IN_CH | IN_CR, ext_compress_write, ext_compress_read },
     { EXT_POST_HANDSHAKE_AUTH, IN_CH, ext_post_auth_write, ext_post_auth_read },
     { EXT_PSK_KEY_EXCHANGE_MODES, IN_CH, ext_modes_write, ext_modes_read },
     { EXT_PRE_SHARED_KEY, IN_CH | IN_SH, ext_psk_write, ext_psk_read }, /* the last in a hello */
+#endif
 };
 #define NROWS (sizeof rows / sizeof *rows)
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Secrets, keys and Finished of TLS 1.2 and before (RFC 5246 sections 6.3, 7.4.9, 8.1; RFC 7627),
  * and the session that a handshake leaves behind. */
+#include "base/options.h"
+
+#ifdef USE_TLS_1_2
 #include "base/secret.h"
 #include "handshake/local.h"
 
@@ -141,3 +144,4 @@ struct tls_session *session12_make(struct hs *h, uint32_t life, struct span tick
     s->max_fragment = h->max_fragment;
     return s;
 }
+#endif

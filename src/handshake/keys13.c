@@ -1,30 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Where the key schedule meets the connection: which secrets become which keys, and the key log. */
-#include <stdio.h>
+/* Where the key schedule meets the connection: which secrets become which keys. */
+#include "base/options.h"
 
+#ifdef USE_TLS_1_3
 #include "base/secret.h"
 #include "handshake/local.h"
-
-/* The NSS key log format, read by Wireshark. Only when the user asked for it. */
-void keylog_line(struct hs *h, const char *label, const uint8_t *secret, size_t n)
-{
-    char line[64 + 2 * RANDOM_SIZE + 2 * HASH_MAX];
-    size_t at;
-
-    if (!h->set->keylog) {
-        return;
-    }
-    at = (size_t)snprintf(line, sizeof line, "%s ", label);
-    for (size_t i = 0; i < RANDOM_SIZE; i++) {
-        at += (size_t)snprintf(line + at, sizeof line - at, "%02x", h->work->client_random[i]);
-    }
-    at += (size_t)snprintf(line + at, sizeof line - at, " ");
-    for (size_t i = 0; i < n; i++) {
-        at += (size_t)snprintf(line + at, sizeof line - at, "%02x", secret[i]);
-    }
-    h->set->keylog(h->set->keylog_ctx, line);
-    wipe(line, sizeof line);
-}
 
 static void keylog(struct hs *h, const char *label, const uint8_t *secret)
 {
@@ -111,3 +91,4 @@ int finished13_check(struct hs *h, struct rd *body, const uint8_t *traffic)
     }
     return 0;
 }
+#endif

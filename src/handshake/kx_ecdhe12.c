@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* ECDHE (RFC 8422): a named curve, and a point of each side. */
+#include "base/options.h"
+
+#ifdef USE_TLS_1_2
 #include "base/secret.h"
 #include "crypto/memory.h"
 #include "handshake/kx12.h"
@@ -110,3 +113,4 @@ const struct kx12 kx12_ecdhe = {
     .client_answer = client_answer,
     .server_read = server_read,
 };
+#endif

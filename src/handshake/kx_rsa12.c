@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* RSA key exchange (RFC 5246 section 7.4.7.1): the client's premaster secret, sealed under the key
  * of the server's certificate. */
+#include "base/options.h"
+
+#ifdef USE_RSA_KX
 #include "base/secret.h"
 #include "handshake/kx12.h"
 
@@ -65,3 +68,4 @@ const struct kx12 kx12_rsa = {
     .client_answer = client_answer,
     .server_read = server_read,
 };
+#endif

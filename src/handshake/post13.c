@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Messages behind the handshake (RFC 8446 section 4.6): tickets, key updates, and authentication of
  * the client whenever the server asks for it. */
+#include "base/options.h"
+
+#ifdef USE_TLS_1_3
 #include "base/mem.h"
 #include "base/secret.h"
 #include "handshake/local.h"
@@ -239,3 +242,4 @@ int post13_on_finished(struct hs *h, struct rd *body)
     TRY(finished13_check(h, body, h->host->traffic(h->ctx, HS_READ)));
     return h->post->tickets ? ticket_send(h) : 0; /* with the certificate in it */
 }
+#endif

@@ -2,6 +2,9 @@
 /* Pre-shared keys of TLS 1.3 (RFC 8446 section 4.2.11), offered and taken: a session that is to be
  * resumed, and keys from outside. With a key exchange of its own (psk_dhe_ke), or, when asked for,
  * without (psk_ke). */
+#include "base/options.h"
+
+#ifdef USE_TLS_1_3
 #include "base/mem.h"
 #include "base/secret.h"
 #include "handshake/extensions.h"
@@ -446,3 +449,4 @@ struct span psk13_secret(const struct hs *h)
     }
     return h->facts & FACT_RESUMED ? span_of(k->psk->secret, k->psk->secret_len) : span_of(NULL, 0);
 }
+#endif

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+#include "base/options.h"
+
+#ifdef USE_TLS_1_3
 #include "handshake/schedule13.h"
 
 #include "base/secret.h"
@@ -71,3 +74,4 @@ int schedule13_binder(enum hash_id hash, struct span psk, const char *label,
     TRY(hkdf_expand_label(hash, early, label, span_of(empty, n), key, n));
     return schedule13_finished(hash, key, transcript, out);
 }
+#endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The server of TLS 1.2 (RFC 5246) and before. */
+#include "base/options.h"
+
+#if defined(USE_TLS_1_2) && defined(USE_SERVER_SIDE_SSL)
 #include "handshake/kx12.h"
 
 /* ---- resuming ---- */
@@ -287,3 +290,4 @@ int server12_on_finished(struct hs *h, struct rd *body)
     h->finished_last = true;
     return finished12_send(h);
 }
+#endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The server of TLS 1.3. */
+#include "base/options.h"
+
+#if defined(USE_TLS_1_3) && defined(USE_SERVER_SIDE_SSL)
 #include "base/secret.h"
 #include "handshake/local.h"
 
@@ -299,3 +302,4 @@ int server13_on_finished(struct hs *h, struct rd *body)
     }
     return 0;
 }
+#endif

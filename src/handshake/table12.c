@@ -2,9 +2,12 @@
 /* RFC 5246 section 7.3, figures 1 and 2, and RFC 5077 figures 1 and 2, row by row; where a key
  * exchange leaves messages out (RFC 4279, RFC 5246 section 7.4.3), facts of its row say so. */
 #include "base/options.h"
+
+#ifdef USE_TLS_1_2
 #include "handshake/local.h"
 
 const struct edge tls12_edges[] = {
+#ifdef USE_CLIENT_SIDE_SSL
     /* client */
     { .from = C_WAIT_SH,
       .message = HS_SERVER_HELLO,
@@ -192,6 +195,8 @@ const struct edge tls12_edges[] = {
       .flags = NO_TRANSCRIPT,
       .to = C12_CONNECTED,
       .handler = hello_on_refused },
+#endif
+#ifdef USE_SERVER_SIDE_SSL
     /* server; in CONNECTED a ClientHello renegotiates */
     { .from = S_WAIT_CH,
       .message = HS_CLIENT_HELLO,
@@ -283,5 +288,7 @@ const struct edge tls12_edges[] = {
       .proves = PROVES_FINISHED,
       .to = S12_CONNECTED,
       .handler = server12_on_finished },
+#endif
 };
 const size_t tls12_nedges = sizeof tls12_edges / sizeof *tls12_edges;
+#endif

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* RFC 8446 appendix A, row by row. Rows of one (state, message) share their handler; the first
  * whose guard holds after it ran says where to go. */
+#include "base/options.h"
+
+#ifdef USE_TLS_1_3
 #include "handshake/local.h"
 
 const struct edge tls13_edges[] = {
+#ifdef USE_CLIENT_SIDE_SSL
     /* client (appendix A.1) */
     { .from = C_WAIT_SH,
       .message = HS_HELLO_RETRY_REQUEST,
@@ -87,6 +91,8 @@ const struct edge tls13_edges[] = {
       .flags = LAST_IN_RECORD | NO_TRANSCRIPT,
       .to = C_CONNECTED,
       .handler = post13_on_key_update },
+#endif
+#ifdef USE_SERVER_SIDE_SSL
     /* server (appendix A.2) */
     { .from = S_WAIT_CH,
       .message = HS_CLIENT_HELLO_13,
@@ -232,5 +238,7 @@ const struct edge tls13_edges[] = {
       .proves = PROVES_FINISHED,
       .to = S_CONNECTED,
       .handler = post13_on_finished },
+#endif
 };
 const size_t tls13_nedges = sizeof tls13_edges / sizeof *tls13_edges;
+#endif

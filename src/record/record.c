@@ -27,18 +27,25 @@ static const struct {
     enum kind kind;
     const struct protection *protection;
 } rows[] = {
-    { 0x0304, KIND_AEAD, &protect_tls13 },    { 0x0303, KIND_AEAD, &protect_aead12 },
+#ifdef USE_TLS_1_3
+    { 0x0304, KIND_AEAD, &protect_tls13 },
+#endif
+#ifdef USE_TLS_1_2
+    { 0x0303, KIND_AEAD, &protect_aead12 },
+#endif
+#ifdef USE_CBC
     { 0x0303, KIND_CBC, &protect_cbc },
-#ifdef USE_TLS_1_1
+#endif
+#if defined(USE_CBC) && defined(USE_TLS_1_1)
     { 0x0302, KIND_CBC, &protect_cbc },
 #endif
-#ifdef USE_TLS
+#if defined(USE_CBC) && defined(USE_TLS)
     { 0x0301, KIND_CBC, &protect_cbc },
 #endif
-#ifdef USE_SSL3
+#if defined(USE_CBC) && defined(USE_SSL3)
     { 0x0300, KIND_CBC, &protect_cbc },
 #endif
-#if defined(USE_RC4) || defined(USE_NULL)
+#ifdef USE_STREAM
     { 0x0303, KIND_STREAM, &protect_stream }, { 0x0302, KIND_STREAM, &protect_stream },
     { 0x0301, KIND_STREAM, &protect_stream }, { 0x0300, KIND_STREAM, &protect_stream },
 #endif
@@ -60,7 +67,10 @@ static const struct protection *row_of(const struct rec_keys *k)
 
 bool rec_sends_nonce(const struct rec_keys *k)
 {
-    return row_of(k) == &protect_aead12 && k->aead != AEAD_CHACHA20_POLY1305;
+    const struct protection *p = row_of(k);
+
+    return p && !p->hides_type && k->cbc == CBC_NONE && k->stream == STREAM_NONE &&
+           k->aead != AEAD_CHACHA20_POLY1305;
 }
 
 struct rec_sizes rec_key_sizes(const struct rec_keys *k)
