@@ -36,7 +36,7 @@ static struct aead *make(enum aead_id id, const uint8_t *key, bool seal)
         return NULL;
     }
     k->ctx = EVP_CIPHER_CTX_new();
-    if (!k->ctx || !EVP_CipherInit_ex2(k->ctx, provider.aead[id], key, NULL, seal, NULL)) {
+    if (!k->ctx || !EVP_CipherInit_ex2(k->ctx, method_aead(id), key, NULL, seal, NULL)) {
         (void)crypto_fail(0);
         release(&k->aead);
         return NULL;

@@ -39,7 +39,7 @@ static bool cipher_start(struct cbc *c, enum cbc_id id, const uint8_t *key)
     };
 
     c->ctx = EVP_CIPHER_CTX_new();
-    if (!c->ctx || EVP_CipherInit_ex2(c->ctx, provider.cbc[id], key, iv, c->seal, NULL) != 1) {
+    if (!c->ctx || EVP_CipherInit_ex2(c->ctx, method_cbc(id), key, iv, c->seal, NULL) != 1) {
         return false;
     }
     return is_tls_mode(c) ? EVP_CIPHER_CTX_set_params(c->ctx, tls) == 1
@@ -53,11 +53,13 @@ static bool mac_start(struct cbc *c)
                                          (char *)(uintptr_t)digest_names[c->hash], 0),
         OSSL_PARAM_construct_end(),
     };
+    EVP_MAC *hmac;
 
     if (!is_tls_mode(c) || c->etm) {
         return true; /* the mode's does it */
     }
-    c->mac = EVP_MAC_CTX_new(provider.hmac);
+    hmac = method_hmac();
+    c->mac = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
     return c->mac && EVP_MAC_init(c->mac, c->mac_key, hash_size(c->hash), params) == 1;
 }
 

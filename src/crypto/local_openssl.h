@@ -10,6 +10,7 @@
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/decoder.h>
 #include <openssl/dh.h>
 #include <openssl/ec.h>
@@ -26,13 +27,18 @@
 
 struct provider {
     OSSL_LIB_CTX *lib;
-    EVP_CIPHER *aead[AEAD_COUNT];
-    EVP_CIPHER *cbc[CBC_COUNT];
-    EVP_MAC *hmac; /* for cbc's constant time only */
     bool mlkem768; /* it has that one */
+    /* NULL until method_...() was asked */
+    _Atomic(EVP_CIPHER *) aead[AEAD_COUNT];
+    _Atomic(EVP_CIPHER *) cbc[CBC_COUNT];
+    _Atomic(EVP_MAC *) hmac; /* for cbc's constant time only */
 };
+/* Found once, then a load. NULL: libcrypto has none, or no memory for it. */
+const EVP_CIPHER *method_aead(enum aead_id id);
+const EVP_CIPHER *method_cbc(enum cbc_id id);
+EVP_MAC *method_hmac(void);
 extern const char *const digest_names[HASH_COUNT]; /* libcrypto's */
-extern struct provider provider; /* written by crypto_init() once, then read only */
+extern struct provider provider;
 
 /* The key exchanges of which groups are made: a hybrid of two, all others of one. */
 enum kex_part {
@@ -52,7 +58,7 @@ struct kex {
     const struct group *group;
     EVP_PKEY *key[KEX_PARTS]; /* the first is NULL: used up */
 };
-/* Looks once more for what libcrypto may lack. crypto_init() does; a test, with a provider more. */
+/* Looks once more for what libcrypto may lack: a test does, with a provider more. */
 void kex_look(void);
 
 /* Made when first needed, freed when the thread ends. None of them refers to a key of a caller. */
