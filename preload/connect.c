@@ -169,6 +169,7 @@ static int attach(int fd, const struct rule *rule, const char *host, const struc
         .first = rule->app_tls == APP_TLS_BYPASS ? CONN_FIRST_WAITS : CONN_FIRST_REFUSE,
         .lenient_eof = rule->lenient_eof,
         .linger_ms = rule->linger_ms,
+        .park_after_ms = rule->park_after_ms,
         .on_event = visit_event,
         .ctx = visit_new(rule, fd, peer),
         .tag = (int)rule->handoff,

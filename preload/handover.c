@@ -205,6 +205,7 @@ static bool import_by(struct share_set *set, const struct import *i, const struc
     struct conn_params p = {
         .lenient_eof = rule->lenient_eof,
         .linger_ms = rule->linger_ms,
+        .park_after_ms = rule->park_after_ms,
         .on_event = visit_event,
         .tag = (int)rule->handoff,
     };

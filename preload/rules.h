@@ -49,6 +49,7 @@ struct rule {
     bool lenient_eof;
     int handshake_timeout_ms; /* as struct conn_params; 0: its default */
     int linger_ms;
+    int park_after_ms;        /* 0: never */
     int session_ttl;          /* client: as struct conn_params */
     enum plaintext plaintext; /* server: a client that does not speak TLS */
     enum adopt adopt;         /* server: connections that the program was started with */

@@ -8,6 +8,8 @@
 #include "preload/rules_parts.h"
 #include "base/mem.h"
 
+#define PARK_AFTER_MS 60000
+
 static int port(struct policy *p, const struct section *rule)
 {
     const char *v = rule->set[KEY_TO_PORT].value;
@@ -128,6 +130,17 @@ static void starttls(struct policy *p, struct policy_rule *r)
     }
 }
 
+static int park_after(struct ini *ini, const struct section *s)
+{
+    const struct section *home;
+    const char *v = setting_of(ini, s, KEY_PARK_AFTER, &home);
+
+    if (!v) {
+        return PARK_AFTER_MS;
+    }
+    return strcmp(v, "never") == 0 ? 0 : duration_of(ini, s, KEY_PARK_AFTER);
+}
+
 static int rule_build(struct policy *p, const struct section *s, bool with_keys)
 {
     struct policy_rule *r = &p->rules[p->nrules++];
@@ -152,6 +165,7 @@ static int rule_build(struct policy *p, const struct section *s, bool with_keys)
     }
     r->pub.to_port = (in_port_t)port(p, s);
     r->pub.linger_ms = duration_of(ini, s, KEY_LINGER);
+    r->pub.park_after_ms = park_after(ini, s);
     r->pub.plaintext = (enum plaintext)one_of(ini, s, KEY_PLAINTEXT, plaintexts, PLAINTEXT_REFUSE);
     r->pub.app_tls = (enum app_tls)one_of(ini, s, KEY_APP_TLS, app_tlses, APP_TLS_REFUSE);
     starttls(p, r);

@@ -63,7 +63,9 @@ static void deliver(int sig, siginfo_t *info, void *context)
     if (atomic_load(&handlers[sig].flags) & (int)SA_RESETHAND) {
         begin_default(sig);
     }
+    handler_begins();
     fn(sig, info, context);
+    handler_ends();
 }
 
 static bool is_handler(const struct sigaction *a)

@@ -80,6 +80,7 @@ void conn_set_up(struct conn *c, const struct conn_params *p, uint64_t cookie)
     c->entry.cookie = cookie;
     c->timeout_ms = timeout;
     conn_clock(c);
+    atomic_store(&c->park_after_ms, p->park_after_ms);
     c->linger_ms = p->linger_ms ? p->linger_ms : LINGER_MS;
     c->lenient_eof = p->lenient_eof;
     c->clear_ok = p->clear_ok && c->role == TLS_SERVER;

@@ -23,9 +23,10 @@
 
 /* This thread. A handler has to find it without memory being allocated. */
 static __thread struct {
-    volatile sig_atomic_t halves;  /* it is in so many, with signals to be put off */
-    volatile sig_atomic_t put_off; /* one has come: all are blocked */
-    uint64_t mask;                 /* the kernel's, from before that */
+    volatile sig_atomic_t halves;   /* it is in so many, with signals to be put off */
+    volatile sig_atomic_t put_off;  /* one has come: all are blocked */
+    volatile sig_atomic_t handlers; /* run; or did, and were left by a jump */
+    uint64_t mask;                  /* the kernel's, from before that */
 } mine __attribute__((tls_model("initial-exec")));
 
 static _Atomic bool we_are_first;
@@ -110,6 +111,21 @@ bool signal_put_off(int sig, siginfo_t *info, void *context)
     mine.put_off = 1;
     errno = saved;
     return true;
+}
+
+void handler_begins(void)
+{
+    mine.handlers++;
+}
+
+void handler_ends(void)
+{
+    mine.handlers--;
+}
+
+bool undisturbed(void)
+{
+    return mine.handlers == 0 && atomic_load_explicit(&we_are_first, memory_order_relaxed);
 }
 
 /* ---- in a half ---- */

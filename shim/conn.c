@@ -140,6 +140,7 @@ void conn_leave(struct hold *h)
     conn_give(c, h->halves);
     events = atomic_exchange(&c->events_due, 0);
     unhush(h);
+    park_others(c);
     share_settle(c);
     for (int e = CONN_EVENT_CONNECTED; c->on_event && e <= CONN_EVENT_CLOSED; e++) {
         if (events & 1U << e) {

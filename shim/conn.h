@@ -69,6 +69,9 @@ struct conn {
     int64_t deadline; /* of the handshake, monotonic milliseconds; < 0: none */
     int timeout_ms;   /* of the handshake; < 0: none */
     int linger_ms;
+    _Atomic int park_after_ms; /* 0: never */
+    _Atomic int64_t used;      /* something was sent or received; coarse milliseconds */
+    _Atomic int64_t parked;    /* what that was when it was parked last */
     bool lenient_eof;
     struct prelude *prelude; /* NULL: none */
     _Atomic bool in_clear;   /* in the handshake: the prelude's time; else for good */
@@ -176,6 +179,7 @@ void calm(sigset_t *signals, int *cancel); /* no signals, no cancellation until 
 void uncalm(const sigset_t *signals, int cancel);
 void hush(struct hold *h); /* the same for what a half is held for; h->shared is set */
 void unhush(struct hold *h);
+bool undisturbed(void);            /* sure to be in no signal handler */
 void hold_signals(struct hold *h); /* the signals' part of it */
 void free_signals(struct hold *h);
 
@@ -250,6 +254,10 @@ bool wait_forbidden(struct conn *c, int fd, int flags); /* O_NONBLOCK or MSG_DON
  * error. wait_poll: `limit` (< 0: none) is another end; it gives ETIMEDOUT. */
 int wait_input(struct conn *c, int fd, struct patience *p);
 int wait_poll(struct conn *c, int fd, short events, struct patience *p, int64_t limit);
+
+/* ---- park.c ---- */
+void park_note(struct conn *c);   /* bytes went or came. Any half */
+void park_others(struct conn *c); /* c was left */
 
 /* ---- poll.c ---- */
 int poll_fds(struct pollfd *fds, nfds_t n, int64_t end, const sigset_t *mask);

@@ -35,6 +35,7 @@ enum key {
     KEY_PLAINTEXT,
     KEY_APP_TLS,
     KEY_LINGER,
+    KEY_PARK_AFTER,
     KEY_HANDOFF,
     KEY_MODE,
     KEY_INHERIT,

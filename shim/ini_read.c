@@ -25,6 +25,7 @@ static const struct key_row {
     [KEY_PLAINTEXT] = { "plaintext", IN_RULE, TLS_SERVER },
     [KEY_APP_TLS] = { "app-tls", IN_RULE, TLS_CLIENT },
     [KEY_LINGER] = { "linger", IN_DEFAULTS | IN_APP | IN_RULE, -1 },
+    [KEY_PARK_AFTER] = { "park-after", IN_DEFAULTS | IN_APP | IN_RULE, -1 },
     [KEY_HANDOFF] = { "handoff", IN_DEFAULTS | IN_APP | IN_RULE, -1 },
     [KEY_MODE] = { "mode", IN_APP | IN_RULE, -1 },
     [KEY_INHERIT] = { "inherit", IN_DEFAULTS | IN_APP, -1 },

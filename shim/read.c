@@ -235,6 +235,7 @@ static int receive(struct conn *c, int fd, struct sink *s)
         return (int)n;
     }
     c->wire.in += (uint64_t)n;
+    park_note(c);
     if (atomic_load(&c->in_clear)) {
         deliver(c, s, mem, (size_t)n);
         return 1;

@@ -45,7 +45,10 @@ struct conn_params {
     bool clear_ok;               /* server: a client that speaks no TLS goes on in clear */
     enum conn_first first;       /* client: when the caller's first words are a ClientHello */
     bool lenient_eof;            /* EOF without close_notify reads as 0 */
-    int linger_ms;               /* how long close may try to get rid of a tail; 0: 2000 */
+    /* Idle for so long: its ciphers' memory is given back. Only where signals_first() was said; 0:
+     * never. */
+    int park_after_ms;
+    int linger_ms; /* how long close may try to get rid of a tail; 0: 2000 */
     /* Called once, when the handshake ended (ok or not) and again at the end; may be NULL. No lock
      * held. */
     void (*on_event)(void *ctx, struct conn *c, int event);
@@ -74,6 +77,8 @@ void shim_after_fork(bool child);
  * call, unless one was. */
 void signals_first(bool first);
 bool signal_put_off(int sig, siginfo_t *info, void *context);
+void handler_begins(void); /* of the program */
+void handler_ends(void);
 void signals_wait(void);
 void signals_come(void);
 bool is_fault(int sig); /* it tells of a fault in the program */

@@ -101,6 +101,7 @@ static ssize_t push(struct conn *c, int fd, struct iovec *parts, size_t n, int f
         return socket_refuses(c, errno);
     }
     c->wire.out += (uint64_t)sent;
+    park_note(c);
     return sent;
 }
 

@@ -156,7 +156,8 @@ void tls_abort(struct tls *t, enum alert desc, const char *why);
 /* ---- waiting, and going on elsewhere (engine_handoff.c). No thread is in either half. ---- */
 /* Gives back the memory of the ciphers; for a connection that will be idle for a while. The next
  * record in either direction makes what it needs anew (ERR_CRYPTO or ERR_MEM when it cannot, which
- * is fatal). */
+ * is fatal). In TLS 1.3 sessions that a callback was given are with it alone then: tls_session() is
+ * NULL. */
 void tls_park(struct tls *t);
 #define TLS_HAND_OFF_MAX 0xffffff /* bytes of each thing that waits */
 /* Turns the connection into bytes, behind those in out, which becomes a secret buffer, and frees

@@ -13,6 +13,12 @@ void tls_park(struct tls *t)
 {
     rec_half_park(&t->rx);
     rec_half_park(&t->tx);
+    /* What a ticket made is with whom it was given to; in TLS 1.2 a renegotiation may go on from
+     * it. */
+    if (t->hs.keep && hs_is_13(&t->hs)) {
+        session_unref(t->hs.session);
+        t->hs.session = NULL;
+    }
 }
 
 /* Is there nothing between it and another place? */

@@ -31,6 +31,9 @@ for who in no-conf directory rules; do
     check $who 2
 done
 check wrapped 6
+for who in client server; do
+    check $who 2 # heap
+done
 if command -v gnuplot >/dev/null; then
     python3 -c "import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])" "$dir/wrap.svg"
 fi

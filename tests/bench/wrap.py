@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Sleeve beside stunnel and socat, around a client and a server without TLS: `make bench-wrap`. README.md says more.
 
-wrap.py [--rounds N] [--scale F] [--only start,calls,load]
+wrap.py [--rounds N] [--scale F] [--only start,calls,idle,load]
 BUILD (build) as in the Makefile; BENCH_SECONDS (150) is about how long it takes; leaves wrap.csv and wrap.svg in
 BENCH_OUT ($BUILD/bench)."""
 import argparse
@@ -49,7 +49,7 @@ curves = X25519
 def compile_all():
     os.makedirs(OUT, exist_ok=True)
     cc = [*os.environ.get("CC", "gcc").split(), "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-pthread"]
-    for name in ("load", "calls", "start"):
+    for name in ("load", "calls", "start", "idle"):
         subprocess.run([*cc, "-o", f"{OUT}/wrap_{name}", f"{ROOT}/tests/bench/wrap_{name}.c"], check=True)
     subprocess.run([*cc, "-shared", "-fPIC", "-o", f"{OUT}/wrap_empty.so", f"{ROOT}/tests/bench/wrap_empty.c"],
                    check=True)
@@ -259,11 +259,43 @@ def calls(room, rounds):
     return figures
 
 
+# ---- connections that nobody uses ----
+
+def idle(room, scale):
+    """Bytes of heap for each, and after they were parked: the clients' process, the servers' process."""
+    n, port = max(50, int(10000 * scale)), free_port()
+    both = {"suites": SUITE, "groups": "x25519", "min_version": "1.3", "park_after": "1"}
+    room.client_rule("wrap_idle", port, name=NAME, **both)
+    room.server_rule("wrap_idle", port, **both)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": QUIET}
+    ends = []
+    for role in ("serve", "dial"):
+        ends.append(room.start(room.wrapped(f"{OUT}/wrap_idle", role, str(port), str(n)), **pipes))
+        wait_port(port, ends[0])
+
+    def heap():
+        """Behind a round trip on one of the connections, which moves the hand on that parks the others."""
+        for p in ends:
+            p.stdin.write(b"\n")
+            p.stdin.flush()
+        return [int(p.stdout.readline()) for p in ends]
+
+    awake, parked = [int(p.stdout.readline()) for p in ends], None
+    for _ in range(4 + n // 4000):
+        time.sleep(1.2)
+        parked = heap()
+    figures = {who: {"idle.heap": [awake[i]], "idle.parked": [parked[i]]} for i, who in enumerate(("server", "client"))}
+    for p in ends:
+        stop(p)
+    return figures, n
+
+
 # ---- the tables ----
 
 LOAD = [("bulk.rate", "GB/s", 2), ("bulk.cpu", "CPU s/GiB", 2), ("ping.p50", "ping p50 us", 1), ("ping.p99", "p99 us", 1),
         ("ping.cpu", "CPU us", 1), ("conn.rate", "conn/s", 0), ("conn.cpu", "CPU ms", 2), ("resumed.rate", "resumed/s", 0),
         ("resumed.cpu", "CPU ms", 2)]
+IDLE = [("idle.heap", "bytes", 0), ("idle.parked", "parked", 0)]
 START = [("start.cpu", "CPU us/start", 0), ("start.wall", "us/start", 0)]
 CALLS = [(f"call.{what}-{on}", f"{what} {on}", 0) for on in ("file", "tcp") for what in ("read", "write", "poll")]
 
@@ -299,10 +331,13 @@ def bench(room, args):
         table("Starting a program; ratios to an empty preload library.", start(room, args.scale), START, "empty", rows)
     if "calls" in parts:
         table("A call, ns; ratios to an empty preload library.", calls(room, few), CALLS, "empty", rows)
+    if "idle" in parts:
+        figures, n = idle(room, args.scale)
+        table(f"Heap of an idle connection, {n} in a process; ratios to a server's.", figures, IDLE, "server", rows)
     with open(f"{OUT}/wrap.csv", "w", newline="", encoding="ascii") as f:
         csv.writer(f, lineterminator="\n").writerows([("part", "who", "what", "value", "ratio"), *rows])
     print(f"\nfigures: {OUT}/wrap.csv")
-    if shutil.which("gnuplot") and len(parts) == 3:
+    if shutil.which("gnuplot") and len(parts) >= 4:
         subprocess.run(["gnuplot", "-e", f"csv='{OUT}/wrap.csv'; svg='{OUT}/wrap.svg'", f"{ROOT}/tests/bench/wrap.gp"],
                        check=True)
         print(f"plot: {OUT}/wrap.svg")
@@ -312,7 +347,7 @@ def main():
     ap = argparse.ArgumentParser(description="Sleeve beside stunnel and socat")
     ap.add_argument("--rounds", type=int, default=0, help="instead of as many as fit into BENCH_SECONDS")
     ap.add_argument("--scale", type=float, default=1.0, help="of the sizes of all jobs")
-    ap.add_argument("--only", default="load,start,calls")
+    ap.add_argument("--only", default="load,start,calls,idle")
     args = ap.parse_args()
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     try:
