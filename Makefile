@@ -134,7 +134,7 @@ PKG_DEMO  := $(PKG_BUILD) redis-server redis-tools openssl
 PKG_TEST  := $(PKG_DEMO) $(PKG_STORE) $(PKG_FAST) libcmocka-dev socat redis curl gnutls-bin libnss3-tools python3 netcat-openbsd \
              clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm mandoc valgrind xxd \
              libgnutls28-dev libwolfssl-dev tshark memcached nginx wget wrk perl tcl dpkg-dev man-db \
-             msmtp s-nail postgresql-client \
+             msmtp s-nail postgresql-client strace \
              $(if $(shell command -v node 2>/dev/null),,nodejs)
 # Programs that tests/apps/ puts Sleeve under.
 PKG_APPS  := mosquitto mosquitto-clients beanstalkd iperf3 apache2-utils gdb gdbserver postgresql rsync git \

@@ -360,7 +360,7 @@ void conn_closing(int fd)
     int saved = errno;
     struct entry *e;
 
-    if (fd < 0 || !conn_any() || fork_vforked() || !(e = entry_get(fd))) {
+    if (fd < 0 || !table_at(fd) || fork_vforked() || !(e = entry_get(fd))) {
         return;
     }
     if (e->kind == ENTRY_CONN) {

@@ -277,7 +277,8 @@ int conn_alias(int oldfd, int newfd)
     sigset_t signals;
     int cancel, rc = 0;
 
-    if (oldfd < 0 || oldfd == newfd || !conn_any() || fork_vforked() || !(e = entry_get(oldfd))) {
+    if (oldfd < 0 || oldfd == newfd || !table_at(oldfd) || fork_vforked() ||
+        !(e = entry_get(oldfd))) {
         return 0;
     }
     if (table_reserve(newfd)) {
