@@ -151,17 +151,9 @@ int trust_key(const struct cert *c, const struct pubkey **key)
 
 static int add_der(struct trust *t, struct span der, struct error *err)
 {
-    struct anchor *a;
-    struct cert c;
+    struct anchor *a = mem_alloc(sizeof *a + der.n), *other;
+    int rc;
 
-    TRY(cert_parse(&c, der, err));
-    for (size_t i = 0; (a = find(t, c.subject, i)) != NULL; i++) {
-        if (span_eq(a->cert.der, der)) {
-            return 0;
-        }
-    }
-    TRY(grow(t));
-    a = mem_alloc(sizeof *a + der.n);
     if (!a) {
         return ERR_MEM;
     }
@@ -170,9 +162,17 @@ static int add_der(struct trust *t, struct span der, struct error *err)
     }
     a->key = NULL;
     a->same_bucket = a->next = NULL;
-    if (cert_parse(&a->cert, span_of(a->der, der.n), err) < 0) {
+    rc = cert_parse(&a->cert, span_of(a->der, der.n), err);
+    for (size_t i = 0; rc == 0 && (other = find(t, a->cert.subject, i)) != NULL; i++) {
+        if (span_eq(other->cert.der, der)) {
+            mem_free(a);
+            return 0;
+        }
+    }
+    rc = rc < 0 ? rc : grow(t);
+    if (rc < 0) {
         mem_free(a);
-        return ERR_PARSE;
+        return rc;
     }
     a->cert.anchor = a;
     a->hash = hash_of(a->cert.subject);

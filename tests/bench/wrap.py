@@ -51,8 +51,12 @@ def compile_all():
     cc = [*os.environ.get("CC", "gcc").split(), "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-pthread"]
     for name in ("load", "calls", "start", "idle"):
         subprocess.run([*cc, "-o", f"{OUT}/wrap_{name}", f"{ROOT}/tests/bench/wrap_{name}.c"], check=True)
-    subprocess.run([*cc, "-shared", "-fPIC", "-o", f"{OUT}/wrap_empty.so", f"{ROOT}/tests/bench/wrap_empty.c"],
-                   check=True)
+    for name in ("load", "calls"):
+        subprocess.run([*cc, "-Wno-unused-function", "-include", f"{ROOT}/tests/bench/wrap_libssl.h", "-o",
+                        f"{OUT}/inside_{name}", f"{ROOT}/tests/bench/wrap_{name}.c", "-lssl", "-lcrypto"], check=True)
+    for name, libs in (("empty", ()), ("inside", ("-lssl", "-lcrypto"))):
+        subprocess.run([*cc, "-shared", "-fPIC", "-o", f"{OUT}/wrap_{name}.so", f"{ROOT}/tests/bench/wrap_{name}.c", *libs],
+                       check=True)
 
 
 # ---- CPU time of processes that live on, with that of threads and children that have ended ----
@@ -85,6 +89,12 @@ def cpu_of(pids):
     return total
 
 
+def inside(room):
+    """For a program that has libssl inside."""
+    return {"WRAP_CA": room.path("ca.pem"), "WRAP_NAME": NAME, "WRAP_CERT": room.path("server.pem"),
+            "WRAP_KEY": room.path("server.key")}
+
+
 class Setup:
     """A server and what wraps it, on ports of their own; they wait for the whole run, and only one works at a time."""
 
@@ -92,18 +102,19 @@ class Setup:
         self.room, self.name, self.epoll, self.resumes = room, name, epoll, resumes
         self.flags = ["-e"] if epoll else []
         self.processes, self.client = [], []
+        self.program, self.env = f"{OUT}/wrap_load", {}
         self.front = {}  # job: port
         self.check = None  # a port with TLS
         getattr(self, kind)()
 
     def start(self, argv, port, env=None):
-        p = self.room.start(argv, env={**QUIET, "OPENSSL_CONF": self.room.path("openssl.cnf"), **(env or {})})
+        p = self.room.start(argv, env={**QUIET, "OPENSSL_CONF": self.room.path("openssl.cnf"), **self.env, **(env or {})})
         wait_port(port, p)
         self.processes.append(p)
 
     def serve(self, wrap=()):
         port = free_port()
-        self.start([*wrap, f"{OUT}/wrap_load", *self.flags, "serve", str(port)], port)
+        self.start([*wrap, self.program, *self.flags, "serve", str(port)], port)
         return port
 
     def all_fronts(self, full, resumed=None):
@@ -111,6 +122,14 @@ class Setup:
 
     def plain(self):
         self.all_fronts(self.serve())
+
+    def libssl(self):
+        self.program = f"{OUT}/inside_load"
+        self.env = {"WRAP_RESUME": "1", "OPENSSL_CONF": self.room.path("openssl.cnf"), **inside(self.room)}
+        resumed = self.serve()
+        del self.env["WRAP_RESUME"]
+        self.all_fronts(self.serve(), resumed)
+        self.check = self.front["bulk"]
 
     def sleeve(self):
         ports = []
@@ -156,6 +175,10 @@ class Setup:
         if self.check:
             with self.room.dial(self.check, NAME) as s:
                 need((s.version(), s.cipher()[0]) == ("TLSv1.3", SUITE), f"{self.name}: {s.version()} {s.cipher()}")
+        if self.name.startswith("sleeve"):  # the client's log
+            self.room.run([*self.client, self.program, *self.flags, "conn", str(self.front["resumed"]), "3"],
+                          env={"SLEEVE_AUDIT": ""})
+            need(len(self.room.log_lines("resumed=yes", f":{self.front['resumed']} ")) >= 3, "no session is resumed")
 
     def job(self, job, size):
         """Wall seconds, CPU seconds of everyone, and what else the client prints."""
@@ -163,8 +186,9 @@ class Setup:
         kind = "conn" if job == "resumed" else job
         self.settle(pids)
         before = cpu_of(pids)
-        out = self.room.run([*self.client, f"{OUT}/wrap_load", *self.flags, kind, str(self.front[job]), str(size)],
-                            env=QUIET, timeout=120)
+        resumes = {"WRAP_RESUME": "1"} if job == "resumed" else {}
+        out = self.room.run([*self.client, self.program, *self.flags, kind, str(self.front[job]), str(size)],
+                            env={**QUIET, **self.env, **resumes}, timeout=120)
         self.settle(pids)
         wall, cpu, *more = map(float, out.split())
         return wall, cpu + cpu_of(pids) - before, more
@@ -182,7 +206,7 @@ class Setup:
 
 def load(room, scale, rounds):
     room.write("openssl.cnf", OPENSSL)
-    setups = [Setup(room, "plain", "plain"), Setup(room, "sleeve", "sleeve"),
+    setups = [Setup(room, "plain", "plain"), Setup(room, "sleeve", "sleeve"), Setup(room, "libssl", "libssl"),
               Setup(room, "plain epoll", "plain", epoll=True), Setup(room, "sleeve epoll", "sleeve", epoll=True)]
     for tool in ("stunnel", "socat"):
         if shutil.which(tool):
@@ -235,8 +259,15 @@ def configurations(room, listed, more):
 
 def start(room, scale):
     places = []
-    for name, env in configurations(room, "true", "match = *:1").items():
+    all_places = configurations(room, "true", "match = *:1")
+    with open(all_places["listed"]["SLEEVE_CONFIG"], encoding="ascii") as f:
+        system = f.read().replace(f"ca = {room.path('ca.pem')}", "ca = system")
+    all_places["listed system"] = {**all_places["listed"], "SLEEVE_CONFIG": room.write("true.system", system)}
+    all_places["libssl"] = {"LD_PRELOAD": f"{OUT}/wrap_inside.so", "WRAP_CA": room.path("ca.pem")}
+    all_places["libssl system"] = {"LD_PRELOAD": f"{OUT}/wrap_inside.so"}
+    for name, env in all_places.items():
         env = {"PATH": os.environ["PATH"], "HOME": room.dir, "LANG": "C", **env}
+        name = name.replace(" ", "-")
         places.append(f"{name}=" + room.write(f"env-{name}", "".join(f"{k}={v}\n" for k, v in env.items())))
     out = subprocess.run([f"{OUT}/wrap_start", str(max(3, int(600 * scale))), shutil.which("true"), *places],
                          check=True, capture_output=True, text=True, timeout=300).stdout
@@ -249,11 +280,12 @@ def calls(room, rounds):
     places = configurations(room, "wrap_calls", f"match = *:{port}\nname = {NAME}\nsuites = {SUITE}\n"
                             f"[rule wrap_calls two]\nrole = server\nmatch = local *:{port}\nsuites = {SUITE}\n"
                             f"cert = {room.path('server.pem')}\nkey = {room.path('server.key')}")
-    places = {**{n: (places[n], other) for n in ("none", "empty", "file", "listed")}, "wrapped": (places["listed"], port)}
+    places = {**{n: (places[n], other) for n in ("none", "empty", "file", "listed")}, "wrapped": (places["listed"], port),
+              "libssl": ({"OPENSSL_CONF": room.write("openssl.cnf", OPENSSL), **inside(room)}, other)}
     figures = {n: {} for n in places}
     for _ in range(rounds):
         for name, (env, at) in places.items():
-            out = room.run([f"{OUT}/wrap_calls", str(at)], env={**QUIET, **env}).decode()
+            out = room.run([f"{OUT}/inside_calls" if name == "libssl" else f"{OUT}/wrap_calls", str(at)], env={**QUIET, **env}).decode()
             for what, value in map(str.split, out.splitlines()):
                 figures[name].setdefault(f"call.{what}", []).append(float(value))
     return figures
