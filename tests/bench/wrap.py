@@ -296,7 +296,8 @@ def calls(room, rounds):
 def idle(room, scale):
     """Bytes of heap for each, and after they were parked: the clients' process, the servers' process."""
     n, port = max(50, int(10000 * scale)), free_port()
-    both = {"suites": SUITE, "groups": "x25519", "min_version": "1.3", "park_after": "1"}
+    after = max(1, n // 400)  # not before all are there
+    both = {"suites": SUITE, "groups": "x25519", "min_version": "1.3", "park_after": str(after)}
     room.client_rule("wrap_idle", port, name=NAME, **both)
     room.server_rule("wrap_idle", port, **both)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": QUIET}
@@ -313,6 +314,7 @@ def idle(room, scale):
         return [int(p.stdout.readline()) for p in ends]
 
     awake, parked = [int(p.stdout.readline()) for p in ends], None
+    time.sleep(after)
     for _ in range(4 + n // 4000):
         time.sleep(1.2)
         parked = heap()
