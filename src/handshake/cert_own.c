@@ -182,8 +182,15 @@ static bool curve_fits(const struct hs *h, enum key_type key)
     return k->peer_curves & 1u << (key - KEY_EC_P256);
 }
 
-static bool peer_takes(const struct hs_work *k, uint16_t scheme)
+/* Who names none in TLS 1.2 takes SHA-1 (RFC 5246 section 7.4.1.4.1), which is ours when it was
+ * asked for (threat 21). */
+static bool peer_takes(const struct hs *h, uint16_t scheme)
 {
+    const struct hs_work *k = h->work;
+
+    if (h->set->role == TLS_SERVER && !hs_is_13(h) && !k->got_schemes) {
+        return scheme == 0x0201 || scheme == 0x0203;
+    }
     for (size_t i = 0; i < k->nschemes; i++) {
         if (k->schemes[i] == scheme) {
             return true;
@@ -210,8 +217,7 @@ static const struct scheme *scheme_for(const struct hs *h, const struct identity
     for (size_t i = 0; i < h->set->nschemes; i++) {
         const struct scheme *s = h->set->schemes[i];
 
-        if (cert_scheme_fits(h, s, id->leaf.key_type) && key_holds(id, s) &&
-            peer_takes(h->work, s->id) &&
+        if (cert_scheme_fits(h, s, id->leaf.key_type) && key_holds(id, s) && peer_takes(h, s->id) &&
             (id->leaf.key_hash == HASH_NONE || id->leaf.key_hash == s->hash)) {
             return s;
         }
