@@ -78,5 +78,4 @@ class Suite:
         return self.name
 
 
-SUITES = [Suite(exchange, number, cipher) for exchange, row in EXCHANGES.items() for number, cipher in row[4].items()
-          if exchange != "DH_anon"]
+SUITES = [Suite(exchange, number, cipher) for exchange, row in EXCHANGES.items() for number, cipher in row[4].items()]

@@ -25,7 +25,8 @@ BUILDS = {"legacy": os.path.join(LEGACY, "tests", "interop", "peer_guide"), "def
 PARTS = (text(1), text(100), text(20000))
 WHOLE = text(40000).decode()
 SIZES = "1,100,16384,7"
-NULLS = [word for s in SUITES if "NULL" in s.cipher for word in ("-e", hex(s.number))]  # not even a legacy build's, unasked
+# Not even a legacy build's, unasked.
+NAMED = [word for s in SUITES if "NULL" in s.cipher or s.anonymous for word in ("-e", hex(s.number))]
 
 
 def materials(room):
@@ -49,7 +50,7 @@ class Ours:
             p = tls12.start(self.room, "server", port, *tls12.keys(self.room, "server"),
                             *tls12.keys(self.room, "rsa", "-d", "-q"), "-C", self.room.path("ca.pem"), "-D",
                             self.room.path("dh.pem"), "-P", f"{IDENTITY}:{SECRET}",
-                            *(NULLS if build == "legacy" else ()), *options)
+                            *(NAMED if build == "legacy" else ()), *options)
             wait_port(port, p)
             self.servers[at] = port, p
         return self.servers[at]
