@@ -240,9 +240,12 @@ static void threat_11_records(void **state)
 
 static void handshake_try(uint16_t suite, int id, unsigned version)
 {
-    const struct pair_params q = {
-        .suite = suite, .id = id, .client_max = version, .no_tickets = true
-    };
+    const struct pair_params q = { .suite = suite,
+                                   .id = id,
+                                   .client_min = version,
+                                   .client_max = version,
+                                   .server_min = version,
+                                   .no_tickets = true };
     struct pair *p = pair_connected(&q);
 
     end_talk(&p->c, &p->s, text, TEXT);
@@ -259,7 +262,11 @@ static void threat_39_handshakes(void **state)
     handshake_try(SUITE_CBC, 0, TLS_1_2);
     handshake_try(SUITE_RSA_CBC, ID_RSA, TLS_1_2);
     handshake_try(SUITE_RSA_KX, ID_RSA, TLS_1_2);
-    assert_int_equal(secrets, 10);
+    handshake_try(0x009e, ID_RSA, TLS_1_2); /* DHE_RSA */
+    handshake_try(SUITE_RSA_CBC, ID_RSA, TLS_1_1);
+    handshake_try(SUITE_CBC, 0, TLS_1_0);
+    handshake_try(SUITE_RSA_CBC, ID_RSA, SSL_3_0);
+    assert_int_equal(secrets, 20);
 }
 
 /* What does not decrypt goes on, with a random premaster secret, until Finished. */

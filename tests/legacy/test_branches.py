@@ -36,7 +36,7 @@ KNOWN = (
     ("cbc_openssl.c", LIBCRYPTO, "EVP_MAC_update(ctx, content.p, content.n)",
      "is the content longer than the record, which it never is"),
     ("cbc_openssl.c", LIBCRYPTO, "EVP_CipherUpdate(c->ctx, content, &n, content, (int)len)", "the tables of DES"),
-    ("cbc_openssl.c", LIBCRYPTO, "EVP_CipherInit_ex2(c->ctx, provider.cbc[id], key, iv, c->seal, NULL)",
+    ("cbc_openssl.c", LIBCRYPTO, "EVP_CipherInit_ex2(c->ctx, method_cbc(id), key, iv, c->seal, NULL)",
      "the tables of DES, for its key"),
     ("stream_openssl.c", LIBCRYPTO, "EVP_CipherInit_ex2(", "the table of RC4, which its key makes"),
 )
