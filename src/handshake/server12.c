@@ -92,11 +92,16 @@ static int resume(struct hs *h, const struct client_hello *c, struct tls_session
 }
 
 /* ---- the full handshake ---- */
+static bool asks_enough(const struct hs *h, const struct kx12 *kx)
+{
+    return kx12_asks(kx) || h->set->client_auth != CLIENT_AUTH_REQUIRE;
+}
+
 static bool usable(struct hs *h, const struct suite *s)
 {
     const struct kx12 *kx = kx12_of(s);
 
-    return (kx12_asks(kx) || h->set->client_auth != CLIENT_AUTH_REQUIRE) && kx->usable(h, s);
+    return asks_enough(h, kx) && kx->usable(h, s);
 }
 
 static int request_send(struct hs *h)
@@ -173,6 +178,25 @@ static int key_exchange_send(struct hs *h, const struct kx12 *kx)
     return key_sign(h, part, 3, flight_end);
 }
 
+/* One that lacks nothing but a group. */
+static bool lacks_group(struct hs *h, const struct suite *s)
+{
+    const struct kx12 *kx = kx12_of(s);
+
+    return kx->ffdhe && asks_enough(h, kx) &&
+           ((kx->facts & FACT_NO_CERT) || cert_choose(h, s->auth) > 0);
+}
+
+static int refuse(struct hs *h, const struct client_hello *c)
+{
+    /* RFC 7919 section 4 */
+    if (h->work->got_ffdhe && hello_choose_suite(h, c, h->version, lacks_group)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_INSUFFICIENT_SECURITY),
+                    "no group for DHE and no other cipher suite in common");
+    }
+    return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE), "no cipher suite in common");
+}
+
 static int full(struct hs *h, const struct client_hello *c)
 {
     struct hs_work *k = h->work;
@@ -183,7 +207,7 @@ static int full(struct hs *h, const struct client_hello *c)
         h->suite = hello_choose_suite(h, c, h->version, usable);
     } while (!h->suite && cert_widen(h));
     if (!h->suite) {
-        return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE), "no cipher suite in common");
+        return refuse(h, c);
     }
     h->etm = k->offers_etm && !h->set->no_etm && h->suite->cbc != CBC_NONE;
     h->group = NULL;

@@ -87,7 +87,7 @@ static void test_groups(void **state)
             end_talk(&p->c, &p->s, "there", 5);
             end_talk(&p->s, &p->c, "back", 4);
         } else {
-            assert_refused(&p->s, ALERT_HANDSHAKE_FAILURE);
+            assert_refused(&p->s, ALERT_INSUFFICIENT_SECURITY);
         }
         pair_free(p);
     }
@@ -108,7 +108,7 @@ static void test_unknown_group(void **state)
     n = end_take(&p->c, wire);
     wire_find(wire, n, list, sizeof list)[7] = 200;
     end_give(&p->s, wire, n);
-    assert_refused(&p->s, ALERT_HANDSHAKE_FAILURE);
+    assert_refused(&p->s, ALERT_INSUFFICIENT_SECURITY);
     pair_free(p);
 }
 
