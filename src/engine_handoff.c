@@ -59,7 +59,7 @@ static void put_half(const struct tls *t, struct wr *w, const struct rec_half *h
     if (k.stream != STREAM_NONE) {
         wr_u64(w, k.done);
     }
-    wr_u64(w, half->seq);
+    wr_u64(w, seq_value(half->seq));
 }
 
 static void put_buf(struct wr *w, const struct buf *b)
@@ -151,7 +151,7 @@ static int get_half(struct tls *t, struct rd *r, struct rec_half *half, uint8_t 
     if (!rd_u64(r, &seq)) {
         return ERR_PARSE;
     }
-    half->seq = seq;
+    half->seq = seq_of(seq);
     return 0;
 }
 
@@ -273,7 +273,7 @@ static void kernel_half(const struct rec_half *half, struct tls_kernel_half *out
         memcpy(out->iv, k.iv, n.iv);
         out->key_len = (uint8_t)n.key;
         out->iv_len = (uint8_t)n.iv;
-        out->seq = half->seq;
+        out->seq = seq_value(half->seq);
     }
 }
 

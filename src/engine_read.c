@@ -233,14 +233,15 @@ static bool plain_is_legal(const struct tls *t, uint8_t type)
     if (!t->rx.protection->hides_type) { /* TLS 1.2 seals everything */
         return false;
     }
-    return type == CT_CHANGE_CIPHER_SPEC || (type == CT_ALERT && t->hs.set->role == TLS_SERVER &&
-                                             !(engine_status(t) & ST_CONNECTED) && t->rx.seq == 0);
+    return type == CT_CHANGE_CIPHER_SPEC ||
+           (type == CT_ALERT && t->hs.set->role == TLS_SERVER &&
+            !(engine_status(t) & ST_CONNECTED) && seq_value(t->rx.seq) == 0);
 }
 
 /* Rejected early data: nothing of it can be opened, all of it is skipped, within a limit. */
 static bool skip_early(struct tls *t, size_t n)
 {
-    if (n == 0 || t->skip < n || t->rx.seq != 0) {
+    if (n == 0 || t->skip < n || seq_value(t->rx.seq) != 0) {
         return false;
     }
     t->skip -= n;

@@ -82,7 +82,8 @@ static int update_keys(struct tls *t, bool ask)
 static void write_notes(struct tls *t)
 {
     /* RFC 8446 section 5.5; those of early data just end (tls_early_room()) */
-    bool worn = t->tx.seq >= t->tx.limit && (engine_status(t) & (ST_CONNECTED | ST_HALF));
+    bool worn =
+        seq_value(t->tx.seq) >= t->tx.limit && (engine_status(t) & (ST_CONNECTED | ST_HALF));
     unsigned notes;
 
     if (atomic_load_explicit(&t->notes, memory_order_relaxed) == 0 && !worn &&
@@ -252,7 +253,7 @@ int tls_seal(struct tls *t, const struct span *in, size_t nin, size_t *taken, ui
 
 size_t tls_early_room(const struct tls *t)
 {
-    bool open = t->hs.set->role == TLS_CLIENT && t->tx.seq < t->tx.limit &&
+    bool open = t->hs.set->role == TLS_CLIENT && seq_value(t->tx.seq) < t->tx.limit &&
                 !(engine_status(t) & (ST_FAILED | ST_CLOSED));
 
     return open ? t->hs.early_left : 0;

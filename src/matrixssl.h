@@ -47,6 +47,20 @@ struct sslKeys {
     size_t next_shared;
 };
 
+/* What a build can do at all. */
+enum {
+#ifdef USE_CLIENT_AUTH
+    CAN_ASK_CLIENTS = true,
+#else
+    CAN_ASK_CLIENTS = false,
+#endif
+#ifdef SSL_REHANDSHAKES_ENABLED
+    CAN_REHANDSHAKE = true,
+#else
+    CAN_REHANDSHAKE = false,
+#endif
+};
+
 /* What may be said of a suite, by the process or by a session. */
 enum suite_status { SUITE_UNSAID, SUITE_ON, SUITE_OFF };
 

@@ -17,15 +17,11 @@
 #else
 #define REQUIRE_SECURE false
 #endif
-#ifdef USE_CLIENT_AUTH
-#define ASKS_CLIENT CLIENT_AUTH_REQUIRE
-#else
-#define ASKS_CLIENT CLIENT_AUTH_NONE
-#endif
+#define ASKS_CLIENT (CAN_ASK_CLIENTS ? CLIENT_AUTH_REQUIRE : CLIENT_AUTH_NONE)
 #ifdef SERVER_CAN_SEND_EMPTY_CERT_REQUEST
 #define MAY_NAME_NO_CA true
 #else
-#define MAY_NAME_NO_CA (ASKS_CLIENT == CLIENT_AUTH_NONE)
+#define MAY_NAME_NO_CA (!CAN_ASK_CLIENTS)
 #endif
 
 /* Whose bytes are being read: a config belongs to many sessions, so its callbacks ask here. */

@@ -65,16 +65,6 @@ void matrixSslFreeKeys(sslKeys_t *k)
     matrixSslDeleteKeys(k);
 }
 
-/* Appends a PEM text; a DER certificate becomes one, so that lists may mix the two. */
-static int append_certs(struct buf *out, struct span bytes)
-{
-    if (bytes.n && bytes.p[0] == 0x30) { /* SEQUENCE */
-        return pem_write(out, "CERTIFICATE", bytes);
-    }
-    TRY(buf_append(out, bytes.p, bytes.n));
-    return buf_append(out, "\n", 1);
-}
-
 #ifdef USE_PKCS5
 #define PASSPHRASE(p) (p)
 #else
@@ -88,9 +78,6 @@ static int load(struct sslKeys *k, struct span certs, struct span key, const cha
     int rc;
 
     if (certs.n) {
-#ifndef USE_PRIVATE_KEY_PARSING
-        return FAIL(err, ERR_UNSUPPORTED, "private keys are not compiled in");
-#endif
         if (k->nidentities == KEYS_MAX_IDENTITIES) {
             return FAIL(err, ERR_LIMIT, "more than %d certificates", KEYS_MAX_IDENTITIES);
         }
@@ -118,6 +105,16 @@ static int32 result(int rc, const struct error *err)
 }
 
 #ifdef PS_USE_FILE_SYSTEM
+/* Appends a PEM text; a DER certificate becomes one, so that lists may mix the two. */
+static int append_certs(struct buf *out, struct span bytes)
+{
+    if (bytes.n && bytes.p[0] == 0x30) { /* SEQUENCE */
+        return pem_write(out, "CERTIFICATE", bytes);
+    }
+    TRY(buf_append(out, bytes.p, bytes.n));
+    return buf_append(out, "\n", 1);
+}
+
 /* Every file of a list that ';' separates. */
 static int read_list(struct buf *out, const char *list, struct error *err)
 {

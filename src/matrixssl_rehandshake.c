@@ -11,16 +11,12 @@
  * What we asked the peer for needs no credit. */
 static void permit(struct session *s)
 {
-#ifdef SSL_REHANDSHAKES_ENABLED
     bool yes = s->credits > 0 || s->asked;
 
-    if (yes != s->permitted) {
+    if (CAN_REHANDSHAKE && yes != s->permitted) {
         tls_allow_renegotiation(s->tls, yes);
         s->permitted = yes;
     }
-#else
-    (void)s;
-#endif
 }
 
 void matrixssl_rehandshake_done(struct session *s)
@@ -73,10 +69,10 @@ static int32 may_begin(const struct session *s)
 /* TLS 1.3 has new keys for the traffic, and a server's question for the client's certificate. */
 static int begin13(struct session *s, struct config *other, bool other_suite)
 {
-    if (other_suite || (other && (s->role == TLS_CLIENT || !s->cert_cb))) {
+    if (other_suite || (other && (s->role == TLS_CLIENT || !s->cert_cb || !CAN_ASK_CLIENTS))) {
         return ERR_UNSUPPORTED;
     }
-    if (other) {
+    if (CAN_ASK_CLIENTS && other) {
         TRY(tls_request_client_auth(s->tls, other));
         s->asked = true;
         return 0;
@@ -99,7 +95,7 @@ static int begin(struct session *s, bool other_party, bool full, bool other_suit
     }
     if (rc == 0 && suite_by_id(i.suite_id)->kx == KX_ANY) { /* a suite of TLS 1.3 */
         rc = begin13(s, c, other_suite);
-    } else if (rc == 0) {
+    } else if (rc == 0 && CAN_REHANDSHAKE) {
         rc = tls_rehandshake(s->tls, c, !full && !c);
         s->asked = rc == 0;
     }
@@ -130,6 +126,10 @@ int32 matrixSslEncodeRehandshake(ssl_t *ssl, sslKeys_t *keys, sslCertCb_t certCb
         return rc;
     }
     tls_get_info(s->tls, &i);
+    if ((!CAN_REHANDSHAKE && suite_by_id(i.suite_id)->kx != KX_ANY) ||
+        (!CAN_ASK_CLIENTS && certCb && s->role == TLS_SERVER)) {
+        return PS_DISABLED_FEATURE_FAIL;
+    }
     other_suite = cipherSpec && cipherSpec != i.suite_id;
     before = *s;
     s->pub.keys = keys ? keys : s->pub.keys;

@@ -112,6 +112,9 @@ int32 matrixSslNewServerSession(ssl_t **ssl, sslKeys_t *keys, sslCertCb_t certCb
     if (!keys) {
         return PS_FAILURE;
     }
+    if (certCb && !CAN_ASK_CLIENTS) {
+        return PS_DISABLED_FEATURE_FAIL;
+    }
     return new_session(ssl, &s);
 }
 #endif

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "profileConfig.h"
+#include "traceConfig.h"
 
 /* Loaders that take file names (matrixSslLoadRsaKeys and its like). Default: on. */
 #ifndef PS_USE_FILE_SYSTEM
@@ -28,7 +29,7 @@
 #undef USE_MULTITHREADING
 #endif
 
-/* The platform has a 64-bit integer; C11 says that it does. Default: on. */
+/* The numbers of records are integers of 64 bits; off, two words of 32. Default: on. */
 #ifndef HAVE_NATIVE_INT64
 #define HAVE_NATIVE_INT64 1
 #elif HAVE_NATIVE_INT64 == 0
@@ -51,6 +52,4 @@
 /* _psError() and a failed psAssert() stop the program in the debugger. Default: off. */
 /* #define HALT_ON_PS_ERROR */
 
-/* The psTraceCore family prints. Default: off. */
-/* #define USE_CORE_TRACE */
 #endif

@@ -12,7 +12,8 @@
 #undef USE_CERT_PARSE
 #endif
 
-/* Private keys in PKCS#1, SEC 1 and PKCS#8 form are read. Default: on. */
+/* Private keys in PKCS#1, SEC 1 and PKCS#8 form are read; without, also none out of PKCS#12.
+ * Default: on. */
 #ifndef USE_PRIVATE_KEY_PARSING
 #define USE_PRIVATE_KEY_PARSING 1
 #elif USE_PRIVATE_KEY_PARSING == 0
@@ -33,29 +34,50 @@
 #undef USE_PKCS12
 #endif
 
-/* Contexts are kept per key and per thread instead of one per use. Default: on. */
+#ifndef USE_PRIVATE_KEY_PARSING
+#undef USE_PKCS5
+#undef USE_PKCS12
+#endif
+
+/* For speed: each thread keeps contexts of digests and key exchanges, each private key some that
+ * are ready to sign, and chains of certificates that were found good are remembered for a while.
+ * Default: on. */
 #ifndef PS_PUBKEY_OPTIMIZE_FOR_FASTER_SPEED
+#ifndef PS_PUBKEY_OPTIMIZE_FOR_SMALLER_RAM
 #define PS_PUBKEY_OPTIMIZE_FOR_FASTER_SPEED 1
+#endif
 #elif PS_PUBKEY_OPTIMIZE_FOR_FASTER_SPEED == 0
 #undef PS_PUBKEY_OPTIMIZE_FOR_FASTER_SPEED
 #endif
-/* The opposite: nothing is kept beyond its use. Has no effect yet. Default: off. */
-/* #define PS_PUBKEY_OPTIMIZE_FOR_SMALLER_RAM */
+/* The opposite: nothing of that is kept beyond its use, or the handshake. Default: off. */
+#ifndef PS_PUBKEY_OPTIMIZE_FOR_SMALLER_RAM
+#ifndef PS_PUBKEY_OPTIMIZE_FOR_FASTER_SPEED
+#define PS_PUBKEY_OPTIMIZE_FOR_SMALLER_RAM 1
+#endif
+#elif PS_PUBKEY_OPTIMIZE_FOR_SMALLER_RAM == 0
+#undef PS_PUBKEY_OPTIMIZE_FOR_SMALLER_RAM
+#endif
+#if defined(PS_PUBKEY_OPTIMIZE_FOR_FASTER_SPEED) == defined(PS_PUBKEY_OPTIMIZE_FOR_SMALLER_RAM)
+#error "one of faster speed and smaller RAM, not both and not neither"
+#endif
 
-/* AES-GCM by Intel's IPsec-MB where that is installed, also when this is built, and the processor
- * has VAES and AVX-512; by libcrypto anywhere else. Default: on. */
 #ifndef PS_AES_IMPROVE_PERF_INCREASE_CODESIZE
 #define PS_AES_IMPROVE_PERF_INCREASE_CODESIZE 1
 #elif PS_AES_IMPROVE_PERF_INCREASE_CODESIZE == 0
 #undef PS_AES_IMPROVE_PERF_INCREASE_CODESIZE
 #endif
 
-/* Kept method and context objects for that algorithm. SHA-1 has them with every other digest; MD5
- * and 3DES are in no suite that is compiled. Default: off. */
-/* #define PS_3DES_IMPROVE_PERF_INCREASE_CODESIZE */
-/* #define PS_SHA1_IMPROVE_PERF_INCREASE_CODESIZE */
-/* #define PS_MD5_IMPROVE_PERF_INCREASE_CODESIZE */
+/* Kept objects of old algorithms. They have no effect, since there is nothing to choose: methods
+ * are fetched from libcrypto when they are first needed and stay, and digests work on the stack.
+ * Default: off. */
+#if defined(PS_3DES_IMPROVE_PERF_INCREASE_CODESIZE) && PS_3DES_IMPROVE_PERF_INCREASE_CODESIZE == 0
+#undef PS_3DES_IMPROVE_PERF_INCREASE_CODESIZE
+#endif
+#if defined(PS_SHA1_IMPROVE_PERF_INCREASE_CODESIZE) && PS_SHA1_IMPROVE_PERF_INCREASE_CODESIZE == 0
+#undef PS_SHA1_IMPROVE_PERF_INCREASE_CODESIZE
+#endif
+#if defined(PS_MD5_IMPROVE_PERF_INCREASE_CODESIZE) && PS_MD5_IMPROVE_PERF_INCREASE_CODESIZE == 0
+#undef PS_MD5_IMPROVE_PERF_INCREASE_CODESIZE
+#endif
 
-/* The psTraceCrypto family prints. Default: off. */
-/* #define USE_CRYPTO_TRACE */
 #endif

@@ -379,7 +379,8 @@ int32 matrixSslSetAlpn(ssl_t *ssl, const char *const *names, uint32 count);
 #define SSL_VERSION_TLS_1_1 0x0302
 #define SSL_VERSION_TLS_1_2 0x0303
 #define SSL_VERSION_TLS_1_3 0x0304
-/* PS_UNSUPPORTED_FAIL: not compiled, or a suite was nominated that belongs to neither. */
+/* PS_DISABLED_FEATURE_FAIL: one of the two is not compiled; PS_UNSUPPORTED_FAIL: a suite was
+ * nominated that belongs to neither. */
 int32 matrixSslSetVersionRange(ssl_t *ssl, uint32 lowest, uint32 highest);
 /* A client's: asks for records of at most 512, 1024, 2048 or 4096 bytes (RFC 6066); 0 for any. */
 int32 matrixSslSetMaxFragment(ssl_t *ssl, uint32 bytes);

@@ -98,11 +98,6 @@
  * before the handshake is complete. Default: off. */
 /* #define ENABLE_FALSE_START */
 
-/* The handshake trace and the informational trace print: the library's, and the psTraceHs and
- * psTraceInfo families of an application. Default: off. */
-/* #define USE_SSL_HANDSHAKE_MSG_TRACE */
-/* #define USE_SSL_INFORMATIONAL_TRACE */
-
 #if !defined(USE_CERT_PARSE) && (defined(USE_CLIENT_SIDE_SSL) || defined(USE_CLIENT_AUTH))
 #error "a client, and a server that asks for client certificates, need USE_CERT_PARSE"
 #endif

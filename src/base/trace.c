@@ -165,7 +165,7 @@ void trace_set(trace_fn *fn, void *ctx, unsigned mask)
                           memory_order_release);
 }
 
-void trace(enum trace_kind kind, const char *fmt, ...)
+void trace_say(enum trace_kind kind, const char *fmt, ...)
 {
     char line[TRACE_LINE];
     va_list ap;

@@ -8,8 +8,8 @@
 #ifdef USE_IPSEC_MB
 #include <dlfcn.h>
 #include <intel-ipsec-mb.h>
-#include <pthread.h>
 
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/mem_arena.h"
 #include "base/secret.h"
@@ -122,10 +122,13 @@ static void load(void)
 /* It allocates where an arena is to be all there is. */
 static bool can(enum aead_id id)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static struct once once = ONCE_INIT;
 
-    return (id == AEAD_AES_128_GCM || id == AEAD_AES_256_GCM) && !arena_is_open() &&
-           pthread_once(&once, load) == 0 && loaded;
+    if ((id != AEAD_AES_128_GCM && id != AEAD_AES_256_GCM) || arena_is_open()) {
+        return false;
+    }
+    once_do(&once, load);
+    return loaded;
 }
 
 /* ---- keys ---- */

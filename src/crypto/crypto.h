@@ -18,6 +18,9 @@
  * use of OpenSSL is untouched). Idempotent and thread-safe; 0 or ERR_CRYPTO. Every function below
  * needs it to have been called once. */
 int crypto_init(void) MUST_CHECK;
+/* A handshake is over. What this thread keeps for the next one stays, unless the build saves memory
+ * (PS_PUBKEY_OPTIMIZE_FOR_SMALLER_RAM). */
+void crypto_idle(void);
 
 /* ---- random (RFC 8446 appendix C.1) ---- */
 int rand_bytes(void *p, size_t n) MUST_CHECK; /* 0 or ERR_CRYPTO */

@@ -265,7 +265,7 @@ void privkey_unref(struct privkey *k)
         return;
     }
     for (size_t i = 0; i < SCHEME_COUNT; i++) {
-        for (size_t j = 0; j < SIGNERS_KEPT; j++) {
+        for (int j = 0; j < SIGNERS_KEPT; j++) {
             EVP_PKEY_CTX_free(k->idle[i][j]);
         }
     }

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* Private keys from and to files' contents. libcrypto's decoder knows the containers; what it must
  * never do is ask for a passphrase on the terminal of the program that is being wrapped. */
+#include "base/options.h"
+
+#ifdef USE_PRIVATE_KEY_PARSING
 #include <limits.h>
 
 #include "base/buf.h"
 #include "base/secret.h"
-#include "crypto/local_openssl.h"
+#include "crypto/keyfile.h"
 #include "crypto/memory.h"
-
-struct answer {
-    const char *pass;
-    bool asked;
-};
 
 static int give_passphrase(char *out, size_t size, size_t *len, const OSSL_PARAM params[],
                            void *arg)
@@ -29,9 +27,7 @@ static int give_passphrase(char *out, size_t size, size_t *len, const OSSL_PARAM
     return 1;
 }
 
-/* The first private key in the bytes; blocks that are something else (a certificate) are passed by.
- */
-static EVP_PKEY *decode(OSSL_LIB_CTX *lib, struct span bytes, struct answer *pass)
+EVP_PKEY *keyfile_decode(OSSL_LIB_CTX *lib, struct span bytes, struct answer *pass)
 {
     EVP_PKEY *pkey = NULL;
     BIO *bio = BIO_new_mem_buf(bytes.p, (int)bytes.n);
@@ -49,27 +45,6 @@ static EVP_PKEY *decode(OSSL_LIB_CTX *lib, struct span bytes, struct answer *pas
     }
     OSSL_DECODER_CTX_free(ctx);
     BIO_free(bio);
-    return pkey;
-}
-
-/* The ciphers of PKCS #5 v1.5 (DES, RC2: RFC 8018 section 6.1) are in libcrypto's legacy provider:
- * only what opens the file is from there, the key then moves to where all others are. */
-static EVP_PKEY *decode_old(struct span bytes, struct answer *pass)
-{
-    OSSL_LIB_CTX *old = lib_with_provider("legacy");
-    EVP_PKEY *there = old ? decode(old, bytes, pass) : NULL, *pkey = NULL;
-    OSSL_ENCODER_CTX *ctx = there ? OSSL_ENCODER_CTX_new_for_pkey(there, EVP_PKEY_KEYPAIR, "DER",
-                                                                  "PrivateKeyInfo", NULL)
-                                  : NULL;
-    unsigned char *der = NULL;
-    size_t n = 0;
-
-    if (ctx && OSSL_ENCODER_to_data(ctx, &der, &n) == 1) {
-        pkey = decode(provider.lib, span_of(der, n), pass);
-    }
-    OPENSSL_clear_free(der, n);
-    OSSL_ENCODER_CTX_free(ctx);
-    EVP_PKEY_free(there);
     return pkey;
 }
 
@@ -109,9 +84,9 @@ int privkey_load(struct privkey **out, struct span bytes, const char *passphrase
         return FAIL(err, ERR_PARSE, "the private key is empty");
     }
     (void)ERR_set_mark();
-    pkey = decode(provider.lib, bytes, &pass);
+    pkey = keyfile_decode(provider.lib, bytes, &pass);
     if (!pkey && pass.asked && passphrase) {
-        pkey = decode_old(bytes, &pass);
+        pkey = keyfile_decode_old(bytes, &pass);
     }
     (void)ERR_pop_to_mark();
     if (!pkey && crypto_why(ERR_PARSE) == ERR_MEM) {
@@ -171,3 +146,4 @@ int privkey_write_pem(const struct privkey *k, struct buf *b)
 {
     return encode(k, EVP_PKEY_KEYPAIR, "PEM", "PrivateKeyInfo", b);
 }
+#endif

@@ -23,6 +23,7 @@
 #include <openssl/rsa.h>
 #undef ERR_STATE
 
+#include "base/options.h"
 #include "crypto/local.h"
 
 struct provider {
@@ -79,16 +80,21 @@ struct pubkey {
     EVP_PKEY *pkey;
 };
 
-/* Contexts ready to sign wait in `idle` for whoever signs next: one thread takes one out, so that
- * there is no lock that fork could leave held, and they end with the key. */
+/* Where speed matters more than memory, contexts ready to sign wait in `idle` for whoever signs
+ * next: one thread takes one out, so that there is no lock that fork could leave held, and they end
+ * with the key. */
+#ifdef PS_PUBKEY_OPTIMIZE_FOR_FASTER_SPEED
 #define SIGNERS_KEPT 4
+#else
+#define SIGNERS_KEPT 0
+#endif
 struct privkey {
     atomic_uint refs;
     enum key_type type;
     EVP_PKEY *pkey;
     OSSL_LIB_CTX *lib; /* of the provider that keeps it: another than ours, it stays in there */
     const char *query; /* then: which methods to prefer */
-    _Atomic(EVP_PKEY_CTX *) idle[SCHEME_COUNT][SIGNERS_KEPT];
+    _Atomic(EVP_PKEY_CTX *) idle[SCHEME_COUNT][SIGNERS_KEPT + 1]; /* the last one: never any */
 };
 static inline bool privkey_is_token(const struct privkey *k)
 {

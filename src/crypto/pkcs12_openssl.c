@@ -2,6 +2,9 @@
 /* PKCS#12 (RFC 7292) is turned into the PEM that everything else reads, and made. The bags are
  * walked here because PKCS12_parse() of OpenSSL 3.0 takes ciphers and keys from the default library
  * context, which is the wrapped program's. */
+#include "base/options.h"
+
+#ifdef USE_PKCS12
 #include <limits.h>
 /* The same clash of names as in local_openssl.h. */
 #define ERR_STATE LIBCRYPTO_ERR_STATE
@@ -371,3 +374,4 @@ int pkcs12_save(const struct privkey *k, const struct span *certs, size_t n, con
     sk_X509_pop_free(above, X509_free);
     return rc < 0 ? crypto_fail(rc) : 0;
 }
+#endif

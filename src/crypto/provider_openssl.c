@@ -43,6 +43,17 @@ struct kept *kept(void)
     return &mine;
 }
 
+#ifdef PS_PUBKEY_OPTIMIZE_FOR_FASTER_SPEED
+void crypto_idle(void)
+{
+}
+#else
+void crypto_idle(void)
+{
+    free_kept(&mine);
+}
+#endif
+
 int crypto_fail(int code)
 {
     if (trace_on(TRACE_CRYPTO)) { /* not after libcrypto's end, when its texts are gone */

@@ -158,7 +158,7 @@ static EVP_PKEY_CTX *signer_take(struct privkey *k, const struct scheme *s)
 {
     const size_t row = scheme_index(s);
 
-    for (size_t i = 0; i < SIGNERS_KEPT; i++) {
+    for (int i = 0; i < SIGNERS_KEPT; i++) {
         EVP_PKEY_CTX *ctx = atomic_exchange(&k->idle[row][i], NULL);
 
         if (ctx) {
@@ -172,7 +172,7 @@ static void signer_give(struct privkey *k, const struct scheme *s, EVP_PKEY_CTX 
 {
     const size_t row = scheme_index(s);
 
-    for (size_t i = 0; ctx && i < SIGNERS_KEPT; i++) {
+    for (int i = 0; ctx && i < SIGNERS_KEPT; i++) {
         ctx = atomic_exchange(&k->idle[row][i], ctx);
     }
     EVP_PKEY_CTX_free(ctx);

@@ -4,8 +4,8 @@
 #include "base/options.h"
 #if defined(USE_RC4) || defined(USE_NULL)
 #include <limits.h>
-#include <pthread.h>
 
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "crypto/local_openssl.h"
@@ -18,7 +18,7 @@ struct scipher {
     uint8_t mac_key[HASH_MAX];
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct once once = ONCE_INIT;
 static EVP_CIPHER *rc4; /* NULL: libcrypto has it not */
 
 static void look(void)
@@ -32,7 +32,7 @@ static void look(void)
 int scipher_look(enum stream_id id)
 {
     if (id == STREAM_RC4) {
-        (void)pthread_once(&once, look);
+        once_do(&once, look);
     }
     return id == STREAM_NULL || (id == STREAM_RC4 && rc4) ? 0 : ERR_UNSUPPORTED;
 }

@@ -290,12 +290,10 @@ void hs_describe(bool sending, uint16_t version, struct span message, char *line
     }
 }
 
-void hs_trace(bool sending, uint16_t version, struct span message)
+void hs_trace_say(bool sending, uint16_t version, struct span message)
 {
     char line[TRACE_LINE];
 
-    if (trace_on(TRACE_HANDSHAKE)) {
-        hs_describe(sending, version, message, line, sizeof line);
-        trace(TRACE_HANDSHAKE, "%s", line);
-    }
+    hs_describe(sending, version, message, line, sizeof line);
+    trace(TRACE_HANDSHAKE, "%s", line);
 }

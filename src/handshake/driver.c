@@ -443,6 +443,7 @@ void hs_end(struct hs *h)
     session_unref(w->aside);
     h->work = NULL;
     mem_free_secret(w, sizeof *w);
+    crypto_idle();
 }
 
 void hs_forget(struct hs *h)

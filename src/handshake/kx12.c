@@ -17,7 +17,7 @@ static const struct kx12 *const rows[KX_COUNT] = {
     [KX_DH_ANON] = &kx12_dh_anon,
 #endif
 #ifdef USE_PSK
-    [KX_PSK] = &kx12_psk,     [KX_ECDHE_PSK] = &kx12_ecdhe_psk, [KX_RSA_PSK] = &kx12_rsa_psk,
+    [KX_PSK] = &kx12_psk,         [KX_ECDHE_PSK] = &kx12_ecdhe_psk, [KX_RSA_PSK] = &kx12_rsa_psk,
 #endif
 #if defined(USE_PSK) && defined(USE_DHE)
     [KX_DHE_PSK] = &kx12_dhe_psk,

@@ -18,12 +18,15 @@ int finished12_digest(const struct hs *h, enum tls_role whose, const uint8_t *at
                   VERIFY12);
 }
 
+#ifdef USE_TLS_1_3
 static const struct protocol tls13 = {
     .version = TLS_1_3,
     .name = "TLSv1.3",
     .names_schemes = true,
 };
+#endif
 
+#ifdef USE_TLS_1_2
 static const struct protocol tls12 = {
     .version = TLS_1_2,
     .name = "TLSv1.2",
@@ -36,6 +39,7 @@ static const struct protocol tls12 = {
     .prf = prf12,
     .finished = finished12_digest,
 };
+#endif
 
 /* From SSL 3 on; NULL: not compiled. */
 static const struct {

@@ -205,12 +205,14 @@ const struct edge tls12_edges[] = {
       .proves = PROVES_SESSION,
       .to = S12_WAIT_CCS,
       .handler = server12_on_hello },
+#ifdef USE_CLIENT_AUTH
     { .from = S_WAIT_CH,
       .message = HS_CLIENT_HELLO,
       .guard = FACT_CLIENT_AUTH,
       .flags = LAST_IN_RECORD,
       .to = S12_WAIT_CERT,
       .handler = server12_on_hello },
+#endif
     { .from = S_WAIT_CH,
       .message = HS_CLIENT_HELLO,
       .flags = LAST_IN_RECORD,
@@ -223,12 +225,14 @@ const struct edge tls12_edges[] = {
       .proves = PROVES_SESSION,
       .to = S12_WAIT_CCS,
       .handler = server12_on_hello },
+#ifdef USE_CLIENT_AUTH
     { .from = S12_CONNECTED,
       .message = HS_CLIENT_HELLO,
       .guard = FACT_CLIENT_AUTH,
       .flags = LAST_IN_RECORD | STARTS,
       .to = S12_WAIT_CERT,
       .handler = server12_on_hello },
+#endif
     { .from = S12_CONNECTED,
       .message = HS_CLIENT_HELLO,
       .flags = LAST_IN_RECORD | STARTS,
@@ -239,6 +243,7 @@ const struct edge tls12_edges[] = {
       .flags = NO_TRANSCRIPT,
       .to = S12_CONNECTED,
       .handler = hello_on_refused },
+#ifdef USE_CLIENT_AUTH
     { .from = S12_WAIT_CERT,
       .message = HS_CERTIFICATE,
       .guard = FACT_PEER_CERT,
@@ -261,15 +266,18 @@ const struct edge tls12_edges[] = {
       .guard = FACT_PEER_CERT,
       .to = S12_WAIT_CV,
       .handler = server12_on_key_exchange },
+#endif
     { .from = S12_WAIT_CKE,
       .message = HS_CLIENT_KEY_EXCHANGE,
       .to = S12_WAIT_CCS,
       .handler = server12_on_key_exchange },
+#ifdef USE_CLIENT_AUTH
     { .from = S12_WAIT_CV,
       .message = HS_CERTIFICATE_VERIFY,
       .proves = PROVES_POSSESSION,
       .to = S12_WAIT_CCS,
       .handler = cert12_on_verify },
+#endif
     { .from = S12_WAIT_CCS,
       .message = HS_CHANGE_CIPHER_SPEC,
       .flags = NO_TRANSCRIPT,

@@ -121,12 +121,14 @@ const struct edge tls13_edges[] = {
       .proves = PROVES_PSK,
       .to = S_WAIT_FINISHED,
       .handler = server13_on_hello },
+#ifdef USE_CLIENT_AUTH
     { .from = S_WAIT_CH,
       .message = HS_CLIENT_HELLO_13,
       .guard = FACT_CLIENT_AUTH,
       .flags = LAST_IN_RECORD,
       .to = S_WAIT_CERT,
       .handler = server13_on_hello },
+#endif
     { .from = S_WAIT_CH,
       .message = HS_CLIENT_HELLO_13,
       .flags = LAST_IN_RECORD,
@@ -146,12 +148,14 @@ const struct edge tls13_edges[] = {
       .proves = PROVES_PSK,
       .to = S_WAIT_FINISHED,
       .handler = server13_on_hello },
+#ifdef USE_CLIENT_AUTH
     { .from = S_WAIT_CH2,
       .message = HS_CLIENT_HELLO_13,
       .guard = FACT_CLIENT_AUTH,
       .flags = LAST_IN_RECORD,
       .to = S_WAIT_CERT,
       .handler = server13_on_hello },
+#endif
     { .from = S_WAIT_CH2,
       .message = HS_CLIENT_HELLO_13,
       .flags = LAST_IN_RECORD,
@@ -162,6 +166,7 @@ const struct edge tls13_edges[] = {
       .flags = LAST_IN_RECORD,
       .to = S_WAIT_FINISHED,
       .handler = server13_on_early_end },
+#ifdef USE_CLIENT_AUTH
     { .from = S_WAIT_CERT,
       .message = HS_CERTIFICATE,
       .guard = FACT_PEER_CERT,
@@ -188,6 +193,7 @@ const struct edge tls13_edges[] = {
       .proves = PROVES_POSSESSION,
       .to = S_WAIT_FINISHED,
       .handler = cert13_on_verify },
+#endif
     { .from = S_WAIT_FINISHED,
       .message = HS_FINISHED,
       .flags = LAST_IN_RECORD | NEEDS_PRIOR,
@@ -199,8 +205,9 @@ const struct edge tls13_edges[] = {
       .flags = LAST_IN_RECORD | NO_TRANSCRIPT,
       .to = S_CONNECTED,
       .handler = post13_on_key_update },
-    /* server, authentication behind the handshake (section 4.6.2): from the client's Certificate on
-     * nothing may come between */
+/* server, authentication behind the handshake (section 4.6.2): from the client's Certificate on
+ * nothing may come between */
+#ifdef USE_CLIENT_AUTH
     { .from = S_POST_CERT,
       .message = HS_KEY_UPDATE,
       .flags = LAST_IN_RECORD | NO_TRANSCRIPT,
@@ -238,6 +245,7 @@ const struct edge tls13_edges[] = {
       .proves = PROVES_FINISHED,
       .to = S_CONNECTED,
       .handler = post13_on_finished },
+#endif
 #endif
 };
 const size_t tls13_nedges = sizeof tls13_edges / sizeof *tls13_edges;

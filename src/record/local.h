@@ -22,7 +22,7 @@ static inline void rec_nonce(const struct rec_half *h, uint8_t nonce[static AEAD
 {
     memcpy(nonce, h->iv, AEAD_IV);
     for (unsigned i = 0; i < 8; i++) {
-        nonce[AEAD_IV - 1 - i] ^= (uint8_t)(h->seq >> (8 * i));
+        nonce[AEAD_IV - 1 - i] ^= seq_byte(h->seq, i);
     }
 }
 
@@ -30,7 +30,7 @@ static inline void rec_nonce(const struct rec_half *h, uint8_t nonce[static AEAD
 static inline void rec_put_head(uint8_t p[static MAC_HEAD], const struct rec_half *h, uint8_t type)
 {
     for (unsigned i = 0; i < 8; i++) {
-        p[i] = (uint8_t)(h->seq >> (56 - 8 * i));
+        p[i] = seq_byte(h->seq, 7 - i);
     }
     p[8] = type;
     p[9] = (uint8_t)(h->version >> 8);

@@ -232,12 +232,12 @@ int rec_open(struct rec_half *h, uint8_t type, struct mspan fragment, struct msp
     if (!h->protection) {
         return ERR_CLOSED;
     }
-    if (h->seq == UINT64_MAX) {
+    if (seq_is_last(h->seq)) {
         return TLS_ALERT(ALERT_UNEXPECTED_MESSAGE); /* section 5.3: sequence numbers never wrap */
     }
     TRY(wake(h));
     TRY(h->protection->open(h, type, fragment, out, o));
-    h->seq++;
+    seq_next(&h->seq);
     return 0;
 }
 
@@ -247,12 +247,12 @@ int rec_seal(struct rec_half *h, uint8_t type, const struct span *in, size_t nin
     if (!h->protection) {
         return ERR_CLOSED;
     }
-    if (len > REC_PLAIN_MAX || h->seq == UINT64_MAX ||
-        (h->seq >= h->most && type == CT_APPLICATION_DATA)) {
+    if (len > REC_PLAIN_MAX || seq_is_last(h->seq) ||
+        (seq_value(h->seq) >= h->most && type == CT_APPLICATION_DATA)) {
         return ERR_LIMIT;
     }
     TRY(wake(h));
     TRY(h->protection->seal(h, type, in, nin, len, dst));
-    h->seq++;
+    seq_next(&h->seq);
     return (int)rec_size(h, len);
 }

@@ -7,6 +7,7 @@
  * nowhere else (threat 25). */
 #ifndef RECORD_RECORD_H
 #define RECORD_RECORD_H
+#include "base/seq.h"
 #include "crypto/crypto.h"
 
 enum content_type {
@@ -71,7 +72,7 @@ struct rec_half {
     uint8_t secret[REC_SECRET_MAX];
     uint8_t aead_id, cbc_id, stream_id, mac; /* as in struct rec_keys */
     bool etm, seal;
-    uint64_t seq;      /* of the next record */
+    seq_num seq;       /* of the next record */
     uint64_t limit;    /* records one key may protect; at it the key must be replaced */
     uint64_t most;     /* the same where it cannot: no application data is sealed any more */
     uint64_t done;     /* bytes of the key stream, of stream ciphers */

@@ -6,6 +6,9 @@
  * No lock: an entry is seven words, written and read one by one. Three of the digest's four words
  * are kept mixed with the other three, so that words of two entries never pass for one: that would
  * be a collision of the digest. */
+#include "base/options.h"
+
+#ifdef PS_PUBKEY_OPTIMIZE_FOR_FASTER_SPEED
 #include <stdatomic.h>
 
 #include "base/mem.h"
@@ -101,3 +104,35 @@ void chain_cache_put(const struct chain_query *q, const struct cert *certs, size
         atomic_store_explicit(&entry[i], word[i], memory_order_relaxed);
     }
 }
+#else
+#include "x509/parts.h"
+
+struct chain_cache {
+    bool none;
+};
+
+struct chain_cache *chain_cache_new(void)
+{
+    static struct chain_cache empty;
+
+    return &empty;
+}
+
+void chain_cache_free(struct chain_cache *c)
+{
+    (void)c;
+}
+
+bool chain_cache_has(const struct chain_query *q, const struct cert *certs, size_t n,
+                     struct chain_result *result)
+{
+    (void)q, (void)certs, (void)n, (void)result;
+    return false;
+}
+
+void chain_cache_put(const struct chain_query *q, const struct cert *certs, size_t n,
+                     const struct chain_result *result)
+{
+    (void)q, (void)certs, (void)n, (void)result;
+}
+#endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Files and directories of certificates, keys and CRLs. */
+#include "base/options.h"
+
+#ifdef PS_USE_FILE_SYSTEM
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -118,3 +121,4 @@ int path_each(const char *file_or_dir, void *ctx, bytes_fn *add, struct error *e
                ? each_in_directory(file_or_dir, ctx, add, err)
                : each_file(file_or_dir, ctx, add, err);
 }
+#endif
