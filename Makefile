@@ -27,12 +27,14 @@ JOBS         ?= $(shell nproc 2>/dev/null || echo 2)
 # ---- what is compiled -----------------------------------------------------------------------
 
 # A profile is another default for many build options (include/matrixssl/profileConfig.h); OPTIONS says more, as in
-# OPTIONS='-DUSE_TLS_1_3=0 -DUSE_CORE_TRACE'. SOCKETS=0 is the engine with the guide's API alone: sockets, wrapped
-# programs and the launcher need both sides and both versions.
+# OPTIONS='-DUSE_TLS_1_3=0 -DUSE_CORE_TRACE'. SOCKETS=0 is the engine with the guide's API alone: what sockets, wrapped
+# programs and the launcher need cannot be left out of a build that has them.
 LEGACY  ?=
 PROFILE ?= $(if $(filter 1,$(LEGACY)),legacy,default)
 OPTIONS ?=
-SOCKETS ?= $(if $(filter small,$(PROFILE)),0,1)
+SOCKETS_NEED := USE_CLIENT_SIDE_SSL USE_SERVER_SIDE_SSL USE_CLIENT_AUTH USE_CERT_PARSE USE_TLS_1_3 USE_TLS_1_2 \
+                USE_PRIVATE_KEY_PARSING USE_PKCS12 PS_USE_FILE_SYSTEM USE_MULTITHREADING
+SOCKETS ?= $(if $(filter small,$(PROFILE))$(filter $(SOCKETS_NEED:%=-D%=0),$(OPTIONS)),0,1)
 PROFILE_FLAGS_default :=
 PROFILE_FLAGS_legacy  := -DSLEEVE_PROFILE_LEGACY
 PROFILE_FLAGS_small   := -DSLEEVE_PROFILE_SMALL
@@ -146,7 +148,7 @@ PKG_DEB   := $(PKG_BUILD) $(PKG_STORE) $(PKG_FAST) dpkg-dev
 STAMPS ?= $(BUILD)/.deps
 
 .PHONY: all demo check check-c check-san check-tsan check-valgrind check-apps bogo lint bench bench-wrap fuzz fuzzers tests \
-        install uninstall deb deps clean help FORCE
+        check-options size install uninstall deb deps clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -157,6 +159,7 @@ help:
 	@echo 'make demo        two unmodified programs talk TLS 1.3; one screen'
 	@echo 'make check       all tests: lint, C, scripts, sanitizers, valgrind, a short fuzz run'
 	@echo 'make check-c | check-san | check-tsan | check-valgrind | check-apps    one part of it'
+	@echo 'make check-options   every build option flipped, built and run; size of each: make size for this one'
 	@echo 'make lint        style, warnings, static analysis, include directions, exported symbols'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo 'make bogo        BoringSSL'"'"'s test runner against the engine; BOGO=directory of the runner'
@@ -164,7 +167,7 @@ help:
 	@echo 'make bench-wrap  unmodified programs under Sleeve, stunnel and socat'
 	@echo 'make LEGACY=1    with TLS 1.1, TLS 1.0, SSL 3.0 and all suites; PROFILE=small|default|legacy'
 	@echo '                 OPTIONS="-DUSE_..." build options of include/matrixssl/*Config.h'
-	@echo '                 SOCKETS=0 (PROFILE=small: always) the engine and the API of the guide alone'
+	@echo '                 SOCKETS=0 the engine and the API of the guide alone, as without what sockets need'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also: uninstall'
 	@echo 'make deb         Debian packages, in $(BUILD)/deb'
 	@echo 'make deps        install the Debian packages all of this needs'
@@ -219,10 +222,12 @@ $(BUILD)/sleeve.sym: src/sleeve.map $(LIB_OBJS)
 	@sed -n '/global:/,/local:/s/^ *\([A-Za-z_][A-Za-z_0-9]*\);.*/\1/p' $< >$@.all
 	@nm -gj --defined-only $(LIB_OBJS) | grep -Fxf $@.all | sort >$@
 
-# One relocatable object in which only the exported names are global: no clash with the user's names.
+# One relocatable object in which only the exported names are global: no clash with the user's names. Sections stay apart,
+# so that a program that is linked with --gc-sections has what it uses.
+UNIQUE := $(patsubst %,--unique='.%.*',text data rodata bss)
 $(BUILD)/libsleeve.a: $(LIB_OBJS) $(BUILD)/sleeve.sym
 	$(say) AR $@
-	$(Q)$(LD) -r --gc-sections $$(sed 's/^/-u /' $(BUILD)/sleeve.sym) -o $(OBJ)/sleeve.o $(LIB_OBJS)
+	$(Q)$(LD) -r --gc-sections $(UNIQUE) $$(sed 's/^/-u /' $(BUILD)/sleeve.sym) -o $(OBJ)/sleeve.o $(LIB_OBJS)
 	$(Q)$(OBJCOPY) --keep-global-symbols=$(BUILD)/sleeve.sym $(OBJ)/sleeve.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $(OBJ)/sleeve.o
 
@@ -384,6 +389,17 @@ check-apps: all tests
 	@rc=0; $(RUN) --title programs $(filter tests/apps/%,$(TESTS_X)) || rc=1; \
 	tests/apps/report --build $(BUILD) && exit $$rc
 
+# Each build option flipped alone and together, built, run, and measured: minutes.
+check-options: $(STAMPS)/build
+	@tests/options/matrix.py --all --jobs $(JOBS)
+
+# What the engine and the API of the guide are of a program that has both ends of a connection, as far as this build has.
+size: $(BUILD)/libsleeve.a
+	@$(COMPILE) -c -o $(OBJ)/trial.o tests/options/trial.c
+	@$(LD_PROG) -o $(BUILD)/trial $(OBJ)/trial.o $(BUILD)/libsleeve.a $(LIBS)
+	@own=$$(size -A $(OBJ)/trial.o | awk '/^\.text/ { n += $$2 } END { print n }') && \
+	    size -A $(BUILD)/trial | awk -v own=$$own '/^\.text/ { print "$(PROFILE): " $$2 - own " bytes of .text" }'
+
 # Every part runs even when one before it failed; the sum is the last line.
 PAR = $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(JOBS))
 SUM = $(RUN) --sum --results $(BUILD)/tests/results
@@ -395,6 +411,7 @@ check: $(STAMPS)/test
 	@$(SUM) --title 'C tests' $(TEST_BINS) $(LEGACY_BINS)
 	@$(SUM) --title packages --timeout 1200 --step 'make deb' $(MAKE) $(PAR) deb
 	@$(SUM) --title scripts $(TESTS_X)
+	@$(SUM) --title 'build options' --timeout 1200 --step tests/options/matrix.py tests/options/matrix.py --jobs $(JOBS)
 	@$(SUM) --title 'table of programs' --step tests/apps/report tests/apps/report --build $(BUILD) --title scripts
 	@$(SUM) --title 'sanitizer build' --timeout 1200 --step 'make tests SAN=1' $(MAKE_SAN)
 	@$(SUM) --title 'C tests with AddressSanitizer and UBSan' --build $(BUILD)/asan $(SAN_BINS)
@@ -440,8 +457,8 @@ install: all
 	$(INSTALL) -m 644 $(SO) $(D)$(LIBDIR)/
 	ln -sf $(notdir $(SO)) $(D)$(LIBDIR)/libsleeve.so.$(SOMAJOR)
 	ln -sf libsleeve.so.$(SOMAJOR) $(D)$(LIBDIR)/libsleeve.so
-	$(INSTALL) -m 644 $(BUILD)/libsleeve-preload.so $(BUILD)/libsleeve-wrap.so $(D)$(PRELOADDIR)/
-	$(INSTALL) -m 755 $(BUILD)/sleeve $(D)$(BINDIR)/
+	$(if $(PRELOAD),$(INSTALL) -m 644 $(BUILD)/libsleeve-preload.so $(BUILD)/libsleeve-wrap.so $(D)$(PRELOADDIR)/)
+	$(if $(PRELOAD),$(INSTALL) -m 755 $(BUILD)/sleeve $(D)$(BINDIR)/)
 	for h in $(HEADERS); do $(INSTALL) -D -m 644 $$h $(D)$(INCDIR)/$${h#include/} || exit 1; done
 	$(foreach m,$(MANPAGES),$(call man_in,$(m))$(newline)	)
 	$(call pc,$(PREFIX),$(LIBDIR),$(INCDIR),) >$(D)$(LIBDIR)/pkgconfig/sleeve.pc
