@@ -15,7 +15,7 @@ static bool signed_by(const struct cert *c, const struct cert *issuer)
     bool yes = c->sig.known && cert_pubkey(issuer, &key) == 0 &&
                pubkey_verify(key, c->sig.kind, c->sig.hash, &c->tbs, 1, c->sig.bits) == 0;
 
-    pubkey_free(key);
+    pubkey_unref(key);
     return yes;
 }
 
@@ -445,7 +445,7 @@ static void judge_keys(struct inspection *in)
             struct pubkey *pub = NULL;
 
             fits = cert_pubkey(&in->pieces[i].cert, &pub) == 0 && privkey_matches(h->key, pub) == 0;
-            pubkey_free(pub);
+            pubkey_unref(pub);
         }
         if (!fits) {
             inspect_remark(in, true, "find the key that it was made with, or have a new one issued",

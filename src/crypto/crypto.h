@@ -236,7 +236,7 @@ const struct scheme *scheme_at(size_t i);       /* in our order of preference; N
 enum old_scheme { OLD_RSA_DIGESTED, OLD_RSA, OLD_ECDSA };
 const struct scheme *scheme_old(enum old_scheme which);
 
-struct pubkey; /* immutable; may be shared by threads */
+struct pubkey; /* immutable, reference-counted; may be shared by threads */
 /* From the contents of SubjectPublicKeyInfo, already taken apart by x509: EC and EdDSA `point` is
  * the subjectPublicKey bit string's bytes; RSA is modulus and exponent, big-endian without sign
  * byte. ERR_PARSE: not a valid key (point not on the curve, modulus < 1024 or > 8192 bits, even
@@ -258,7 +258,8 @@ int pubkey_verify_digest(const struct pubkey *k, enum sig_kind kind, enum hash_i
  * modulus). Not an RSA key: ERR_MISMATCH. */
 int pubkey_encrypt_pkcs1(const struct pubkey *k, struct span in, uint8_t *out,
                          size_t *outlen) MUST_CHECK;
-void pubkey_free(struct pubkey *k);
+struct pubkey *pubkey_ref(struct pubkey *k);
+void pubkey_unref(struct pubkey *k); /* NULL is fine */
 
 struct buf;
 struct privkey; /* reference-counted; signing is safe from several threads */

@@ -23,19 +23,21 @@ static const struct {
 /* Takes over pkey. */
 static int wrap_public(struct pubkey **out, enum key_type type, EVP_PKEY *pkey)
 {
-    struct pubkey *k;
+    struct {
+        struct pubkey key;
+        struct verifiers kept;
+    } * both;
 
     if (!pkey) {
         return crypto_fail(ERR_PARSE);
     }
-    k = mem_zalloc(sizeof *k);
-    if (!k) {
+    both = mem_zalloc(sizeof *both);
+    if (!both) {
         EVP_PKEY_free(pkey);
         return ERR_MEM;
     }
-    k->type = type;
-    k->pkey = pkey;
-    *out = k;
+    both->key = (struct pubkey){ .refs = 1, .type = type, .pkey = pkey, .kept = &both->kept };
+    *out = &both->key;
     return 0;
 }
 
@@ -171,12 +173,24 @@ unsigned pubkey_bits(const struct pubkey *k)
     return (unsigned)EVP_PKEY_get_bits(k->pkey);
 }
 
-void pubkey_free(struct pubkey *k)
+struct pubkey *pubkey_ref(struct pubkey *k)
 {
-    if (k) {
-        EVP_PKEY_free(k->pkey);
-        mem_free(k);
+    atomic_fetch_add_explicit(&k->refs, 1, memory_order_relaxed);
+    return k;
+}
+
+void pubkey_unref(struct pubkey *k)
+{
+    if (!k || atomic_fetch_sub_explicit(&k->refs, 1, memory_order_acq_rel) != 1) {
+        return;
     }
+    for (size_t i = 0; i < SIG_EDDSA; i++) {
+        for (size_t j = 0; j < HASH_COUNT; j++) {
+            EVP_PKEY_CTX_free(k->kept->idle[i][j]);
+        }
+    }
+    EVP_PKEY_free(k->pkey);
+    mem_free(k);
 }
 
 /* ---- private keys ---- */

@@ -52,7 +52,7 @@ EVP_PKEY *keyfile_decode(OSSL_LIB_CTX *lib, struct span bytes, struct answer *pa
  * read, not by the first peer. */
 static int check_pair(struct privkey *k)
 {
-    const struct pubkey pub = { k->type, k->pkey };
+    const struct pubkey pub = { .type = k->type, .pkey = k->pkey };
     const struct span msg = { (const uint8_t *)"sleeve", 6 };
     const struct scheme *s;
     uint8_t sig[SIG_MAX];

@@ -75,14 +75,19 @@ EVP_PKEY *kept_peer(const struct group *g);
  * itself would find it; returns code. */
 int crypto_fail(int code);
 
+/* Contexts ready to verify or to sign wait with the key for whoever does it next: one thread takes
+ * one out, so that there is no lock that fork could leave held, and they end with the key. */
+struct verifiers {
+    _Atomic(EVP_PKEY_CTX *) idle[SIG_EDDSA][HASH_COUNT];
+};
 struct pubkey {
+    atomic_uint refs;
     enum key_type type;
     EVP_PKEY *pkey;
+    struct verifiers *kept; /* in the same allocation; NULL: none are */
 };
 
-/* Where speed matters more than memory, contexts ready to sign wait in `idle` for whoever signs
- * next: one thread takes one out, so that there is no lock that fork could leave held, and they end
- * with the key. */
+/* Where memory matters more than speed nothing waits. */
 #ifdef PS_PUBKEY_OPTIMIZE_FOR_FASTER_SPEED
 #define SIGNERS_KEPT 4
 #else

@@ -112,6 +112,7 @@ int pubkey_verify(const struct pubkey *k, enum sig_kind kind, enum hash_id hash,
 int pubkey_verify_digest(const struct pubkey *k, enum sig_kind kind, enum hash_id hash,
                          struct span digest, struct span sig)
 {
+    _Atomic(EVP_PKEY_CTX *) *idle;
     EVP_PKEY_CTX *ctx;
     int rc = 0;
 
@@ -119,7 +120,9 @@ int pubkey_verify_digest(const struct pubkey *k, enum sig_kind kind, enum hash_i
         digest.n != hash_size(hash)) {
         return ERR_MISMATCH;
     }
-    ctx = digest_ctx(provider.lib, k->pkey, NULL, kind, hash, false);
+    idle = k->kept ? &k->kept->idle[kind][hash] : NULL;
+    ctx = idle ? atomic_exchange(idle, NULL) : NULL;
+    ctx = ctx ? ctx : digest_ctx(provider.lib, k->pkey, NULL, kind, hash, false);
     if (!ctx) {
         return crypto_fail(ERR_CRYPTO);
     }
@@ -129,7 +132,7 @@ int pubkey_verify_digest(const struct pubkey *k, enum sig_kind kind, enum hash_i
     }
     trace(TRACE_CRYPTO, "a signature by a key of %u bits is %s", pubkey_bits(k),
           rc == 0 ? "right" : "not right");
-    EVP_PKEY_CTX_free(ctx);
+    EVP_PKEY_CTX_free(idle && rc == 0 ? atomic_exchange(idle, ctx) : ctx);
     return rc;
 }
 

@@ -223,7 +223,7 @@ int cert_take(struct hs *h, struct rd *list)
         rc = judge(h, chain, n, &until);
     }
     if (rc == 0) {
-        rc = cert_pubkey(&chain[0], &h->work->peer_key);
+        rc = chain_cache_key(h->set->chain_cache, &chain[0], &h->work->peer_key);
     }
     if (rc == ERR_PARSE || rc == ERR_UNSUPPORTED) {
         rc = FAIL(h->err, TLS_ALERT(ALERT_UNSUPPORTED_CERTIFICATE),

@@ -428,7 +428,7 @@ void hs_end(struct hs *h)
     transcript_free(&w->transcript);
     kex_free(w->kex);
     shares_drop(w);
-    pubkey_free(w->peer_key);
+    pubkey_unref(w->peer_key);
     key_job_cancel(w->job);
     session_lookup_cancel(w->lookup);
     session_unref(w->found);

@@ -5,7 +5,10 @@
  *
  * No lock: an entry is seven words, written and read one by one. Three of the digest's four words
  * are kept mixed with the other three, so that words of two entries never pass for one: that would
- * be a collision of the digest. */
+ * be a collision of the digest.
+ *
+ * And the keys of leaves. One that is being looked at has been taken out; who finds nothing there
+ * makes another, so that nobody waits. */
 #include "base/options.h"
 
 #ifdef PS_PUBKEY_OPTIMIZE_FOR_FASTER_SPEED
@@ -15,8 +18,16 @@
 #include "x509/parts.h"
 
 enum { MADE, UNTIL, NOT_AFTER, DIGEST, WORDS = DIGEST + 4 };
+
+struct known_key {
+    struct pubkey *key;
+    size_t n;
+    uint8_t spki[]; /* what it was made from */
+};
+
 struct chain_cache {
     _Atomic uint64_t entry[CHAIN_CACHED][WORDS];
+    _Atomic(struct known_key *) key[CHAIN_CACHED];
 };
 
 struct chain_cache *chain_cache_new(void)
@@ -24,8 +35,19 @@ struct chain_cache *chain_cache_new(void)
     return mem_zalloc(sizeof(struct chain_cache));
 }
 
+static void known_free(struct known_key *k)
+{
+    if (k) {
+        pubkey_unref(k->key);
+        mem_free(k);
+    }
+}
+
 void chain_cache_free(struct chain_cache *c)
 {
+    for (size_t i = 0; c && i < CHAIN_CACHED; i++) {
+        known_free(c->key[i]);
+    }
     mem_free(c);
 }
 
@@ -104,6 +126,45 @@ void chain_cache_put(const struct chain_query *q, const struct cert *certs, size
         atomic_store_explicit(&entry[i], word[i], memory_order_relaxed);
     }
 }
+
+/* ---- keys ---- */
+
+static struct known_key *known_new(struct span spki, struct pubkey *key)
+{
+    struct known_key *k = mem_alloc(sizeof *k + spki.n);
+
+    if (k) {
+        k->key = pubkey_ref(key);
+        k->n = spki.n;
+        memcpy(k->spki, spki.p, spki.n);
+    }
+    return k; /* NULL: then it is not remembered */
+}
+
+int chain_cache_key(struct chain_cache *c, const struct cert *leaf, struct pubkey **out)
+{
+    const struct span spki = leaf->spki;
+    _Atomic(struct known_key *) *place;
+    struct known_key *k;
+    uint64_t middle = 0; /* of the point, or of the modulus */
+    int rc = 0;
+
+    if (!c || spki.n < 2 * sizeof middle) {
+        return cert_pubkey(leaf, out);
+    }
+    memcpy(&middle, spki.p + spki.n / 2, sizeof middle);
+    place = &c->key[middle % CHAIN_CACHED];
+    k = atomic_exchange(place, NULL);
+    if (k && span_eq(span_of(k->spki, k->n), spki)) {
+        *out = pubkey_ref(k->key);
+    } else {
+        known_free(k);
+        rc = cert_pubkey(leaf, out);
+        k = rc == 0 ? known_new(spki, *out) : NULL;
+    }
+    known_free(atomic_exchange(place, k));
+    return rc;
+}
 #else
 #include "x509/parts.h"
 
@@ -134,5 +195,11 @@ void chain_cache_put(const struct chain_query *q, const struct cert *certs, size
                      const struct chain_result *result)
 {
     (void)q, (void)certs, (void)n, (void)result;
+}
+
+int chain_cache_key(struct chain_cache *c, const struct cert *leaf, struct pubkey **out)
+{
+    (void)c;
+    return cert_pubkey(leaf, out);
 }
 #endif

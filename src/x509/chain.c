@@ -146,7 +146,7 @@ int chain_signed_by(const struct signature *sig, struct span tbs, const struct c
     rc = issuer->anchor ? trust_key(issuer, &key) : cert_pubkey(issuer, &made);
     if (rc == 0) {
         rc = pubkey_verify(made ? made : key, sig->kind, sig->hash, &tbs, 1, sig->bits);
-        pubkey_free(made);
+        pubkey_unref(made);
     }
     if (rc == 0) {
         return 1;

@@ -67,7 +67,7 @@ static int belongs(const struct cert *c, struct privkey *key)
 
     if (rc == 0) {
         rc = privkey_matches(key, pub);
-        pubkey_free(pub);
+        pubkey_unref(pub);
     }
     return rc;
 }

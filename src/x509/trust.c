@@ -61,7 +61,7 @@ void trust_unref(struct trust *t)
     }
     for (struct anchor *a = t->first; a; a = next) {
         next = a->next;
-        pubkey_free(a->key);
+        pubkey_unref(a->key);
         mem_free(a);
     }
     mem_free(t->buckets);
@@ -142,7 +142,7 @@ int trust_key(const struct cert *c, const struct pubkey **key)
                                         __ATOMIC_ACQUIRE)) {
             have = made;
         } else {
-            pubkey_free(made); /* another thread was faster */
+            pubkey_unref(made); /* another thread was faster */
         }
     }
     *key = have;

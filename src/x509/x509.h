@@ -209,6 +209,9 @@ const char *chain_verdict_name(enum chain_verdict v);
 #define CHAIN_CACHE_SECONDS 600
 struct chain_cache *chain_cache_new(void); /* NULL: no memory */
 void chain_cache_free(struct chain_cache *c);
+/* cert_pubkey() of a leaf whose chain was found good, or a reference to the key that was made of
+ * the same SubjectPublicKeyInfo before: of the last CHAIN_CACHED or fewer. NULL: no cache. */
+int chain_cache_key(struct chain_cache *c, const struct cert *leaf, struct pubkey **out) MUST_CHECK;
 
 /* ---- identity: a certificate list and its key; immutable, reference-counted ---- */
 struct identity {

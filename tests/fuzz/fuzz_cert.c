@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (cert_pubkey(&c, &key) == 0) {
         (void)pubkey_verify(key, c.sig.kind, c.sig.hash, &c.tbs, 1, c.sig.bits);
-        pubkey_free(key);
+        pubkey_unref(key);
     }
     return 0;
 }

@@ -245,7 +245,7 @@ static void threat_12_rsa_key_exchange(void **state)
         m = stage12_next(&g, &n);
         hand12_give(&g.hand, g.e, CT_HANDSHAKE, m, n);
         assert_refused(g.e, ALERT_BAD_RECORD_MAC); /* always the same */
-        pubkey_free(key);
+        pubkey_unref(key);
         stage12_free(&g);
     }
 }

@@ -339,7 +339,7 @@ static int work_verify_ec(void)
         return -1;
     }
     rc = k ? check(k, SIG_ECDSA, HASH_SHA256, span_of(ec_sig, ec_siglen)) : 1;
-    pubkey_free(k);
+    pubkey_unref(k);
     return rc;
 }
 
@@ -352,7 +352,7 @@ static int work_verify_rsa(void)
         return -1;
     }
     rc = k ? check(k, SIG_RSA_PSS, HASH_SHA256, span_of(rsa_sig, rsa_siglen)) : 1;
-    pubkey_free(k);
+    pubkey_unref(k);
     return rc;
 }
 
@@ -365,7 +365,7 @@ static int work_verify_ed(void)
         return -1;
     }
     rc = k ? check(k, SIG_EDDSA, HASH_NONE, span_of(ed_sig, ed_siglen)) : 1;
-    pubkey_free(k);
+    pubkey_unref(k);
     return rc;
 }
 
@@ -576,7 +576,7 @@ static int finish(void **state)
     buf_free(&locked_pem);
     buf_free(&p12);
     buf_free(&dh_der);
-    pubkey_free(rsa_pub);
+    pubkey_unref(rsa_pub);
     return keys_end(state);
 }
 

@@ -66,7 +66,7 @@ static void loads(struct span bytes, const char *pass, const struct privkey *wan
     }
     assert_int_equal(privkey_type(k), want->type);
     assert_int_equal(privkey_matches(k, pub), 0);
-    pubkey_free(pub);
+    pubkey_unref(pub);
     privkey_unref(k);
     assert_int_equal(ERR_peek_error(), 0);
 }
@@ -229,7 +229,7 @@ static void damaged(void **state)
         p[i] ^= 0x04;
     }
     assert_true(refused > 120); /* the 32 bytes of the scalar and the 65 of the point among them */
-    pubkey_free(pub);
+    pubkey_unref(pub);
     buf_free(&b);
 }
 
@@ -320,7 +320,7 @@ static void points_refused(void **state)
             bad.p[0] = (uint8_t)form;
             assert_int_equal(pubkey_from_point(&k, type, span_bytes(&bad)),
                              form == 4 ? 0 : ERR_PARSE);
-            pubkey_free(k);
+            pubkey_unref(k);
             assert_int_equal(pubkey_from_point(&k, type, span_of(bad.p, 1 + bad.n / 2)), ERR_PARSE);
         }
         for (size_t n = 0; n < good.n; n++) {
@@ -352,7 +352,7 @@ static void points_refused(void **state)
     assert_int_equal(pubkey_from_point(&k, KEY_RSA, span_text("")), ERR_UNSUPPORTED);
     assert_int_equal(pubkey_from_point(&k, KEY_NONE, span_text("")), ERR_UNSUPPORTED);
     assert_int_equal(pubkey_from_point(&k, KEY_TYPES, span_text("")), ERR_UNSUPPORTED);
-    pubkey_free(NULL);
+    pubkey_unref(NULL);
     assert_int_equal(ERR_peek_error(), 0);
 }
 
@@ -363,7 +363,7 @@ static int try_rsa(const uint8_t *n, size_t nn, const char *e)
     const int rc = pubkey_from_rsa(&k, KEY_RSA, span_of(n, nn), span_bytes(&exponent));
 
     assert_int_equal(rc == 0, k != NULL);
-    pubkey_free(k);
+    pubkey_unref(k);
     return rc;
 }
 
@@ -404,7 +404,7 @@ static void rsa_limits(void **state)
     assert_int_equal(pubkey_from_rsa(&k, KEY_RSA, modulus, span_of("\x03", 1)), 0);
     assert_int_equal(pubkey_bits(k), 1024);
     assert_int_equal(pubkey_type(k), KEY_RSA);
-    pubkey_free(k);
+    pubkey_unref(k);
     assert_int_equal(ERR_peek_error(), 0);
 }
 

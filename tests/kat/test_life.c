@@ -267,7 +267,7 @@ static int prepare(void **state)
 static int finish(void **state)
 {
     for (size_t i = 0; i < KEY_TYPES; i++) {
-        pubkey_free(pubs[i]);
+        pubkey_unref(pubs[i]);
     }
     return keys_end(state);
 }

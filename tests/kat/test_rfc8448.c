@@ -133,7 +133,7 @@ static void run(const struct step *s)
             break;
         case MESSAGE:
             if (a.p[0] == 11) {
-                pubkey_free(key);
+                pubkey_unref(key);
                 key = key_in(&a);
             } else if (a.p[0] == 15) {
                 check_signature(key, &a, digest, server);
@@ -176,7 +176,7 @@ static void run(const struct step *s)
         }
     }
     hash_free(transcript);
-    pubkey_free(key);
+    pubkey_unref(key);
     assert_true(done > 30);
 }
 

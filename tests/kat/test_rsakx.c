@@ -77,7 +77,7 @@ static void round_trip(void **state)
     assert_int_equal(pubkey_encrypt_pkcs1(pub, span_of(again, 246), sealed, &n), ERR_CRYPTO);
     n = 256;
     assert_int_equal(pubkey_encrypt_pkcs1(pub, span_of(again, 245), sealed, &n), 0);
-    pubkey_free(pub);
+    pubkey_unref(pub);
 }
 
 static void threat_12_garbage(void **state)
@@ -142,7 +142,7 @@ static void other_keys(void **state)
             ERR_MISMATCH);
         assert_true(all_zero(out, 48));
         assert_int_equal(pubkey_encrypt_pkcs1(pub, span_of(premaster, 48), out, &n), ERR_MISMATCH);
-        pubkey_free(pub);
+        pubkey_unref(pub);
     }
 }
 

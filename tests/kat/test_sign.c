@@ -50,7 +50,7 @@ static void eddsa_answers(void **state)
         }
         assert_int_equal(pubkey_verify(p, SIG_EDDSA, HASH_NONE, parts, 1, span_of(sig, n)),
                          BAD_SIG);
-        pubkey_free(p);
+        pubkey_unref(p);
         privkey_unref(k);
     }
 }
@@ -117,7 +117,7 @@ static void ecdsa_encodings(void **state)
         }
         assert_int_equal(ERR_peek_error(), 0);
     }
-    pubkey_free(k);
+    pubkey_unref(k);
 }
 
 static bool fits(enum sig_kind kind, enum hash_id hash, enum key_type type)
@@ -151,7 +151,7 @@ static void threat_04_scheme_key_matrix(void **state)
                 struct pubkey *pub = public_of(key_of(type));
 
                 assert_int_equal(pubkey_verify(pub, s->kind, s->hash, msg, 3, span_of(sig, n)), 0);
-                pubkey_free(pub);
+                pubkey_unref(pub);
             }
         }
         size_t n = sizeof sig;
@@ -168,7 +168,7 @@ static void threat_04_scheme_key_matrix(void **state)
                     assert_int_equal(pubkey_verify(pub, kind, hash, msg, 3, span_of(sig, n)), want);
                 }
             }
-            pubkey_free(pub);
+            pubkey_unref(pub);
         }
     }
     assert_null(scheme_by_id(0));
@@ -219,7 +219,7 @@ static void threat_05_changes_refused(void **state)
             BAD_SIG);
         assert_int_equal(pubkey_verify(pub, s->kind, s->hash, &msg, 1, span_of(sig, n)), 0);
         assert_int_equal(ERR_peek_error(), 0);
-        pubkey_free(pub);
+        pubkey_unref(pub);
     }
 }
 
@@ -241,8 +241,8 @@ static void other_key(void **state)
         assert_int_equal(pubkey_verify(other, s->kind, s->hash, &msg, 1, span_of(sig, n)), BAD_SIG);
         assert_int_equal(privkey_matches(k, mine), 0);
         assert_int_equal(privkey_matches(k, other), ERR_MISMATCH);
-        pubkey_free(mine);
-        pubkey_free(other);
+        pubkey_unref(mine);
+        pubkey_unref(other);
         privkey_unref(k);
     }
 }
@@ -273,7 +273,7 @@ static void pss_salt(void **state)
         assert_int_equal(pubkey_verify(pub, SIG_RSA_PSS, HASH_SHA256, &msg, 1, span_of(sig, n)),
                          rows[i].rc);
     }
-    pubkey_free(pub);
+    pubkey_unref(pub);
 }
 
 static void room(void **state)
@@ -317,7 +317,7 @@ static void parts(void **state)
         n = sizeof sig;
         assert_int_equal(privkey_sign(k, s, NULL, 0, sig, &n), 0);
         assert_int_equal(pubkey_verify(pub, s->kind, s->hash, &none, 1, span_of(sig, n)), 0);
-        pubkey_free(pub);
+        pubkey_unref(pub);
     }
 }
 

@@ -211,7 +211,7 @@ static void ecdsa(void **state)
         numbers(&e);
         encodings(&e);
         ECDSA_SIG_free(both);
-        pubkey_free(pub);
+        pubkey_unref(pub);
         EC_GROUP_free(g);
     }
 }
@@ -262,7 +262,7 @@ static void judge(const struct field *f, size_t i, const EC_POINT *q, int want, 
         EC_POINT_point2oct(f->g, q, POINT_CONVERSION_UNCOMPRESSED, point.p, sizeof point.p, f->ctx);
     assert_int_equal(pubkey_from_point(&pub, curves[i].type, span_bytes(&point)), 0);
     verdict(pub, SIG_ECDSA, curves[i].hash, &sig, want, what);
-    pubkey_free(pub);
+    pubkey_unref(pub);
 }
 
 /* The x of R is not below n, so that r is x - n: right, though r is small. */
@@ -403,7 +403,7 @@ static void eddsa(void **state)
         for (x = good, x.n = 0; x.n < good.n + 8; x.n++) {
             IS("of another length", x.n == good.n ? 0 : BAD_SIG);
         }
-        pubkey_free(pub);
+        pubkey_unref(pub);
         /* The neutral point as a public key: the equation of RFC 8032 holds for anything signed
          * with S = 0. Whoever has such a certificate gave the key away; no harm to others. */
         x = zeros;
@@ -416,7 +416,7 @@ static void eddsa(void **state)
         IS("S is 1 under the neutral point", BAD_SIG);
         x = good;
         IS("another's signature under the neutral point", BAD_SIG);
-        pubkey_free(pub);
+        pubkey_unref(pub);
         /* The same point by a number beyond the prime (RFC 8032 sections 5.1.3, 5.2.3). */
         const struct bytes beyond = unhex(curves_ed[i].above);
 
@@ -430,7 +430,7 @@ static void eddsa(void **state)
             x.p[0] = (uint8_t)((i ? 0xff : 0xed) - form / 2); /* the prime, and one less */
             assert_int_equal(pubkey_from_point(&pub, curves_ed[i].type, span_of(x.p, half)),
                              form / 2 ? 0 : ERR_PARSE);
-            pubkey_free(pub);
+            pubkey_unref(pub);
         }
         assert_int_equal(pubkey_from_point(&pub, curves_ed[i].type, span_bytes(&beyond)),
                          ERR_PARSE);

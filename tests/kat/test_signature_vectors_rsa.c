@@ -305,7 +305,7 @@ static int prepare(void **state)
 
 static int finish(void **state)
 {
-    pubkey_free(pub);
+    pubkey_unref(pub);
     return keys_end(state);
 }
 

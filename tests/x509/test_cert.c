@@ -56,7 +56,7 @@ static void fields(void **state)
     assert_int_equal(cert_pubkey(&c, &key), 0);
     assert_int_equal(pubkey_type(key), KEY_EC_P256);
     assert_int_equal(privkey_matches(forge_key(1), key), 0);
-    pubkey_free(key);
+    pubkey_unref(key);
 
     root = forge_cert(&f);
     assert_true(root.self_issued && root.has_bc && root.ca);
@@ -107,7 +107,7 @@ static void kinds_of_key(void **state)
         assert_int_equal(cert_pubkey(&c, &key), 0);
         assert_int_equal(pubkey_verify(key, c.sig.kind, c.sig.hash, &c.tbs, 1, c.sig.bits), 0);
         assert_int_equal(privkey_matches(forge_key(f.key), key), 0);
-        pubkey_free(key);
+        pubkey_unref(key);
         free((void *)(uintptr_t)c.der.p);
     }
 }
@@ -433,7 +433,7 @@ static void threat_5_truncated_and_changed(void **state)
         root = forge_cert(&root_f);
         assert_int_equal(cert_pubkey(&root, &key), 0);
         torture(c.der, key);
-        pubkey_free(key);
+        pubkey_unref(key);
         free((void *)(uintptr_t)c.der.p);
         free((void *)(uintptr_t)root.der.p);
     }
@@ -459,7 +459,7 @@ static void threat_5_real_certificate(void **state)
         if (c.sig.known && !c.sig.weak && c.key_type == KEY_EC_P384) {
             assert_int_equal(cert_pubkey(&c, &key), 0);
             torture(buf_span(&der), key);
-            pubkey_free(key);
+            pubkey_unref(key);
             found = true;
         }
         buf_free(&der);

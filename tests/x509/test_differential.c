@@ -162,7 +162,7 @@ static bool leaf_has_no_key(const struct trial *t, struct opinion o)
     struct pubkey *key = NULL;
     int rc = cert_pubkey(t->result.path[0], &key);
 
-    pubkey_free(key);
+    pubkey_unref(key);
     return o.error == X509_V_ERR_EE_KEY_TOO_SMALL && rc < 0;
 }
 
