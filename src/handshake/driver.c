@@ -272,7 +272,7 @@ static bool may_offer(const struct hs *h, const struct tls_session *s)
 /* What goes into our ClientHello as session id: of the session, or a random one by which the server
  * says that it took the ticket (RFC 5077 section 3.4), or that middleboxes want to see in TLS 1.3
  * (RFC 8446 appendix D.4). */
-static int pick_session_id(struct hs *h)
+static void pick_session_id(struct hs *h, const uint8_t any[static SESSION_ID_MAX])
 {
     struct hs_work *k = h->work;
     const struct tls_session *s = h->session;
@@ -281,9 +281,22 @@ static int pick_session_id(struct hs *h)
         memcpy(k->session_id, s->id, s->id_len);
         k->session_id_len = s->id_len;
     } else if (s || hello_offers(h, TLS_1_3)) {
-        TRY(rand_bytes(k->session_id, SESSION_ID_MAX));
+        memcpy(k->session_id, any, SESSION_ID_MAX);
         k->session_id_len = SESSION_ID_MAX;
     }
+}
+
+/* All that is random in a ClientHello beside its key shares, drawn at once: it is the call of
+ * libcrypto's generator that costs, not the bytes. */
+static int draw_hello(struct hs *h)
+{
+    struct hs_work *k = h->work;
+    uint8_t drawn[RANDOM_SIZE + SESSION_ID_MAX + GREASE_VALUES];
+
+    TRY(rand_bytes(drawn, sizeof drawn));
+    memcpy(k->client_random, drawn, RANDOM_SIZE);
+    pick_session_id(h, drawn + RANDOM_SIZE);
+    memcpy(k->grease, drawn + RANDOM_SIZE + SESSION_ID_MAX, sizeof k->grease);
     return 0;
 }
 
@@ -302,9 +315,7 @@ int hs_client_begin(struct hs *h)
         }
         h->session = NULL;
     }
-    TRY(rand_bytes(h->work->client_random, RANDOM_SIZE));
-    TRY(pick_session_id(h));
-    TRY(rand_bytes(h->work->grease, sizeof h->work->grease));
+    TRY(draw_hello(h));
     h->write_blocked = h->renegotiating; /* no peer expects data between our hello and Finished */
     /* Whether TLS 1.2 will ask for our signature over all of it is not known yet. */
     h->work->transcript.keep = hello_offers_12(h) && h->set->nidentities > 0;
