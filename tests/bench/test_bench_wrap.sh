@@ -34,6 +34,8 @@ check wrapped 6
 for who in client server; do
     check $who 2 # heap
 done
+n=$(grep -c '^mark: .* of .*: \(met\|MISSED\)$' "$dir/wrap.txt")
+[ "$n" = 3 ] || { echo "FAIL: $n marks, not 3"; cat "$dir/out"; exit 1; }
 if command -v gnuplot >/dev/null; then
     python3 -c "import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])" "$dir/wrap.svg"
 fi

@@ -350,6 +350,38 @@ def table(title, figures, columns, ratio_to, rows):
         print(line)
 
 
+# What the project has set itself: more is too much.
+MARKS = [("bulk.cpu", "CPU s/GiB", 1.15), ("ping.p50", "ping p50 us", 20), ("conn.cpu", "CPU ms per connection", 0.65)]
+
+
+def judge(figures):
+    for key, what, mark in MARKS:
+        value = statistics.median(figures["sleeve"][key])
+        print(f"mark: {what}: {value:.2f} of {mark:g}: {'met' if value <= mark else 'MISSED'}")
+
+
+class Both:
+    """What is printed, in a file as well."""
+
+    def __init__(self, path):
+        self.files = [sys.stdout, open(path, "w", encoding="utf-8")]
+
+    def write(self, text):
+        for f in self.files:
+            f.write(text)
+
+    def flush(self):
+        for f in self.files:
+            f.flush()
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        models = [line.partition(":")[2].strip() for line in f if line.startswith("model name")]
+    return f"{models[0] if models else os.uname().machine}, {os.cpu_count()} processors, Linux {os.uname().release}, " + \
+        time.strftime("%F")
+
+
 def bench(room, args):
     rows, parts = [], args.only.split(",")
     few = 1 if args.rounds else 5
@@ -361,6 +393,7 @@ def bench(room, args):
                 figures[name][f"resumed.{what}"] = figures[name][f"conn.{what}"]
         table(f"Wrapping, TLS 1.3, {SUITE}, X25519, P-256; {rounds} rounds. Behind each figure: its ratio to plain.",
               figures, LOAD, "plain", rows)
+        judge(figures)
     if "start" in parts:
         table("Starting a program; ratios to an empty preload library.", start(room, args.scale), START, "empty", rows)
     if "calls" in parts:
@@ -375,6 +408,8 @@ def bench(room, args):
         subprocess.run(["gnuplot", "-e", f"csv='{OUT}/wrap.csv'; svg='{OUT}/wrap.svg'", f"{ROOT}/tests/bench/wrap.gp"],
                        check=True)
         print(f"plot: {OUT}/wrap.svg")
+    sys.stdout.flush()
+    subprocess.run([f"{ROOT}/tests/bench/keep", "wrap", *(f"{OUT}/wrap.{suffix}" for suffix in ("txt", "csv", "svg"))], check=True)
 
 
 def main():
@@ -386,6 +421,8 @@ def main():
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     try:
         compile_all()
+        sys.stdout = Both(f"{OUT}/wrap.txt")
+        print(machine())
         # One processor for everybody: where processes meet is not left to chance.
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         with Room() as room:
