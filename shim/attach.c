@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* How a connection begins and ends, and which fds name it. */
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 #include "shim/conn.h"
 #include "shim/prelude.h"
@@ -240,13 +242,29 @@ static bool still_to_send(struct conn *c, int fd)
     return conn_flush(c, fd) > 0;
 }
 
+/* A client that has heard nothing since the handshake may have a server's tickets still to come
+ * (RFC 8446 section 4.6.1). Bytes for a closed socket reset the connection, and what the kernel has
+ * not delivered yet is lost: so it is not closed before all has arrived. */
+static bool on_its_way(struct conn *c, int fd)
+{
+    int left = 0;
+
+    if (c->role != TLS_CLIENT || atomic_load(&c->state) != CONN_OPEN ||
+        c->wire.in != c->in_handshake) {
+        return false;
+    }
+    sys.shutdown(fd, SHUT_WR);
+    conn_drain(fd);
+    return sys.ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0;
+}
+
 /* Says close_notify and gets rid of what waits, for at most the linger time. */
 static void say_goodbye(struct hold *h, int fd, int budget)
 {
     struct conn *c = h->c;
     struct pollfd p = { .fd = fd };
     int64_t end = now_ms() + budget;
-    bool closing = false;
+    bool closing = false, leaving;
 
     /* Each time the halves were free, another thread may have closed fd. */
     while (may_end(c, fd)) {
@@ -257,13 +275,16 @@ static void say_goodbye(struct hold *h, int fd, int budget)
             closing = true;
             continue;
         }
+        leaving = !more && on_its_way(c, fd);
         budget = (int)(end - now_ms());
-        if (!more || budget <= 0) {
+        if ((!more && !leaving) || budget <= 0) {
             conn_drain(fd);
             return;
         }
-        p.events = atomic_load(&c->unsent) ? POLLOUT : atomic_load(&c->asking) ? 0 : POLLIN;
-        budget = atomic_load(&c->asking) ? 1 : budget;
+        p.events = atomic_load(&c->unsent)              ? POLLOUT
+                   : leaving || atomic_load(&c->asking) ? 0
+                                                        : POLLIN;
+        budget = leaving || atomic_load(&c->asking) ? 1 : budget;
         /* A close() that a jump cuts short must not leave the halves taken. */
         wait_begin(c, -1);
         conn_give(c, HALF_BOTH);

@@ -91,14 +91,15 @@ struct conn {
     struct error err;
 
     /* read half */
-    struct buf plain; /* opened, not yet read */
-    struct buf raw;   /* received, not yet opened; starts with a record header */
-    bool clear_ok;    /* see struct conn_params; until something came */
-    bool saw_close;   /* close_notify */
-    bool saw_eof;     /* the socket has ended, or we may not ask it again */
-    bool behind;      /* something came with close_notify, and is lost */
-    bool read_shut;   /* the caller's SHUT_RD: a bare EOF is no surprise */
-    int read_errno;   /* why reading is over though the connection has not failed */
+    struct buf plain;      /* opened, not yet read */
+    struct buf raw;        /* received, not yet opened; starts with a record header */
+    bool clear_ok;         /* see struct conn_params; until something came */
+    uint64_t in_handshake; /* bytes that had come when it was over */
+    bool saw_close;        /* close_notify */
+    bool saw_eof;          /* the socket has ended, or we may not ask it again */
+    bool behind;           /* something came with close_notify, and is lost */
+    bool read_shut;        /* the caller's SHUT_RD: a bare EOF is no surprise */
+    int read_errno;        /* why reading is over though the connection has not failed */
 
     /* write half */
     /* Plaintext from before the handshake was done: a server's, which waits for it; a client's

@@ -107,6 +107,7 @@ static void handshake_done(struct conn *c)
     if (c->role == TLS_CLIENT) {
         early_answered(c);
     }
+    c->in_handshake = c->wire.in;
     if (atomic_load(&c->state) != CONN_FAILED) {
         atomic_store(&c->state, CONN_OPEN);
         atomic_fetch_or(&c->events_due, 1U << CONN_EVENT_CONNECTED);

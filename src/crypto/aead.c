@@ -7,25 +7,24 @@
 #include "base/trace.h"
 #include "crypto/aead.h"
 
-/* The first that can, does. */
+/* The first that can, does; the last can all. */
 static const struct aead_backend *const backends[] = {
 #ifdef USE_IPSEC_MB
     &aead_ipsecmb,
 #endif
     &aead_openssl,
 };
-#define BACKENDS (sizeof backends / sizeof *backends)
 
 static const char *only;
 
 static const struct aead_backend *backend_for(enum aead_id id)
 {
-    for (size_t i = 0; i < BACKENDS; i++) {
-        if ((!only || strcmp(only, backends[i]->name) == 0) && backends[i]->can(id)) {
-            return backends[i];
-        }
+    const struct aead_backend *const *b = backends;
+
+    while (*b != &aead_openssl && !((!only || strcmp(only, (*b)->name) == 0) && (*b)->can(id))) {
+        b++;
     }
-    return &aead_openssl;
+    return *b;
 }
 
 const char *aead_backend(enum aead_id id)

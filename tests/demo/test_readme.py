@@ -182,7 +182,7 @@ def links():
     for name in (p for p in os.listdir("examples") if p.endswith(".c")):
         need(re.search(rf"[`/]{name}\b", README), f"examples/{name} is not mentioned")
     targets = set(re.findall(r"^([\w-]+):", read("Makefile"), re.M))
-    for target in re.findall(r"^    make (\w+)", README, re.M) + re.findall(r"`make (\w+)", README):
+    for target in re.findall(r"^    make (\w+)\b(?!=)", README, re.M) + re.findall(r"`make (\w+)\b(?!=)", README):
         need(target in targets, f"there is no make {target}")
 
 

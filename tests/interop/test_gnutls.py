@@ -52,7 +52,7 @@ def to_peer(room):
 def refusals(room):
     port = server(room, {"min-version": "1.3"})[0]
     for more, word in (({"ca": "other"}, "bad_certificate"), ({"host": "wrong.test"}, "result="),
-                       ({"priority": "NORMAL:-VERS-ALL:+VERS-TLS1.2"}, "does not speak TLS 1.3")):
+                       ({"priority": "NORMAL:-VERS-ALL:+VERS-TLS1.2"}, "does not speak TLSv1.3")):
         p = gnutls_cli(room, port, **more)
         finish(p, "bad")
         if word != "result=":  # gnutls-cli looks at the name when the handshake is over

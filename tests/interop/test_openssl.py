@@ -168,7 +168,7 @@ def refusals(room):
     port = server(room, {"min-version": "1.3"})[0]
     for more, here, there in (({"ca": "other"}, "unknown_ca", "certificate verify failed"),
                               ({"name": "wrong.test"}, "bad_certificate", "certificate verify failed"),
-                              ({"version": "-tls1_2"}, "does not speak TLS 1.3", "alert protocol version")):
+                              ({"version": "-tls1_2"}, "does not speak TLSv1.3", "alert protocol version")):
         p = s_client(room, port, **more)
         read(p)
         has(finish(p, "bad"), there)

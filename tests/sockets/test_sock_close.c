@@ -456,6 +456,88 @@ static void test_fail(void **state)
     close_pair(f);
 }
 
+#define WORDS (1 << 20)
+
+static void *write_and_go(void *arg)
+{
+    const int fd = (int)(intptr_t)arg;
+    uint8_t *p = malloc(WORDS);
+    ssize_t put;
+
+    assert_non_null(p);
+    fill_pattern(p, WORDS, 0);
+    put = ssl_write(fd, p, WORDS);
+    free(p);
+    return (void *)(intptr_t)(put == WORDS && ssl_close(fd) == 0);
+}
+
+static void *read_to_the_end(void *arg)
+{
+    static uint8_t in[WORDS];
+    const int fd = (int)(intptr_t)arg;
+    char byte;
+
+    read_exactly(fd, in, WORDS);
+    expect_pattern(in, WORDS, 0);
+    return (void *)(intptr_t)(ssl_read(fd, &byte, 1) == 0);
+}
+
+/* What there is from one to the other, until nothing comes for some time. */
+static bool carry(int from, int to, int ms)
+{
+    static uint8_t mem[16384];
+    struct pollfd p = { .fd = from, .events = POLLIN };
+
+    while (poll(&p, 1, ms) == 1) {
+        ssize_t n = read(from, mem, sizeof mem);
+
+        if (n <= 0) {
+            return false;
+        }
+        assert_int_equal(write(to, mem, (size_t)n), n);
+    }
+    return true;
+}
+
+/* A server's tickets come when the client, which only writes, has said its all and closed: the
+ * reset with which a closed socket answers them must not cost what is still on its way. */
+static void test_close_before_the_tickets(void **state)
+{
+    struct linger patient = { .l_onoff = 1, .l_linger = 20 };
+    int near[2], far[2], small = 150000;
+    pthread_t c, s;
+    void *rc;
+
+    (void)state;
+    tcp_pair(near);
+    tcp_pair(far);
+    setsockopt(near[1], SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    attach_pair(near[0], far[1]);
+    setsockopt(near[0], SOL_SOCKET, SO_LINGER, &patient, sizeof patient);
+    pthread_create(&s, NULL, read_to_the_end, (void *)(intptr_t)far[1]);
+    pthread_create(&c, NULL, write_and_go, (void *)(intptr_t)near[0]);
+    assert_true(carry(near[1], far[0], 300)); /* ClientHello */
+    assert_true(carry(far[0], near[1], 300)); /* and the answer */
+    nap_ms(200);                              /* the client writes, and closes */
+    {
+        uint8_t some[4096]; /* Finished: the server gives its tickets */
+        ssize_t n = read(near[1], some, sizeof some);
+
+        assert_true(n > 0 && write(far[0], some, (size_t)n) == n);
+    }
+    assert_true(carry(far[0], near[1], 300));
+    while (carry(near[1], far[0], 5000)) {
+    }
+    shutdown(far[0], SHUT_WR);
+    pthread_join(c, &rc);
+    assert_non_null(rc);
+    pthread_join(s, &rc);
+    assert_non_null(rc);
+    close(near[1]);
+    close(far[0]);
+    ssl_close(far[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +548,7 @@ int main(void)
         cmocka_unit_test(test_each),
         cmocka_unit_test(test_close_with_a_tail),
         cmocka_unit_test(test_close_is_bounded),
+        cmocka_unit_test(test_close_before_the_tickets),
         cmocka_unit_test(threat_41_closing),
         cmocka_unit_test(threat_41_lingering),
         cmocka_unit_test(test_write_and_close),
