@@ -155,36 +155,22 @@ static int list_read(struct hs *h, struct rd *list, struct cert *chain, size_t *
 
 void cert_forget(struct hs *h)
 {
-    mem_free(h->peer_cert);
-    h->peer_cert = NULL;
-    h->peer_cert_len = h->peer_chain_len = 0;
+    cert_list_unref(h->peer);
+    h->peer = NULL;
     h->peer_not_after = INT64_MAX;
 }
 
-/* Keeps what outlives the handshake. A server that renegotiates may not become another one unless
- * both handshakes are bound to their certificates (threat 20). */
-static int keep(struct hs *h, const struct cert *chain, size_t n, int64_t until)
+/* Keeps what outlives the handshake, unless this fails. A server that renegotiates may not become
+ * another one unless both handshakes are bound to their certificates (threat 20). */
+static int keep(struct hs *h, struct cert_list *list, int64_t until)
 {
-    struct span before = span_of(h->peer_cert, h->peer_cert_len), now = chain[0].der;
-    size_t len = 0;
-
-    if (h->renegotiating && h->peer_cert && !span_eq(before, now) && !h->ems) {
+    if (h->renegotiating && h->peer && !span_eq(cert_list_leaf(h->peer), cert_list_leaf(list)) &&
+        !h->ems) {
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                     "the peer changed its certificate without extended master secret");
     }
     cert_forget(h);
-    for (size_t i = 0; i < n; i++) {
-        len += chain[i].der.n;
-    }
-    h->peer_cert = mem_alloc(len);
-    if (!h->peer_cert) {
-        return ERR_MEM;
-    }
-    for (size_t i = 0; i < n; i++) {
-        memcpy(h->peer_cert + h->peer_chain_len, chain[i].der.p, chain[i].der.n);
-        h->peer_chain_len += chain[i].der.n;
-    }
-    h->peer_cert_len = now.n;
+    h->peer = cert_list_ref(list);
     h->peer_not_after = until;
     h->facts |= FACT_PEER_CERT;
     return 0;
@@ -192,6 +178,7 @@ static int keep(struct hs *h, const struct cert *chain, size_t n, int64_t until)
 
 int cert_take(struct hs *h, struct rd *list)
 {
+    struct cert_list *kept = NULL;
     struct cert *chain;
     struct span certs;
     int64_t until = 0;
@@ -223,13 +210,14 @@ int cert_take(struct hs *h, struct rd *list)
         rc = judge(h, chain, n, &until);
     }
     if (rc == 0) {
-        rc = chain_cache_key(h->set->chain_cache, &chain[0], &h->work->peer_key);
+        rc = chain_cache_keep(h->set->chain_cache, chain, n, &h->work->peer_key, &kept);
     }
     if (rc == ERR_PARSE || rc == ERR_UNSUPPORTED) {
         rc = FAIL(h->err, TLS_ALERT(ALERT_UNSUPPORTED_CERTIFICATE),
                   "the peer's key is of a kind that cannot be used");
     }
-    rc = rc < 0 ? rc : keep(h, chain, n, until);
+    rc = rc < 0 ? rc : keep(h, kept, until);
+    cert_list_unref(kept);
     mem_free(chain);
     return rc;
 }

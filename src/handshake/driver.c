@@ -496,11 +496,11 @@ void hs_free(struct hs *h)
     mem_free(h->sni);
     mem_free(h->name);
     mem_free(h->psk);
-    mem_free(h->peer_cert);
+    cert_list_unref(h->peer);
     buf_free(&h->status);
     buf_free(&h->scts);
     session_unref(h->session);
     h->alpn = h->sni = h->name = h->psk = NULL;
-    h->peer_cert = NULL;
+    h->peer = NULL;
     h->session = NULL;
 }

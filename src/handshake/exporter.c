@@ -151,8 +151,7 @@ int hs_end_point(const struct hs *h, uint8_t *out, size_t *n)
     if (h->renegotiating) {
         return ERR_STATE;
     }
-    return certificate_hash(
-        h->set->role == TLS_SERVER ? ours : span_of(h->peer_cert, h->peer_cert_len), out, n);
+    return certificate_hash(h->set->role == TLS_SERVER ? ours : cert_list_leaf(h->peer), out, n);
 }
 
 /* RFC 9266: not where TLS 1.2 may renegotiate, since it names one handshake (section 4.2). */

@@ -79,7 +79,7 @@ void hs_hand_off(const struct hs *h, struct wr *w)
     put_text(w, h->sni);
     put_text(w, h->name);
     put_text(w, h->psk);
-    wr_vec(w, 3, h->peer_cert, h->peer_cert_len);
+    wr_vec(w, 3, cert_list_leaf(h->peer).p, cert_list_leaf(h->peer).n);
     wr_vec(w, 3, buf_data(&h->status), buf_len(&h->status));
     wr_vec(w, 2, buf_data(&h->scts), buf_len(&h->scts));
     wr_vec(w, 3, h->shown ? h->shown->leaf.der.p : NULL, h->shown ? h->shown->leaf.der.n : 0);
@@ -248,8 +248,9 @@ static int get_certificates(struct hs *h, struct rd *r)
         (!peer.n && (h->facts & FACT_PEER_CERT)) || (scts.n && !scts_wellformed(scts))) {
         return ERR_PARSE;
     }
-    TRY(session_set_bytes(&h->peer_cert, &h->peer_cert_len, peer));
-    h->peer_chain_len = h->peer_cert_len;
+    if (peer.n && !(h->peer = cert_list_new(&(struct cert){ .der = peer }, 1))) {
+        return ERR_MEM;
+    }
     TRY(buf_append(&h->status, status.p, status.n));
     TRY(buf_append(&h->scts, scts.p, scts.n));
     return get_shown(h, r);

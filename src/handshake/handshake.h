@@ -157,9 +157,7 @@ struct hs {
     char *alpn, *sni, *name; /* NULL: none; name: the verified one */
     char *psk;               /* name of the external key that authenticates both; NULL: none */
     bool named;              /* the peer has proved to be `name` */
-    uint8_t *peer_cert;      /* leaf DER, then the others of the chain, if they are known */
-    size_t peer_cert_len;    /* of the leaf */
-    size_t peer_chain_len;   /* of all */
+    struct cert_list *peer;  /* its certificate, and the others of the chain, if they are known */
     int64_t peer_not_after;  /* of its chain, seconds since 1970; INT64_MAX: no certificate */
     struct buf status;       /* client: OCSP response */
     struct buf scts;         /* client: SignedCertificateTimestampList */

@@ -12,7 +12,7 @@ int anon12_judge(struct hs *h)
     const struct settings *s = h->set;
     int rc = 0, word;
 
-    if (h->renegotiating && h->peer_cert) { /* threat 20 */
+    if (h->renegotiating && h->peer) { /* threat 20 */
         return FAIL(h->err, TLS_ALERT(ALERT_HANDSHAKE_FAILURE),
                     "the server had a certificate, and now is anonymous");
     }

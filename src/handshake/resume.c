@@ -18,9 +18,7 @@ struct tls_session *session_begin(struct hs *h)
     struct tls_session *s = session_new();
     const char *name = h->set->role == TLS_CLIENT ? h->name : h->psk;
 
-    if (!s ||
-        session_set_bytes(&s->peer_cert, &s->peer_cert_len,
-                          span_of(h->peer_cert, h->peer_cert_len)) < 0 ||
+    if (!s || session_set_bytes(&s->peer_cert, &s->peer_cert_len, cert_list_leaf(h->peer)) < 0 ||
         session_set_text(&s->sni, h->sni) < 0 || session_set_text(&s->alpn, h->alpn) < 0 ||
         session_set_text(&s->name, name) < 0) {
         session_unref(s);
@@ -52,11 +50,11 @@ int session_take(struct hs *h, const struct tls_session *s)
      */
     h->named = h->name && s->peer_cert_len && h->set->verify == VERIFY_FULL && !h->set->on_verify;
     if (s->peer_cert_len) {
-        h->peer_cert = mem_dup(s->peer_cert, s->peer_cert_len);
-        if (!h->peer_cert) {
+        h->peer =
+            cert_list_new(&(struct cert){ .der = span_of(s->peer_cert, s->peer_cert_len) }, 1);
+        if (!h->peer) {
             return ERR_MEM;
         }
-        h->peer_cert_len = h->peer_chain_len = s->peer_cert_len;
         h->facts |= FACT_PEER_CERT;
     }
     return 0;

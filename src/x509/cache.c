@@ -7,27 +7,40 @@
  * are kept mixed with the other three, so that words of two entries never pass for one: that would
  * be a collision of the digest.
  *
- * And the keys of leaves. One that is being looked at has been taken out; who finds nothing there
- * makes another, so that nobody waits. */
+ * And what is made of such a chain: the key of its leaf, and its bytes, which connections share.
+ * What is being looked at has been taken out; who finds nothing there makes it anew, so that nobody
+ * waits. */
 #include "base/options.h"
+#include "x509/parts.h"
+
+static int make(const struct cert *certs, size_t n, struct pubkey **key, struct cert_list **list)
+{
+    *list = NULL;
+    TRY(cert_pubkey(&certs[0], key));
+    *list = cert_list_new(certs, n);
+    if (!*list) {
+        pubkey_unref(*key);
+        *key = NULL;
+        return ERR_MEM;
+    }
+    return 0;
+}
 
 #ifdef PS_PUBKEY_OPTIMIZE_FOR_FASTER_SPEED
 #include <stdatomic.h>
 
 #include "base/mem.h"
-#include "x509/parts.h"
 
 enum { MADE, UNTIL, NOT_AFTER, DIGEST, WORDS = DIGEST + 4 };
 
-struct known_key {
+struct known {
     struct pubkey *key;
-    size_t n;
-    uint8_t spki[]; /* what it was made from */
+    struct cert_list *list;
 };
 
 struct chain_cache {
     _Atomic uint64_t entry[CHAIN_CACHED][WORDS];
-    _Atomic(struct known_key *) key[CHAIN_CACHED];
+    _Atomic(struct known *) known[CHAIN_CACHED];
 };
 
 struct chain_cache *chain_cache_new(void)
@@ -35,10 +48,11 @@ struct chain_cache *chain_cache_new(void)
     return mem_zalloc(sizeof(struct chain_cache));
 }
 
-static void known_free(struct known_key *k)
+static void known_free(struct known *k)
 {
     if (k) {
         pubkey_unref(k->key);
+        cert_list_unref(k->list);
         mem_free(k);
     }
 }
@@ -46,7 +60,7 @@ static void known_free(struct known_key *k)
 void chain_cache_free(struct chain_cache *c)
 {
     for (size_t i = 0; c && i < CHAIN_CACHED; i++) {
-        known_free(c->key[i]);
+        known_free(c->known[i]);
     }
     mem_free(c);
 }
@@ -127,47 +141,57 @@ void chain_cache_put(const struct chain_query *q, const struct cert *certs, size
     }
 }
 
-/* ---- keys ---- */
+/* ---- what is made of them ---- */
 
-static struct known_key *known_new(struct span spki, struct pubkey *key)
+static bool is_same(const struct known *k, const struct cert *certs, size_t n)
 {
-    struct known_key *k = mem_alloc(sizeof *k + spki.n);
+    struct rd r = rd_span(span_of(k->list->der, k->list->n));
+    struct span der;
+    bool same = k->list->leaf == certs[0].der.n;
+
+    for (size_t i = 0; same && i < n; i++) {
+        same = rd_bytes(&r, certs[i].der.n, &der) && span_eq(der, certs[i].der);
+    }
+    return same && rd_done(&r);
+}
+
+static struct known *known_new(struct pubkey *key, struct cert_list *list)
+{
+    struct known *k = mem_alloc(sizeof *k);
 
     if (k) {
-        k->key = pubkey_ref(key);
-        k->n = spki.n;
-        memcpy(k->spki, spki.p, spki.n);
+        *k = (struct known){ pubkey_ref(key), cert_list_ref(list) };
     }
     return k; /* NULL: then it is not remembered */
 }
 
-int chain_cache_key(struct chain_cache *c, const struct cert *leaf, struct pubkey **out)
+int chain_cache_keep(struct chain_cache *c, const struct cert *certs, size_t n, struct pubkey **key,
+                     struct cert_list **list)
 {
-    const struct span spki = leaf->spki;
-    _Atomic(struct known_key *) *place;
-    struct known_key *k;
+    const struct span spki = certs[0].spki;
+    _Atomic(struct known *) *place;
     uint64_t middle = 0; /* of the point, or of the modulus */
+    struct known *k;
     int rc = 0;
 
     if (!c || spki.n < 2 * sizeof middle) {
-        return cert_pubkey(leaf, out);
+        return make(certs, n, key, list);
     }
     memcpy(&middle, spki.p + spki.n / 2, sizeof middle);
-    place = &c->key[middle % CHAIN_CACHED];
+    place = &c->known[middle % CHAIN_CACHED];
     k = atomic_exchange(place, NULL);
-    if (k && span_eq(span_of(k->spki, k->n), spki)) {
-        *out = pubkey_ref(k->key);
+    if (k && is_same(k, certs, n)) {
+        *key = pubkey_ref(k->key);
+        *list = cert_list_ref(k->list);
     } else {
         known_free(k);
-        rc = cert_pubkey(leaf, out);
-        k = rc == 0 ? known_new(spki, *out) : NULL;
+        rc = make(certs, n, key, list);
+        k = rc == 0 ? known_new(*key, *list) : NULL;
     }
     known_free(atomic_exchange(place, k));
     return rc;
 }
 #else
-#include "x509/parts.h"
-
 struct chain_cache {
     bool none;
 };
@@ -197,9 +221,10 @@ void chain_cache_put(const struct chain_query *q, const struct cert *certs, size
     (void)q, (void)certs, (void)n, (void)result;
 }
 
-int chain_cache_key(struct chain_cache *c, const struct cert *leaf, struct pubkey **out)
+int chain_cache_keep(struct chain_cache *c, const struct cert *certs, size_t n, struct pubkey **key,
+                     struct cert_list **list)
 {
     (void)c;
-    return cert_pubkey(leaf, out);
+    return make(certs, n, key, list);
 }
 #endif

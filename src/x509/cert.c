@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* A certificate taken apart (RFC 5280 section 4.1). */
+#include "base/mem.h"
 #include "x509/parts.h"
 
 static bool parse_version(struct cert *c, struct rd *tbs)
@@ -130,4 +131,39 @@ bool cert_is_weak_key(const struct cert *c)
         bits--;
     }
     return bits < 2048;
+}
+
+/* ---- their bytes ---- */
+
+struct cert_list *cert_list_new(const struct cert *certs, size_t n)
+{
+    struct cert_list *l;
+    size_t len = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        len += certs[i].der.n;
+    }
+    l = mem_alloc(sizeof *l + len);
+    if (!l) {
+        return NULL;
+    }
+    *l = (struct cert_list){ .refs = 1, .leaf = n ? certs[0].der.n : 0 };
+    for (size_t i = 0; i < n; i++) {
+        memcpy(l->der + l->n, certs[i].der.p, certs[i].der.n);
+        l->n += certs[i].der.n;
+    }
+    return l;
+}
+
+struct cert_list *cert_list_ref(struct cert_list *l)
+{
+    __atomic_add_fetch(&l->refs, 1, __ATOMIC_RELAXED);
+    return l;
+}
+
+void cert_list_unref(struct cert_list *l)
+{
+    if (l && __atomic_sub_fetch(&l->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+        mem_free(l);
+    }
 }

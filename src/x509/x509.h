@@ -71,6 +71,20 @@ struct cert {
 /* 0 or ERR_PARSE with a sentence; strict DER, nothing left over. */
 int cert_parse(struct cert *c, struct span der, struct error *err) MUST_CHECK;
 int cert_pubkey(const struct cert *c, struct pubkey **out) MUST_CHECK;
+/* Certificates as they came, leaf first, one behind the other; immutable, reference-counted. */
+struct cert_list {
+    unsigned refs;  /* changed atomically */
+    size_t leaf, n; /* bytes of the leaf, of all */
+    uint8_t der[];
+};
+struct cert_list *cert_list_new(const struct cert *certs, size_t n); /* NULL: no memory */
+struct cert_list *cert_list_ref(struct cert_list *l);
+void cert_list_unref(struct cert_list *l);                          /* NULL is fine */
+static inline struct span cert_list_leaf(const struct cert_list *l) /* of NULL: empty */
+{
+    return l ? span_of(l->der, l->leaf) : span_of(NULL, 0);
+}
+
 /* "CN=redis.test, O=Example": for logs; printable ASCII only, cut at size. Returns text. */
 char *cert_name_text(struct span name, char *text, size_t size);
 
@@ -209,9 +223,11 @@ const char *chain_verdict_name(enum chain_verdict v);
 #define CHAIN_CACHE_SECONDS 600
 struct chain_cache *chain_cache_new(void); /* NULL: no memory */
 void chain_cache_free(struct chain_cache *c);
-/* cert_pubkey() of a leaf whose chain was found good, or a reference to the key that was made of
- * the same SubjectPublicKeyInfo before: of the last CHAIN_CACHED or fewer. NULL: no cache. */
-int chain_cache_key(struct chain_cache *c, const struct cert *leaf, struct pubkey **out) MUST_CHECK;
+/* Of a chain that was found good: the key of its leaf and its bytes, a reference to each; those
+ * that were made of the same bytes before, of the last CHAIN_CACHED or fewer chains. NULL: no
+ * cache. */
+int chain_cache_keep(struct chain_cache *c, const struct cert *certs, size_t n, struct pubkey **key,
+                     struct cert_list **list) MUST_CHECK;
 
 /* ---- identity: a certificate list and its key; immutable, reference-counted ---- */
 struct identity {

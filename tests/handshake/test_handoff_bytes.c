@@ -165,12 +165,14 @@ static void spoil(struct tls *t, unsigned how)
         set_text(h->set->role == TLS_CLIENT ? &h->sni : &h->name, "1.2.3.4");
         break;
     case 7:
-        h->peer_cert_len = sizeof not_der;
-        memcpy(h->peer_cert, not_der, sizeof not_der);
+        cert_list_unref(h->peer);
+        h->peer = cert_list_new(&(struct cert){ .der = span_of(not_der, sizeof not_der) }, 1);
+        assert_non_null(h->peer);
         break;
     case 8:
         h->facts |= FACT_PEER_CERT;
-        h->peer_cert_len = 0;
+        cert_list_unref(h->peer);
+        h->peer = NULL;
         break;
     case 9:
         assert_int_equal(buf_append(&h->scts, "abc", 3), 0);

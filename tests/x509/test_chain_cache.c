@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The cache of good chains: a hit only for the very question that was answered, in its time, and
  * then without a signature checked. Certificates whose signatures are marked as of an unknown kind
- * tell: their DER, which the cache goes by, is the same, but only a hit finds them good. And keys:
- * the same bytes give the same key, and never another one. */
+ * tell: their DER, which the cache goes by, is the same, but only a hit finds them good. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -431,129 +430,13 @@ static void threads(void **state)
     chain_cache_free(shared);
 }
 
-/* ---- the keys of leaves ---- */
-
-static struct pubkey *key_by(struct chain_cache *cache, const struct cert *c)
-{
-    struct pubkey *k = NULL;
-
-    assert_int_equal(chain_cache_key(cache, c, &k), 0);
-    assert_non_null(k);
-    return k;
-}
-
-/* Another key on the curve: what signs with the one does not pass for the other's. */
-static void keys_are_kept(void **state)
-{
-    struct chain_cache *cache = new_cache();
-    struct pubkey *first = key_by(cache, &good[0]), *again = key_by(cache, &spoiled[0]);
-    struct pubkey *other = key_by(cache, &good[1]), *apart = key_by(NULL, &good[0]);
-
-    (void)state;
-    assert_ptr_equal(first, again);
-    assert_ptr_not_equal(first, other);
-    assert_ptr_not_equal(first, apart);
-    assert_int_equal(pubkey_type(apart), good[0].key_type);
-    pubkey_unref(again);
-    chain_cache_free(cache); /* the key outlives it */
-    assert_int_equal(pubkey_bits(first), pubkey_bits(apart));
-    assert_int_equal(
-        pubkey_verify(other, SIG_ECDSA, HASH_SHA256, &good[0].tbs, 1, good[0].sig.bits), 0);
-    assert_int_not_equal(
-        pubkey_verify(first, SIG_ECDSA, HASH_SHA256, &good[0].tbs, 1, good[0].sig.bits), 0);
-    pubkey_unref(first);
-    pubkey_unref(other);
-    pubkey_unref(apart);
-}
-
-/* Two whose bytes in the middle are the same, where one is looked up by; and a key that is none. */
-static void keys_that_share_a_place(void **state)
-{
-    struct chain_cache *cache = new_cache();
-    struct cert near = good[0], bad = good[0];
-    uint8_t spki[128], point[133];
-    struct pubkey *k, *one;
-
-    (void)state;
-    assert_in_range(good[0].spki.n, 1, sizeof spki);
-    memcpy(spki, good[0].spki.p, good[0].spki.n);
-    spki[0] ^= 1;
-    near.spki = span_of(spki, good[0].spki.n);
-    for (int i = 0; i < 3; i++) {
-        one = key_by(cache, &good[0]);
-        k = key_by(cache, &near);
-        assert_ptr_not_equal(one, k);
-        pubkey_unref(one);
-        pubkey_unref(k);
-    }
-    one = key_by(cache, &good[0]);
-    memcpy(point, bad.key_point.p, bad.key_point.n);
-    point[bad.key_point.n - 1] ^= 1; /* not on the curve */
-    bad.key_point = span_of(point, bad.key_point.n);
-    bad.spki = near.spki;
-    assert_int_equal(chain_cache_key(cache, &bad, &k), ERR_PARSE);
-    assert_null(k);
-    bad.spki = span_of(spki, 3); /* too short to be looked up by */
-    assert_int_equal(chain_cache_key(cache, &bad, &k), ERR_PARSE);
-    pubkey_unref(one);
-    chain_cache_free(cache);
-}
-
-static void *hammer_keys(void *arg)
-{
-    (void)arg;
-    for (unsigned i = 0; i < TURNS / 4; i++) {
-        struct pubkey *leaf_key, *mid_key;
-
-        if (chain_cache_key(shared, &good[0], &leaf_key) < 0 ||
-            chain_cache_key(shared, &good[1], &mid_key) < 0) {
-            __atomic_add_fetch(&misses, 1, __ATOMIC_RELAXED);
-            continue;
-        }
-        if (pubkey_verify(mid_key, SIG_ECDSA, HASH_SHA256, &good[0].tbs, 1, good[0].sig.bits) < 0) {
-            __atomic_add_fetch(&misses, 1, __ATOMIC_RELAXED);
-        }
-        if (pubkey_verify(leaf_key, SIG_ECDSA, HASH_SHA256, &good[0].tbs, 1, good[0].sig.bits) ==
-            0) {
-            __atomic_add_fetch(&false_hits, 1, __ATOMIC_RELAXED);
-        }
-        pubkey_unref(leaf_key);
-        pubkey_unref(mid_key);
-    }
-    return NULL;
-}
-
-static void keys_in_threads(void **state)
-{
-    pthread_t thread[THREADS];
-
-    (void)state;
-    shared = new_cache();
-    for (size_t i = 0; i < THREADS; i++) {
-        assert_int_equal(pthread_create(&thread[i], NULL, hammer_keys, NULL), 0);
-    }
-    for (size_t i = 0; i < THREADS; i++) {
-        assert_int_equal(pthread_join(thread[i], NULL), 0);
-    }
-    assert_int_equal(false_hits, 0);
-    assert_int_equal(misses, 0);
-    chain_cache_free(shared);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_hit_checks_no_signature),
-        cmocka_unit_test(only_the_same_question),
-        cmocka_unit_test(only_the_same_certificates),
-        cmocka_unit_test(not_before_and_not_for_ever),
-        cmocka_unit_test(not_beyond_an_end),
-        cmocka_unit_test(a_new_list),
-        cmocka_unit_test(old_ones_make_room),
-        cmocka_unit_test(threads),
-        cmocka_unit_test(keys_are_kept),
-        cmocka_unit_test(keys_that_share_a_place),
-        cmocka_unit_test(keys_in_threads),
+        cmocka_unit_test(a_hit_checks_no_signature),  cmocka_unit_test(only_the_same_question),
+        cmocka_unit_test(only_the_same_certificates), cmocka_unit_test(not_before_and_not_for_ever),
+        cmocka_unit_test(not_beyond_an_end),          cmocka_unit_test(a_new_list),
+        cmocka_unit_test(old_ones_make_room),         cmocka_unit_test(threads),
     };
 
     return cmocka_run_group_tests_name("chain cache", tests, set_up, tear_down);
