@@ -64,6 +64,16 @@ int hkdf_expand(enum hash_id id, const uint8_t *prk, struct span info, uint8_t *
 /* HKDF-Expand-Label; label without "tls13 ". */
 int hkdf_expand_label(enum hash_id id, const uint8_t *secret, const char *label,
                       struct span context, uint8_t *out, size_t n) MUST_CHECK;
+/* A key that HMAC, and so HKDF, uses more than once: what it makes of it each time, which is half
+ * of a short one's work. A secret, of which hmac_forget() leaves nothing. */
+struct hmac_key {
+    enum hash_id id;
+    uint64_t pads[2 * 216 / 8]; /* two states of the largest digest */
+};
+int hmac_key(enum hash_id id, struct span key, struct hmac_key *k) MUST_CHECK;
+void hmac_forget(struct hmac_key *k);
+int hkdf_label(const struct hmac_key *secret, const char *label, struct span context, uint8_t *out,
+               size_t n) MUST_CHECK;
 /* The PRF of TLS 1.2 (RFC 5246 section 5); the seed is the concatenation of at most 4 parts. */
 #define PRF12_SEEDS 4
 int prf12(enum hash_id id, struct span secret, const char *label, const struct span *seed,

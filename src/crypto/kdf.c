@@ -26,37 +26,45 @@ int hkdf_extract(enum hash_id id, struct span salt, struct span ikm, uint8_t *pr
 }
 
 /* RFC 5869 section 2.3: T(i) = HMAC(prk, T(i-1) | info | i). */
-int hkdf_expand(enum hash_id id, const uint8_t *prk, struct span info, uint8_t *out, size_t n)
+static int expand(const struct hmac_key *prk, struct span info, uint8_t *out, size_t n)
 {
-    const size_t size = hash_size(id);
+    const size_t size = hash_size(prk->id);
     SECRET(t, HASH_MAX);
-    struct hmac_key k;
     uint8_t i = 0;
-    int rc;
+    int rc = 0;
 
-    if (size == 0 || n > 255 * size) {
+    if (n > 255 * size) {
         return ERR_ARG;
     }
-    rc = hmac_key(id, span_of(prk, size), &k);
     for (size_t done = 0; rc == 0 && done < n;) {
         const size_t take = n - done < size ? n - done : size;
         const struct span parts[] = { { t, i ? size : 0 }, info, { &i, 1 } };
 
         i++;
-        rc = hmac_parts(&k, parts, 3, t);
+        rc = hmac_parts(prk, parts, 3, t);
         memcpy(out + done, t, take);
         done += take;
     }
-    hmac_forget(&k);
     if (rc < 0) {
         wipe(out, n);
     }
     return rc;
 }
 
+int hkdf_expand(enum hash_id id, const uint8_t *prk, struct span info, uint8_t *out, size_t n)
+{
+    struct hmac_key k;
+    int rc;
+
+    TRY(hmac_key(id, span_of(prk, hash_size(id)), &k));
+    rc = expand(&k, info, out, n);
+    hmac_forget(&k);
+    return rc;
+}
+
 /* RFC 8446 section 7.1: struct { uint16 length; opaque label<7..255>; opaque context<0..255>; } */
-int hkdf_expand_label(enum hash_id id, const uint8_t *secret, const char *label,
-                      struct span context, uint8_t *out, size_t n)
+int hkdf_label(const struct hmac_key *secret, const char *label, struct span context, uint8_t *out,
+               size_t n)
 {
     uint8_t info[2 + 1 + 255 + 1 + 255];
     struct wr w = wr_of(info, sizeof info);
@@ -75,7 +83,19 @@ int hkdf_expand_label(enum hash_id id, const uint8_t *secret, const char *label,
         wipe(out, n);
         return ERR_ARG;
     }
-    return hkdf_expand(id, secret, span_of(info, w.len), out, n);
+    return expand(secret, span_of(info, w.len), out, n);
+}
+
+int hkdf_expand_label(enum hash_id id, const uint8_t *secret, const char *label,
+                      struct span context, uint8_t *out, size_t n)
+{
+    struct hmac_key k;
+    int rc;
+
+    TRY(hmac_key(id, span_of(secret, hash_size(id)), &k));
+    rc = hkdf_label(&k, label, context, out, n);
+    hmac_forget(&k);
+    return rc;
 }
 
 /* P_hash(secret, label + seed); A(0) is label + seed, A(i) the HMAC of A(i-1),

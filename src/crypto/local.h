@@ -18,16 +18,9 @@ size_t scheme_index(const struct scheme *s);
 /* Has this libcrypto all of which the group is made? */
 bool group_is_present(const struct group *g);
 
-/* HMAC with a key that is used more than once. It holds what the key made of itself: a secret, of
- * which hmac_forget() leaves nothing. `out` may be one of the parts, and is wiped on failure. */
-struct hmac_key {
-    enum hash_id id;
-    uint64_t pads[2 * 216 / 8]; /* two states of the largest digest */
-};
-int hmac_key(enum hash_id id, struct span key, struct hmac_key *k) MUST_CHECK;
+/* `out` may be one of the parts, and is wiped on failure. */
 int hmac_parts(const struct hmac_key *k, const struct span *parts, size_t nparts,
                uint8_t *out) MUST_CHECK;
-void hmac_forget(struct hmac_key *k);
 
 /* The MAC of a record: head, the content's length, the content. */
 typedef int mac_fn(enum hash_id id, const uint8_t *key, const uint8_t head[static MAC_HEAD],

@@ -8,12 +8,20 @@
 
 static const uint8_t zeros[HASH_MAX];
 
+/* The secret that input is turned into. */
+static int enter(struct schedule13 *k, struct span salt, struct span input)
+{
+    const size_t n = hash_size(k->hash);
+    SECRET(secret, HASH_MAX);
+
+    TRY(hkdf_extract(k->hash, salt, input.n ? input : span_of(zeros, n), secret));
+    return hmac_key(k->hash, span_of(secret, n), &k->secret);
+}
+
 int schedule13_start(struct schedule13 *k, enum hash_id hash, struct span psk)
 {
-    size_t n = hash_size(hash);
-
     k->hash = hash;
-    return hkdf_extract(hash, span_of(zeros, n), psk.n ? psk : span_of(zeros, n), k->secret);
+    return enter(k, span_of(zeros, hash_size(hash)), psk);
 }
 
 int schedule13_advance(struct schedule13 *k, struct span input)
@@ -23,8 +31,8 @@ int schedule13_advance(struct schedule13 *k, struct span input)
     SECRET(salt, HASH_MAX);
 
     TRY(hash_once(k->hash, NULL, 0, empty));
-    TRY(hkdf_expand_label(k->hash, k->secret, "derived", span_of(empty, n), salt, n));
-    return hkdf_extract(k->hash, span_of(salt, n), input.n ? input : span_of(zeros, n), k->secret);
+    TRY(hkdf_label(&k->secret, "derived", span_of(empty, n), salt, n));
+    return enter(k, span_of(salt, n), input);
 }
 
 int schedule13_derive(const struct schedule13 *k, const char *label, const uint8_t *transcript,
@@ -32,7 +40,7 @@ int schedule13_derive(const struct schedule13 *k, const char *label, const uint8
 {
     size_t n = hash_size(k->hash);
 
-    return hkdf_expand_label(k->hash, k->secret, label, span_of(transcript, n), out, n);
+    return hkdf_label(&k->secret, label, span_of(transcript, n), out, n);
 }
 
 int schedule13_finished(enum hash_id hash, const uint8_t *traffic, const uint8_t *transcript,
@@ -49,8 +57,14 @@ int schedule13_finished(enum hash_id hash, const uint8_t *traffic, const uint8_t
 int schedule13_keys(enum hash_id hash, const uint8_t *traffic, size_t key_size, uint8_t *key,
                     uint8_t iv[static AEAD_IV])
 {
-    TRY(hkdf_expand_label(hash, traffic, "key", span_of(NULL, 0), key, key_size));
-    return hkdf_expand_label(hash, traffic, "iv", span_of(NULL, 0), iv, AEAD_IV);
+    const struct span none = span_of(NULL, 0);
+    struct hmac_key secret;
+    int rc = hmac_key(hash, span_of(traffic, hash_size(hash)), &secret);
+
+    rc = rc < 0 ? rc : hkdf_label(&secret, "key", none, key, key_size);
+    rc = rc < 0 ? rc : hkdf_label(&secret, "iv", none, iv, AEAD_IV);
+    hmac_forget(&secret);
+    return rc;
 }
 
 int schedule13_next(enum hash_id hash, uint8_t traffic[static HASH_MAX])

@@ -6,7 +6,7 @@
 
 struct schedule13 {
     enum hash_id hash;
-    uint8_t secret[HASH_MAX]; /* early, then handshake, then master secret */
+    struct hmac_key secret; /* early, then handshake, then master secret */
 };
 
 /* The early secret; psk empty: none. */

@@ -396,13 +396,44 @@ static void prf12_equals_provider(void **state)
     }
 }
 
+/* One key for many labels gives what a key for each does; without one there is nothing. */
+static void a_key_that_is_kept(void **state)
+{
+    const char *const labels[] = { "c hs traffic", "s hs traffic", "derived", "key", "" };
+    uint8_t secret[HASH_MAX], want[100], got[100];
+    struct hmac_key k;
+
+    (void)state;
+    fill(secret, sizeof secret, 6);
+    for (enum hash_id id = HASH_SHA256; id <= HASH_SHA384; id++) {
+        assert_int_equal(hmac_key(id, span_of(secret, hash_size(id)), &k), 0);
+        for (size_t n = 1; n < sizeof want; n++) {
+            const char *label = labels[n % 5];
+            const struct span context = span_of(secret, n % HASH_MAX);
+
+            assert_int_equal(hkdf_expand_label(id, secret, label, context, want, n), 0);
+            assert_int_equal(hkdf_label(&k, label, context, got, n), 0);
+            assert_memory_equal(got, want, n);
+        }
+        hmac_forget(&k);
+        assert_int_equal(hkdf_label(&k, "key", span_of(NULL, 0), got, 16), ERR_ARG);
+    }
+    assert_int_equal(hmac_key(HASH_NONE, span_of(secret, 32), &k), ERR_ARG);
+    assert_int_equal(hkdf_label(&k, "key", span_of(NULL, 0), got, 16), ERR_ARG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(digests),       cmocka_unit_test(rfc4231),
-        cmocka_unit_test(rfc5869),       cmocka_unit_test(equals_provider),
-        cmocka_unit_test(prf12_answers), cmocka_unit_test(prf12_equals_provider),
-        cmocka_unit_test(limits),        cmocka_unit_test(random_bytes),
+        cmocka_unit_test(digests),
+        cmocka_unit_test(rfc4231),
+        cmocka_unit_test(rfc5869),
+        cmocka_unit_test(equals_provider),
+        cmocka_unit_test(prf12_answers),
+        cmocka_unit_test(prf12_equals_provider),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(random_bytes),
+        cmocka_unit_test(a_key_that_is_kept),
     };
 
     return cmocka_run_group_tests(tests, start_crypto, NULL);
