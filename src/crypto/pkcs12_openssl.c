@@ -148,7 +148,9 @@ static int why_not(struct error *err, const char *pass, bool mac)
         const int lib = ERR_GET_LIB(e), reason = ERR_GET_REASON(e);
 
         cipher |= lib == ERR_LIB_EVP && reason == ERR_R_UNSUPPORTED;
-        passphrase |= lib == ERR_LIB_PKCS12 && reason == PKCS12_R_PKCS12_CIPHERFINAL_ERROR;
+        /* The second is what a wrong one leaves where the padding happens to be right. */
+        passphrase |= lib == ERR_LIB_PKCS12 && (reason == PKCS12_R_PKCS12_CIPHERFINAL_ERROR ||
+                                                reason == PKCS12_R_DECODE_ERROR);
     }
     if (cipher) {
         return FAIL(err, ERR_UNSUPPORTED,
