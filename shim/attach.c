@@ -244,7 +244,7 @@ static bool still_to_send(struct conn *c, int fd)
 
 /* A client that has heard nothing since the handshake may have a server's tickets still to come
  * (RFC 8446 section 4.6.1). Bytes for a closed socket reset the connection, and what the kernel has
- * not delivered yet is lost: so it is not closed before all has arrived. */
+ * not delivered yet is lost: so it is not closed before they are here, or all has arrived. */
 static bool on_its_way(struct conn *c, int fd)
 {
     int left = 0;
@@ -254,8 +254,7 @@ static bool on_its_way(struct conn *c, int fd)
         return false;
     }
     sys.shutdown(fd, SHUT_WR);
-    conn_drain(fd);
-    return sys.ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0;
+    return !conn_drain(fd) && sys.ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0;
 }
 
 /* Says close_notify and gets rid of what waits, for at most the linger time. */
@@ -278,7 +277,7 @@ static void say_goodbye(struct hold *h, int fd, int budget)
         leaving = !more && on_its_way(c, fd);
         budget = (int)(end - now_ms());
         if ((!more && !leaving) || budget <= 0) {
-            conn_drain(fd);
+            (void)conn_drain(fd);
             return;
         }
         p.events = atomic_load(&c->unsent)              ? POLLOUT

@@ -194,8 +194,9 @@ int conn_feed(struct conn *c, int fd);
  * waits still. Both halves. */
 bool conn_go_on(struct conn *c);
 void conn_read_broke(struct conn *c, int err); /* the socket said so. Read half */
-/* Throws away what the kernel has received, so that close() does not answer it with a reset. */
-void conn_drain(int fd);
+/* Throws away what the kernel has received, so that close() does not answer it with a reset. Was
+ * there any? */
+bool conn_drain(int fd);
 bool conn_half_open(struct conn *c); /* in the handshake: may something be sealed already? */
 /* Sends what waits. 0 all gone, 1 the kernel has no room, -1 the socket is broken (errno). Write
  * half. */

@@ -354,12 +354,15 @@ bool conn_go_on(struct conn *c)
     return !atomic_load(&c->asking);
 }
 
-void conn_drain(int fd)
+bool conn_drain(int fd)
 {
     uint8_t *mem = scratch_get();
+    int i = 0;
 
-    for (int i = 0; mem && i < 16 && sys.recv(fd, mem, SCRATCH, MSG_DONTWAIT) > 0; i++) {
+    while (mem && i < 16 && sys.recv(fd, mem, SCRATCH, MSG_DONTWAIT) > 0) {
+        i++;
     }
+    return i > 0;
 }
 
 /* ---- recv(2) ---- */

@@ -219,7 +219,9 @@ int client12_on_finished(struct hs *h, struct rd *body)
 /* CONNECTED: the server wants a new handshake. Before that: it has crossed our ClientHello. */
 int client12_on_hello_request(struct hs *h, struct rd *body)
 {
-    (void)body;
+    if (!rd_done(body)) { /* before anything is sent */
+        return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed HelloRequest");
+    }
     if (h->state == C12_CONNECTED) {
         return hs_client_begin(h);
     }
