@@ -41,6 +41,12 @@ PROFILE_FLAGS_small   := -DSLEEVE_PROFILE_SMALL
 ifeq ($(origin PROFILE_FLAGS_$(PROFILE)),undefined)
 $(error PROFILE is small, default or legacy, and not '$(PROFILE)')
 endif
+# The tests say what a build with the defaults does, and make the others that they need.
+ifneq ($(filter check check-%,$(MAKECMDGOALS)),)
+ifneq ($(PROFILE)$(strip $(OPTIONS)),default)
+$(error the checks make a legacy build and others by themselves: without PROFILE, LEGACY and OPTIONS)
+endif
+endif
 OPTION_FLAGS := $(strip $(PROFILE_FLAGS_$(PROFILE)) $(OPTIONS))
 
 # ---- flags ----------------------------------------------------------------------------------
