@@ -219,15 +219,12 @@ int client12_on_finished(struct hs *h, struct rd *body)
 /* CONNECTED: the server wants a new handshake. Before that: it has crossed our ClientHello. */
 int client12_on_hello_request(struct hs *h, struct rd *body)
 {
+    if (h->state != C12_CONNECTED && !h->renegotiating) {
+        return FAIL(h->err, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), "HelloRequest before any hello");
+    }
     if (!rd_done(body)) { /* before anything is sent */
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed HelloRequest");
     }
-    if (h->state == C12_CONNECTED) {
-        return hs_client_begin(h);
-    }
-    if (!h->renegotiating) {
-        return FAIL(h->err, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), "HelloRequest before any hello");
-    }
-    return 0;
+    return h->state == C12_CONNECTED ? hs_client_begin(h) : 0;
 }
 #endif
