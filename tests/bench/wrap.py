@@ -403,11 +403,11 @@ def bench(room, args):
         table(f"Heap of an idle connection, {n} in a process; ratios to a server's.", figures, IDLE, "server", rows)
     with open(f"{OUT}/wrap.csv", "w", newline="", encoding="ascii") as f:
         csv.writer(f, lineterminator="\n").writerows([("part", "who", "what", "value", "ratio"), *rows])
-    print(f"\nfigures: {OUT}/wrap.csv")
+    print(f"\nfigures: {os.path.relpath(OUT)}/wrap.csv")
     if shutil.which("gnuplot") and len(parts) >= 4:
         subprocess.run(["gnuplot", "-e", f"csv='{OUT}/wrap.csv'; svg='{OUT}/wrap.svg'", f"{ROOT}/tests/bench/wrap.gp"],
                        check=True)
-        print(f"plot: {OUT}/wrap.svg")
+        print(f"plot: {os.path.relpath(OUT)}/wrap.svg")
     sys.stdout.flush()
     subprocess.run([f"{ROOT}/tests/bench/keep", "wrap", *(f"{OUT}/wrap.{suffix}" for suffix in ("txt", "csv", "svg"))], check=True)
 
