@@ -4,7 +4,8 @@
  * fails has zeroed its outputs and the caller must not go on (threat 37).
  *
  * Threads: everything here may be called from any thread; one object is used by one thread at a
- * time unless its comment says otherwise. All contexts that calls need are kept per thread. */
+ * time unless its comment says otherwise. What calls need beside their objects is kept per thread.
+ */
 #ifndef CRYPTO_CRYPTO_H
 #define CRYPTO_CRYPTO_H
 #include <stddef.h>
@@ -50,12 +51,12 @@ int hash_parts(enum hash_id id, const struct span *parts, size_t nparts, uint8_t
 struct hash;                            /* a running digest */
 struct hash *hash_new(enum hash_id id); /* NULL: ERR_MEM or ERR_CRYPTO */
 int hash_update(struct hash *h, const void *p, size_t n) MUST_CHECK;
-/* The digest so far; the running one goes on (copied into a kept per-thread context). */
+/* The digest so far; the running one goes on (in a copy). */
 int hash_snapshot(const struct hash *h, uint8_t *out) MUST_CHECK;
 struct hash *hash_copy(const struct hash *h); /* NULL: ERR_MEM or ERR_CRYPTO */
 void hash_free(struct hash *h);
 
-/* ---- HMAC, HKDF (RFC 2104, 5869, 8446 section 7.1), by hand over kept digest contexts ---- */
+/* ---- HMAC, HKDF (RFC 2104, 5869, 8446 section 7.1), by hand ---- */
 int hmac(enum hash_id id, struct span key, const struct span *parts, size_t nparts,
          uint8_t *out) MUST_CHECK;
 int hkdf_extract(enum hash_id id, struct span salt, struct span ikm, uint8_t *prk) MUST_CHECK;

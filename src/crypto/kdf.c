@@ -54,9 +54,12 @@ static int expand(const struct hmac_key *prk, struct span info, uint8_t *out, si
 int hkdf_expand(enum hash_id id, const uint8_t *prk, struct span info, uint8_t *out, size_t n)
 {
     struct hmac_key k;
-    int rc;
+    int rc = hmac_key(id, span_of(prk, hash_size(id)), &k);
 
-    TRY(hmac_key(id, span_of(prk, hash_size(id)), &k));
+    if (rc < 0) {
+        wipe(out, n);
+        return rc;
+    }
     rc = expand(&k, info, out, n);
     hmac_forget(&k);
     return rc;
@@ -90,9 +93,12 @@ int hkdf_expand_label(enum hash_id id, const uint8_t *secret, const char *label,
                       struct span context, uint8_t *out, size_t n)
 {
     struct hmac_key k;
-    int rc;
+    int rc = hmac_key(id, span_of(secret, hash_size(id)), &k);
 
-    TRY(hmac_key(id, span_of(secret, hash_size(id)), &k));
+    if (rc < 0) {
+        wipe(out, n);
+        return rc;
+    }
     rc = hkdf_label(&k, label, context, out, n);
     hmac_forget(&k);
     return rc;

@@ -35,7 +35,7 @@
         }                                                                                       \
     }
 
-/* The marks are those that CONTRIBUTING.md's budgets come from. */
+/* A mark is a ratio to libssl, client and server; README.md here says what misses its own. */
 static const struct row rows[] = {
     SHAKE("hs-x25519-ecdsa", "X25519, ECDSA P-256", 2.2, 1.7, { .cert = CERT_ECDSA }),
     SHAKE("hs-x25519-ecdsa-cold", "the same, unknown chain", 0, 0, { .cold = true }),

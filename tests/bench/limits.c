@@ -3,13 +3,9 @@
  * are ready, and nothing else. A handshake's transcript and key schedule are taken as two hashes
  * and some twenty HMACs of one block. A chain that was verified before costs nothing, as in the
  * cache of good chains; a cold one costs a signature more. */
-#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/objects.h>
 #include <openssl/rsa.h>
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "tests/bench/bench.h"
