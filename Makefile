@@ -2,6 +2,7 @@
 # Sleeve. `make help` lists what there is to make. Needs nothing but gcc and make to start with:
 # the packages that are missing are installed (root or sudo) or named.
 
+comma   := ,
 VERSION := 0.1.0
 SOMAJOR := 0
 
@@ -18,6 +19,7 @@ INSTALL ?= install
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+MACHINE      := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 FUZZ_CC      ?= clang
 OBJCOPY      ?= objcopy
 FUZZ_SECONDS ?= 60
@@ -64,8 +66,13 @@ HARDEN := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-rec
 else ifeq ($(TSAN),1)
 HARDEN := -fsanitize=thread -fno-omit-frame-pointer
 else
-HARDEN := -fstack-protector-strong $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
-LINK   := -Wl,-z,relro,-z,now
+# tests/lint/lint_hardening reads them off what was built. Returns and indirect jumps are checked where processor, kernel
+# and C library can.
+HARDEN := -fstack-protector-strong -fstack-clash-protection \
+          $(if $(filter x86_64,$(MACHINE)),-fcf-protection=full) \
+          $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+# The C library's start files are not marked for shadow stacks; nothing in them is against one.
+LINK   := -Wl,-z,relro,-z,now,-z,noexecstack $(if $(filter x86_64,$(MACHINE)),-Wl$(comma)-z$(comma)shstk)
 endif
 LINK += -Wl,--as-needed -Wl,--gc-sections
 
@@ -134,7 +141,7 @@ OUTPUTS := $(BUILD)/libsleeve.a $(BUILD)/libsleeve.so $(BUILD)/sleeve.pc \
 
 PKG_BUILD := libbsd-dev libssl-dev libinih-dev zlib1g-dev pkg-config
 # For src/crypto/aead_ipsecmb.c, loaded where the processor has VAES; only Intel's and AMD's have.
-PKG_FAST  := $(if $(filter x86_64,$(shell uname -m)),libipsec-mb-dev)
+PKG_FAST  := $(if $(filter x86_64,$(MACHINE)),libipsec-mb-dev)
 # For shim/store_memcached.c and shim/store_redis.c, which are of no use without, and loaded when a
 # program asks for them: nothing is linked with these.
 PKG_STORE := libmemcached-dev libhiredis-dev
@@ -246,12 +253,11 @@ $(BUILD)/libsleeve.so: $(SO)
 	@ln -sf $(notdir $(SO)) $(BUILD)/libsleeve.so.$(SOMAJOR)
 	@ln -sf libsleeve.so.$(SOMAJOR) $@
 
-# In every program that is started under Sleeve: small, without libcrypto, and in few pages. RELRO would protect its
-# offset table and not the table of calls beside it, for one page and one mapping more in each of these programs.
+# In every program that is started under Sleeve: small, without libcrypto, and in few pages.
 $(BUILD)/libsleeve-preload.so: $(call obj,$(ENTRY))
 	$(say) LINK $@
 	$(Q)$(LD_PROG) -shared -Wl,-soname,libsleeve-preload.so -Wl,-z,initfirst -Wl,-z,nodelete -Wl,-z,noseparate-code \
-	    -Wl,-z,norelro $(if $(SAN)$(TSAN),,-Wl,-z,defs) -o $@ $^ -ldl
+	    $(if $(SAN)$(TSAN),,-Wl,-z,defs) -o $@ $^ -ldl
 
 # What it loads into those that a rule names.
 $(BUILD)/libsleeve-wrap.so: $(LIB_OBJS) $(call obj,$(WRAP))
@@ -277,7 +283,6 @@ pc = sed -e 's|@prefix@|$(1)|' -e 's|@libdir@|$(2)|' -e 's|@includedir@|$(3)|' -
 $(BUILD)/sleeve.pc: .packaging/sleeve.pc.in Makefile $(BUILD)/.flags
 	@mkdir -p $(@D)
 	@$(call pc,$(CURDIR),$(abspath $(BUILD)),$(CURDIR)/include, -Wl$(comma)-rpath$(comma)$(abspath $(BUILD))) >$@
-comma := ,
 
 # ---- tests ----------------------------------------------------------------------------------
 
