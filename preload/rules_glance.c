@@ -97,10 +97,10 @@ bool text_may_list(const char *text, const struct program *prog)
     return false;
 }
 
-/* A rule in one line: "client|server APP ..." */
+/* A rule in one line: "client|server APP ...", with what isspace() says between the words. */
 static bool rule_may_list(const char *p, const char *end, const struct program *prog)
 {
-    static const char blank[] = " \t\r";
+    static const char blank[] = " \t\r\v\f", stop[] = " \t\r\v\f;\n";
     const char *names[] = { base_of(prog->exe), base_of(prog->execfn) }, *app;
     size_t n;
 
@@ -108,12 +108,12 @@ static bool rule_may_list(const char *p, const char *end, const struct program *
     if (p >= end) {
         return false;
     }
-    n = strcspn(p, " \t\r;\n");
+    n = strcspn(p, stop);
     if (n != 6 || (memcmp(p, "client", n) != 0 && memcmp(p, "server", n) != 0)) {
         return true;
     }
     app = p + n + strspn(p + n, blank);
-    n = strcspn(app, " \t\r;\n");
+    n = strcspn(app, stop);
     for (size_t i = 0; i < 2; i++) {
         if (names[i] && strlen(names[i]) == n && memcmp(app, names[i], n) == 0) {
             return true;

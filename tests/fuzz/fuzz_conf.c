@@ -22,6 +22,13 @@ static void ask(const struct policy *p)
     (void)policy_server(p, (void *)&in, sizeof in);
 }
 
+static bool may_list(bool oneliners, const char *text, const struct program *prog)
+{
+    struct sources src = { .rules = text };
+
+    return oneliners ? sources_may_list(&src, prog) : text_may_list(text, prog);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct program prog = {
@@ -44,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rc = data[0] & 1 ? oneliners_read(&p->ini, text) : ini_read(&p->ini, "/etc/fuzz.conf", text);
     rc = rc == 0 ? sections_check(&p->ini) : rc;
     rules = policy_select(p, &prog);
-    if (rules > 0 && !(data[0] & 1) && !text_may_list(text, &prog)) {
+    if (rules > 0 && !may_list(data[0] & 1, text, &prog)) {
         abort(); /* the quick look said no to a program that is listed */
     }
     (void)policy_select(p, NULL);

@@ -517,14 +517,54 @@ static void quick_look(void **state)
     assert_true(text_may_list("[app dog]", &(struct program){ 0 })); /* who are we? rather look */
 }
 
+/* The same of rules in one line: words end where they do for who reads them (threat 41). */
+static void threat_41_quick_look_at_one_liners(void **state)
+{
+    static const struct program prog = { .exe = "/usr/bin/cat", .execfn = "/bin/kitty" };
+    static const struct {
+        const char *text;
+        bool may;
+    } rows[] = {
+        { "", false },
+        { " ;\n\t;", false },
+        { "client dog *:1", false },
+        { "client dog *:1; server cat *:1", true },
+        { "client\tkitty\t*:1", true },
+        { "client cat\v*:1", true },
+        { "client cat\f*:1", true },
+        { "client\fcat *:1", true },
+        { "\vclient cat *:1", true },
+        { "client dog\v*:1", false },
+        { "client cats *:1", false },
+        { "client", true },
+        { "clients dog *:1", true },
+        { "client * *:1", true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sources src = { .rules = rows[i].text };
+
+        if (sources_may_list(&src, &prog) != rows[i].may) {
+            fail_msg("%s", rows[i].text);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pattern_good),      cmocka_unit_test(pattern_bad),
-        cmocka_unit_test(pattern_truncated), cmocka_unit_test(pattern_limits),
-        cmocka_unit_test(pattern_matches),   cmocka_unit_test(endpoint_odd),
-        cmocka_unit_test(first_match_wins),  cmocka_unit_test(explicit_name),
-        cmocka_unit_test(selection),         cmocka_unit_test(quick_look),
+        cmocka_unit_test(pattern_good),
+        cmocka_unit_test(pattern_bad),
+        cmocka_unit_test(pattern_truncated),
+        cmocka_unit_test(pattern_limits),
+        cmocka_unit_test(pattern_matches),
+        cmocka_unit_test(endpoint_odd),
+        cmocka_unit_test(first_match_wins),
+        cmocka_unit_test(explicit_name),
+        cmocka_unit_test(selection),
+        cmocka_unit_test(quick_look),
+        cmocka_unit_test(threat_41_quick_look_at_one_liners),
     };
 
     return cmocka_run_group_tests_name("rules", tests, make_dir, remove_dir);
