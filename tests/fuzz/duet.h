@@ -140,9 +140,26 @@ static const struct hs_host duet_host = {
     .skip_early = duet_skip,
 };
 
-/* The configs and, once it was had, the client's session of each scenario. */
+/* The configs and, once it was had, the session of each scenario at both ends. */
 static struct config *duet_configs[2][SCENARIOS];
-static struct tls_session *duet_sessions[SCENARIOS];
+static struct tls_session *duet_sessions[2][SCENARIOS];
+static struct session_cache *duet_cache;
+
+/* As it was when they had just been made: one of TLS 1.3 is offered only once, and a server forgets
+ * one under which something went wrong. What the client offers, or NULL. */
+static inline struct tls_session *duet_session(size_t which)
+{
+    struct tls_session *ours = duet_sessions[TLS_CLIENT][which];
+
+    if (ours) {
+        atomic_store(&ours->spent, false);
+    }
+    if (ours && scenarios[which].resumption == BY_ID) {
+        session_cache_put(duet_cache, duet_sessions[TLS_SERVER][which],
+                          fuzz_clock() * INT64_C(1000));
+    }
+    return ours;
+}
 
 static inline void duet_start(struct duet *d, size_t which)
 {
@@ -157,8 +174,8 @@ static inline void duet_start(struct duet *d, size_t which)
                              .ctx = e,
                              .err = &e->err };
     }
-    if (duet_sessions[which]) {
-        d->end[TLS_CLIENT].hs.session = session_ref(duet_sessions[which]);
+    if (duet_session(which)) {
+        d->end[TLS_CLIENT].hs.session = session_ref(duet_session(which));
     }
     for (int role = TLS_CLIENT; role <= TLS_SERVER; role++) {
         const char *name = role == TLS_CLIENT ? FUZZ_HOST : NULL;
@@ -275,8 +292,9 @@ static inline void duet_play(struct duet *d)
 static inline void duet_setup(void)
 {
     static struct party ed, rsa;
-    struct session_cache *cache = session_cache_new(8, 100000);
 
+    duet_cache = session_cache_new(8, 100000);
+    sure(duet_cache);
     party_make(&ed, 1);
     party_rsa(&rsa, &ed);
     for (size_t i = 0; i < SCENARIOS; i++) {
@@ -288,16 +306,18 @@ static inline void duet_setup(void)
                          s->client | (s->is12 ? PARTY_12 : 0), NULL);
         duet_configs[TLS_SERVER][i] = party_config(
             s->server & PARTY_RSA ? &rsa : &ed, ed.trust, TLS_SERVER, s->auth,
-            s->server | (s->is12 ? PARTY_12 : 0), s->resumption == BY_ID ? cache : NULL);
+            s->server | (s->is12 ? PARTY_12 : 0), s->resumption == BY_ID ? duet_cache : NULL);
         if (s->resumption != FRESH) {
             fuzz_start(9);
             duet_start(&d, i);
             duet_play(&d);
-            sure(d.end[TLS_CLIENT].hs.session != NULL);
-            duet_sessions[i] = session_ref(d.end[TLS_CLIENT].hs.session);
+            for (int role = TLS_CLIENT; role <= TLS_SERVER; role++) {
+                sure(d.end[role].hs.session || role == TLS_SERVER);
+                duet_sessions[role][i] =
+                    d.end[role].hs.session ? session_ref(d.end[role].hs.session) : NULL;
+            }
             duet_free(&d);
         }
     }
-    session_cache_unref(cache);
 }
 #endif

@@ -37,6 +37,9 @@ static inline struct tls *engine_new(enum tls_role role, size_t which)
     struct tls *t;
 
     fuzz_start(ENGINE_SEED(role));
+    if (client && engine_sessions[which]) { /* one of TLS 1.3 is offered only once */
+        atomic_store(&engine_sessions[which]->spent, false);
+    }
     sure(tls_new(&t, engine_configs[role][which], client ? FUZZ_HOST : NULL, NULL,
                  client ? engine_sessions[which] : NULL, NULL) == 0);
     return t;

@@ -200,6 +200,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             duet_report(&d);
         }
         sure(duet_connected(&d));
+        sure(d.s->resumption == FRESH || (d.end[TLS_CLIENT].hs.facts & FACT_RESUMED));
     }
     sure(!duet_connected(&d) || duet_agree(&d));
     duet_free(&d);
