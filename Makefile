@@ -112,6 +112,7 @@ PEERS_C  := $(sort $(wildcard tests/interop/peer_*.c tests/bogo/shim.c))
 PROVIDERS_C := $(sort $(wildcard tests/*/provider_*.c))
 APPS_C   := $(sort $(wildcard tests/apps/app_*.c))
 FUZZERS  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+NULLS    := $(sort $(wildcard tests/fuzz/null/*.c))
 MANPAGES := $(sort $(wildcard src/*.[1357] shim/*.[1357] preload/*.[1357]))
 
 LIB_OBJS     := $(call obj,$(SRC) $(SHIM))
@@ -294,7 +295,7 @@ $(BUILD)/libsleeve-test.a: $(LIB_OBJS) $(call obj,$(RULES) $(TESTLIB))
 $(BUILD)/tests/%: $(OBJ)/tests/%.o $(BUILD)/libsleeve-test.a
 	@mkdir -p $(@D)
 	$(say) LINK $@
-	$(Q)$(LD_PROG) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(LD_PROG) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS)
 
 # A provider of libcrypto that a test loads, or another library that one takes for what it is not.
 $(BUILD)/tests/%.so: $(OBJ)/tests/%.o
@@ -315,6 +316,9 @@ $(BUSYBOX): | $(STAMPS)/test
 	@mkdir -p $(@D)/deb
 	@cd $(@D)/deb && apt-get -qq download busybox >/dev/null 2>&1 && dpkg-deb -x busybox_*.deb . && \
 	    mv $$(find . -name busybox -type f -perm -100) ../busybox; touch ../busybox; rm -rf $(abspath $(@D))/deb
+
+# Engines without cryptography: what comes first is not taken out of the archive.
+$(BUILD)/tests/fuzz/test_null: $(call obj,$(NULLS))
 
 # Programs that know nothing of Sleeve.
 $(BUILD)/tests/apps/app_%: $(OBJ)/tests/apps/app_%.o
@@ -354,9 +358,11 @@ $(BUILD)/fuzz/libfuzzed.a: $(patsubst %.c,$(FUZZ_OBJ)/%.o,$(SRC) $(SHIM) $(RULES
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
+$(filter $(BUILD)/fuzz/fuzz_null_%,$(FUZZ_BINS)): $(patsubst %.c,$(FUZZ_OBJ)/%.o,$(NULLS))
+
 $(BUILD)/fuzz/fuzz_%: $(FUZZ_OBJ)/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libfuzzed.a
 	$(say) LINK $@
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS)
 
 fuzzers: $(FUZZ_BINS)
 
@@ -496,5 +502,5 @@ deb: $(STAMPS)/deb
 clean:
 	rm -rf $(BUILD)
 
--include $(patsubst %.o,%.d,$(LIB_OBJS) $(call obj,$(PRELOAD) $(LAUNCHER) $(EXAMPLES) $(HTTPD) $(TESTLIB) $(TESTS_C) $(LEGACY_C) $(PEERS_C) $(PROVIDERS_C) $(APPS_C))) \
-    $(wildcard $(FUZZ_OBJ)/*/*.d $(FUZZ_OBJ)/*/*/*.d)
+-include $(patsubst %.o,%.d,$(LIB_OBJS) $(call obj,$(PRELOAD) $(LAUNCHER) $(EXAMPLES) $(HTTPD) $(TESTLIB) $(TESTS_C) $(NULLS) $(LEGACY_C) $(PEERS_C) $(PROVIDERS_C) $(APPS_C))) \
+    $(wildcard $(FUZZ_OBJ)/*/*.d $(FUZZ_OBJ)/*/*/*.d $(FUZZ_OBJ)/*/*/*/*.d)
