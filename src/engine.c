@@ -477,7 +477,7 @@ const char *tls_host(const struct tls *t)
 /* Is there a handshake to export from? */
 static int exportable(const struct tls *t)
 {
-    if (engine_status(t) & ST_FAILED) {
+    if (engine_status(t) & (ST_FAILED | ST_ENDED)) {
         return ERR_CLOSED;
     }
     return engine_status(t) & ST_CONNECTED ? 0 : ERR_STATE;

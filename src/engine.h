@@ -172,9 +172,9 @@ void tls_park(struct tls *t);
  * longer than SESSION_SERIAL_MAX. A connection under RC4 goes along for its first gigabyte.
  *
  * ERR_STATE: not connected, or a handshake is under way (renegotiation, post-handshake
- * authentication); ERR_CLOSED: it failed; ERR_UNSUPPORTED: a client that offered post-handshake
- * authentication (CONFIG_POST_AUTH), which it could not keep up; ERR_LIMIT, ERR_MEM. An error
- * leaves all as it was. */
+ * authentication); ERR_CLOSED: it failed or ended; ERR_UNSUPPORTED: a client that offered
+ * post-handshake authentication (CONFIG_POST_AUTH), which it could not keep up; ERR_LIMIT, ERR_MEM.
+ * An error leaves all as it was. */
 int tls_hand_off(struct tls **t, struct span received, struct span plain,
                  struct buf *out) MUST_CHECK;
 /* The same, and *t stays: for processes that take turns. Of all places that these bytes and *t are
@@ -242,7 +242,7 @@ const char *tls_host(const struct tls *t); /* the name to verify, also before; N
 /* Key material for other uses, the same at both ends (RFC 5705; RFC 8446 section 7.5). context is
  * at most 65535 bytes; without has_context it is empty, which in TLS 1.2 is not the same as an
  * empty one. ERR_ARG: a label that TLS itself uses, too long a label, context or n, n 0;
- * ERR_STATE: not connected, or a renegotiation is under way; ERR_CLOSED: it failed;
+ * ERR_STATE: not connected, or a renegotiation is under way; ERR_CLOSED: it failed or ended;
  * ERR_UNSUPPORTED: TLS 1.2 without extended master secret. Behaves like a call of tls_input() for
  * threads. */
 int tls_export(const struct tls *t, const char *label, struct span context, bool has_context,

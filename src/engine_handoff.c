@@ -24,7 +24,7 @@ void tls_park(struct tls *t)
 /* Is there nothing between it and another place? */
 static int movable(const struct tls *t)
 {
-    if (engine_status(t) & ST_FAILED) {
+    if (engine_status(t) & (ST_FAILED | ST_ENDED)) {
         return ERR_CLOSED;
     }
     if (!(engine_status(t) & ST_CONNECTED) || buf_len(&t->flight)) {

@@ -19,6 +19,7 @@ enum {
     ST_ASKED = 16,      /* w: we asked the peer for a KeyUpdate; r clears it when one comes */
     ST_TALKING = 32,    /* w: we sealed data; r clears it when it looks */
     ST_HALF = 64,       /* r: server: data may answer accepted early data already */
+    ST_ENDED = 128,     /* tls_end() */
 };
 enum {
     NOTE_ALERT = 0x100,      /* low byte: the fatal alert we owe */

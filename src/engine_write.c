@@ -339,7 +339,7 @@ int tls_key_update(struct tls *t, bool ask_peer)
 void tls_end(struct tls *t)
 {
     if (engine_status(t) & ST_CONNECTED) {
-        engine_status_add(t, ST_CLOSED | ST_PEER_CLOSED);
+        engine_status_add(t, ST_CLOSED | ST_PEER_CLOSED | ST_ENDED);
         engine_read_end(t);
         engine_write_end(t);
         buf_free(&t->out);

@@ -48,6 +48,24 @@ static void test_not_connected(void **state)
     }
 }
 
+/* Its keys are gone: bytes of it would make no connection, and it was gone as well. */
+static void test_ended(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KINDS; i++) {
+        struct pair_params q = kind_params(i);
+        struct pair *p = pair_connected(&q);
+        uint8_t out[32];
+
+        tls_end(p->c.t);
+        tls_end(p->s.t);
+        refused(&p->c, ERR_CLOSED);
+        refused(&p->s, ERR_CLOSED);
+        assert_int_equal(tls_export(p->c.t, "label", none, false, out, sizeof out), ERR_CLOSED);
+        pair_free(p);
+    }
+}
+
 static void test_in_a_renegotiation(void **state)
 {
     static uint8_t wire[WIRE_MAX];
@@ -192,11 +210,9 @@ static void test_appends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_not_connected),
-        cmocka_unit_test(test_in_a_renegotiation),
-        cmocka_unit_test(test_post_handshake_auth),
-        cmocka_unit_test(test_other_config),
-        cmocka_unit_test(test_appends),
+        cmocka_unit_test(test_not_connected),      cmocka_unit_test(test_ended),
+        cmocka_unit_test(test_in_a_renegotiation), cmocka_unit_test(test_post_handshake_auth),
+        cmocka_unit_test(test_other_config),       cmocka_unit_test(test_appends),
     };
 
     return cmocka_run_group_tests(tests, pki_make, pki_free);
