@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Have files changed? Told by what stat() says of them; a directory by what it says of all that is
  * in it. */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 
 #include "base/mem.h"
 #include "shim/reload.h"
+#include "x509/x509.h"
 
 /* File systems count time in steps, from milliseconds to 2 seconds: a file that is written a second
  * time within one looks the same. */
@@ -86,34 +86,11 @@ static struct stamp stamp_of(const char *path)
     return s;
 }
 
-/* RFC 3986 section 3.1: a scheme, then a colon. NULL: it is no file's. */
-static const char *file_of(const char *where)
+static int note_path(struct files *f, const char *path)
 {
-    size_t n = 0;
-
-    while (isalnum((unsigned char)where[n]) || (n > 0 && where[n] && strchr("+-.", where[n]))) {
-        n++;
-    }
-    if (n == 0 || where[n] != ':') {
-        return where;
-    }
-    if (strncmp(where, "file:", 5) != 0) {
-        return NULL;
-    }
-    where += 5;
-    return strncmp(where, "//", 2) == 0 ? strchr(where + 2, '/') : where;
-}
-
-int files_note(struct files *f, const char *where)
-{
-    const char *path = file_of(where);
-    struct stamp now;
+    struct stamp now = stamp_of(path);
     struct noted *more;
 
-    if (!path) {
-        return 0;
-    }
-    now = stamp_of(path);
     for (size_t i = 0; i < f->n; i++) {
         if (strcmp(f->list[i].path, path) == 0) {
             return now.there; /* the older stamp: what came in between is a change */
@@ -137,6 +114,19 @@ int files_note(struct files *f, const char *where)
     f->n++;
     f->pinned = f->pinned || now.odd;
     return now.there;
+}
+
+int files_note(struct files *f, const char *where)
+{
+    char *path = NULL;
+    int rc = 0;
+
+    if (is_uri(where)) {
+        rc = where_is_file(where) ? uri_path(&path, where, NULL) : ERR_ARG;
+    }
+    rc = rc == 0 ? note_path(f, path ? path : where) : rc;
+    mem_free(path);
+    return rc == ERR_ARG ? 0 : rc; /* it is no file's */
 }
 
 void files_free(struct files *f)

@@ -44,14 +44,6 @@ const char *setting_of(const struct ini *ini, const struct section *s, enum key 
     return found ? found->set[k].value : NULL;
 }
 
-/* "pkcs11:...": a scheme (RFC 3986 section 3.1) in front. */
-static bool is_uri(const char *value)
-{
-    size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789+-.");
-
-    return n > 0 && value[n] == ':';
-}
-
 const char *path_of(struct ini *ini, const struct section *s, const char *value)
 {
     const char *slash = s->file ? strrchr(s->file, '/') : NULL;

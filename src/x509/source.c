@@ -11,8 +11,7 @@ static bool is_alpha(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* A scheme and a colon (RFC 3986 section 3.1). */
-static bool is_uri(const char *s)
+bool is_uri(const char *s)
 {
     size_t n = 0;
 
@@ -30,8 +29,12 @@ static int hex(char c)
                                   : -1;
 }
 
-/* The path of a file URI (RFC 8089): file:/p, file:///p or file://localhost/p. To be freed. */
-static int path_of_uri(char **path, const char *uri, struct error *err)
+bool where_is_file(const char *where)
+{
+    return !is_uri(where) || strncmp(where, "file:", 5) == 0;
+}
+
+int uri_path(char **path, const char *uri, struct error *err)
 {
     const char *p = uri + strlen("file:");
     size_t n = 0;
@@ -64,15 +67,10 @@ static int path_of_uri(char **path, const char *uri, struct error *err)
     return 0;
 }
 
-static bool is_file(const char *where)
-{
-    return !is_uri(where) || strncmp(where, "file:", 5) == 0;
-}
-
 static int read_where(const char *where, struct buf *out, struct error *err)
 {
     char *path = NULL;
-    int rc = is_uri(where) ? path_of_uri(&path, where, err) : 0;
+    int rc = is_uri(where) ? uri_path(&path, where, err) : 0;
 
     if (rc == 0) {
         rc = file_read(path ? path : where, out, err);
@@ -146,7 +144,7 @@ static int load_key(struct privkey **key, const struct identity_source *from,
                     const struct contents *c, const char *pass, struct error *err)
 {
     /* A TPM's key may be in a file that only its provider can read. */
-    if (!is_file(c->key_at) || from->provider) {
+    if (!where_is_file(c->key_at) || from->provider) {
         return store_load(c->key_at, from->provider, pass, key, NULL, err);
     }
     return key_from_bytes(key, buf_span(c->key_at == from->certs ? &c->certs : &c->key), pass, err);
@@ -160,7 +158,7 @@ static int load(struct identity **out, const struct identity_source *from, const
     struct privkey *key = NULL;
     int rc = load_key(&key, from, c, pass, err);
 
-    if (rc == 0 && !is_file(from->certs)) {
+    if (rc == 0 && !where_is_file(from->certs)) {
         rc = store_load(from->certs, from->provider, pass, NULL, &pem, err);
         certs = buf_span(&pem);
     }
@@ -184,10 +182,10 @@ int identity_load(struct identity **out, const struct identity_source *from, str
 
     *out = NULL;
     error_clear(&why);
-    if (is_file(from->certs)) {
+    if (where_is_file(from->certs)) {
         rc = read_where(from->certs, &c.certs, err);
     }
-    if (rc == 0 && apart && is_file(from->key) && !from->provider) {
+    if (rc == 0 && apart && where_is_file(from->key) && !from->provider) {
         rc = read_where(from->key, &c.key, err);
     }
     if (rc == 0) {

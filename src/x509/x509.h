@@ -276,6 +276,11 @@ struct identity_source {
      * URI ("pin-source" of RFC 7512). */
     const char *provider;
 };
+bool is_uri(const char *s);            /* a scheme and a colon in front (RFC 3986 section 3.1) */
+bool where_is_file(const char *where); /* a path, or the URI of a file */
+/* The path of a file's URI (RFC 8089): file:/p, file:///p or file://localhost/p. To be freed, also
+ * after ERR_ARG or ERR_MEM. */
+int uri_path(char **path, const char *uri, struct error *err) MUST_CHECK;
 /* As identity_from_bytes(), and ERR_FILE, ERR_UNSUPPORTED (no such provider). The sentence says
  * which file. */
 int identity_load(struct identity **out, const struct identity_source *from,
