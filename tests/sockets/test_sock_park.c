@@ -2,6 +2,7 @@
 /* Connections that nobody uses give their ciphers' memory back, without a thread and without being
  * waited for, and go on when they are used again. */
 #include "shim/conn.h"
+#include "tests/sockets/clock.h"
 #include "tests/sockets/peers.h"
 
 #define AFTER_MS 200
@@ -45,7 +46,7 @@ static void pairs_with(int f[PAIRS][2], int after_ms)
     }
 }
 
-/* The first one is used all the time; until `what` of the others is so, or for long enough. */
+/* The first one is used all the time; until it is so of the others, or for long enough. */
 static bool becomes_so(int f[PAIRS][2], bool parked, int64_t ms)
 {
     int64_t end = clock_ms() + ms;
@@ -53,7 +54,7 @@ static bool becomes_so(int f[PAIRS][2], bool parked, int64_t ms)
     do {
         int n = 0;
 
-        nap_ms(20);
+        clock_on_ms(20);
         talk(f[0]);
         for (int i = 1; i < PAIRS; i++) {
             n += is_parked(f[i][0]) + is_parked(f[i][1]);
@@ -134,7 +135,7 @@ static void test_never(void **state)
     assert_false(becomes_so(f, false, 2500));
     assert_int_equal(atomic_load(&conn_at(f[0][0])->park_after_ms), 0);
     handler_ends();
-    nap_ms(AFTER_MS);
+    clock_on_ms(AFTER_MS);
     talk(f[0]); /* used in a handler: it does not know the time any more */
     talk(f[1]);
     assert_false(is_parked(f[0][0]));
@@ -162,7 +163,7 @@ static void *talk_for_ever(void *arg)
 {
     for (int i = 0; i < 300; i++) {
         talk(arg);
-        nap_ms(10);
+        clock_on_ms(50);
     }
     return NULL;
 }

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "shim/sessions.h"
+#include "tests/sockets/clock.h"
 #include "tests/sockets/peers.h"
 
 /* A server that answers each connection with one byte, after the handshake. */
@@ -169,12 +170,12 @@ static void threat_28_another_certificate_is_seen(void **state)
     assert_int_equal(visit(client(), &s), 0);
     assert_int_equal(visit(client(), &s), 1);
     shell("cd %s && cp second.pem new.pem && mv new.pem live.pem", certs);
-    nap_ms(1100);
+    clock_on_ms(1100);
     assert_int_equal(visit(client(), &s), 0);
     assert_int_equal(visit(client(), &s), 1);
     /* A file that changes without a change in it: keys and sessions are the old ones. */
     shell("cd %s && cp second.pem new.pem && mv new.pem live.pem", certs);
-    nap_ms(1100);
+    clock_on_ms(1100);
     assert_int_equal(visit(client(), &s), 1);
     stop(&s);
 }
@@ -196,10 +197,11 @@ static void a_session_has_its_time(void **state)
     fd = client(); /* it is what the client keeps to, too */
     set_number(fd, SSL_OPT_SESSION_TTL, 1);
     assert_int_equal(visit(fd, &s), 1);
-    nap_ms(2100);
+    wall_ahead(3);
     fd = client();
     set_number(fd, SSL_OPT_SESSION_TTL, 1);
     assert_int_equal(visit(fd, &s), 0);
+    wall_ahead(0);
     stop(&s);
 }
 
@@ -252,7 +254,7 @@ static void a_file_for_many_servers(void **state)
             }
             /* The next key is known everywhere before it seals; so nobody begins anew. */
             key_file(step == 0 ? "key.a key.b" : step == 1 ? "key.b key.a" : "key.b");
-            nap_ms(1100);
+            clock_on_ms(1100);
         }
         stop(&s[0]);
         stop(&s[1]);
@@ -287,7 +289,7 @@ static void a_bad_file_changes_nothing(void **state)
         start(&s);
         assert_int_equal(visit(client(), &s), 0);
         shell("cd %s && %s", certs, bad[i].how);
-        nap_ms(1100);
+        clock_on_ms(1100);
         assert_int_equal(visit(client(), &s), 1);
         why = ssl_error(s.fd);
         if (!strstr(why, bad[i].says)) {
@@ -320,10 +322,10 @@ static void a_key_that_leaked_goes(void **state)
     start(&s);
     assert_int_equal(visit(client(), &s), 0);
     key_file("key.b key.c");
-    nap_ms(1100);
+    clock_on_ms(1100);
     assert_int_equal(visit(client(), &s), 0);
     key_file("key.d key.c key.b");
-    nap_ms(1100);
+    clock_on_ms(1100);
     assert_int_equal(visit(client(), &s), 1);
     stop(&s);
 }
