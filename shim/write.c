@@ -20,7 +20,7 @@ struct source {
     const struct iovec *iov;
     int n;
     size_t off; /* used of iov[0] */
-    size_t left;
+    size_t left, all;
 };
 
 static struct source source_of(const struct iovec *iov, int n)
@@ -30,6 +30,7 @@ static struct source source_of(const struct iovec *iov, int n)
     for (int i = 0; i < n; i++) {
         s.left += iov[i].iov_len;
     }
+    s.all = s.left;
     return s;
 }
 
@@ -69,12 +70,19 @@ static void source_taken(struct source *s, size_t n)
 
 /* ---- the socket ---- */
 
-/* As the kernel has it: the first report says why, every later one EPIPE. */
 static int write_broken(struct conn *c)
 {
     errno = atomic_load(&c->write_errno);
-    atomic_store(&c->write_errno, EPIPE);
     return -1;
+}
+
+/* As the kernel has it: the first report says why, every later one EPIPE. A call that has written
+ * something has not reported. */
+static void write_reported(struct conn *c)
+{
+    int why = errno;
+
+    (void)atomic_compare_exchange_strong(&c->write_errno, &why, EPIPE);
 }
 
 static int socket_refuses(struct conn *c, int err)
@@ -353,6 +361,8 @@ static int write_step(struct conn *c, int fd, struct source *s, size_t batch, in
     if (rc > 0) {
         errno = EAGAIN;
         rc = -1;
+    } else if (rc < 0 && s->left == s->all) {
+        write_reported(c);
     }
     conn_leave(&h);
     return rc;
@@ -413,6 +423,9 @@ static ssize_t write_nothing(struct conn *c, int fd, int flags)
         return -1;
     }
     rc = write_state(c, flags);
+    if (rc < 0) {
+        write_reported(c);
+    }
     conn_leave(&h);
     return rc == 0 || errno == EINPROGRESS ? 0 : refused(flags);
 }

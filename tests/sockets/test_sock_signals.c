@@ -2,6 +2,7 @@
 /* Signals, jumps and cancellation in the middle of it all. */
 #include <sys/time.h>
 
+#include "shim/sys.h"
 #include "tests/sockets/peers.h"
 
 static volatile sig_atomic_t ticks;
@@ -375,6 +376,36 @@ static void test_sigpipe(void **state)
     signal(SIGPIPE, SIG_IGN);
 }
 
+static ssize_t (*real_sendmsg)(int fd, const struct msghdr *m, int flags);
+
+static ssize_t reset_behind_one(int fd, const struct msghdr *m, int flags)
+{
+    errno = ECONNRESET;
+    return ticks++ == 0 ? real_sendmsg(fd, m, flags) : -1;
+}
+
+/* It broke behind the first of several records: that is a short count, and then why, without a
+ * signal. */
+static void test_why_after_a_short_count(void **state)
+{
+    static char out[300000];
+    ssize_t n;
+    int f[2];
+
+    (void)state;
+    tls_pair(f);
+    nonblocking(f[0], true);
+    ticks = 0;
+    real_sendmsg = sys.sendmsg;
+    sys.sendmsg = reset_behind_one;
+    n = ssl_write(f[0], out, sizeof out);
+    assert_true(n > 0 && n < (ssize_t)sizeof out);
+    assert_fails(ssl_write(f[0], out, 1), ECONNRESET);
+    assert_fails(ssl_send(f[0], out, 1, MSG_NOSIGNAL), EPIPE);
+    sys.sendmsg = real_sendmsg;
+    close_pair(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_handler_writes_too),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_sigpipe),
+        cmocka_unit_test(test_why_after_a_short_count),
     };
 
     int failed = cmocka_run_group_tests_name("blocked", tests, peers_setup, peers_teardown);
