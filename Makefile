@@ -161,7 +161,7 @@ PKG_BENCH := $(PKG_TEST) gnuplot-nox stunnel4
 PKG_DEB   := $(PKG_BUILD) $(PKG_STORE) $(PKG_FAST) dpkg-dev
 STAMPS ?= $(BUILD)/.deps
 
-.PHONY: all demo check check-c check-san check-tsan check-valgrind check-apps bogo lint bench bench-wrap fuzz fuzzers tests \
+.PHONY: all demo check check-c check-san check-tsan check-valgrind check-apps check-threats bogo lint bench bench-wrap fuzz fuzzers tests \
         check-options size install uninstall deb deps clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -173,6 +173,7 @@ help:
 	@echo 'make demo        two unmodified programs talk TLS 1.3; one screen'
 	@echo 'make check       all tests: lint, C, scripts, sanitizers, valgrind, a short fuzz run'
 	@echo 'make check-c | check-san | check-tsan | check-valgrind | check-apps    one part of it'
+	@echo 'make check-threats   the tests of each class of attack, and a table of how they went'
 	@echo 'make check-options   every build option flipped, built and run; size of each: make size for this one'
 	@echo 'make lint        style, warnings, static analysis, include directions, exported symbols'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) each'
@@ -405,6 +406,9 @@ bogo: all tests
 check-apps: all tests
 	@rc=0; $(RUN) --title programs $(filter tests/apps/%,$(TESTS_X)) || rc=1; \
 	tests/apps/report --build $(BUILD) && exit $$rc
+
+check-threats: all tests
+	@LEGACY_BUILD=$(LEGACY_BUILD) tests/threats --build $(BUILD) --jobs $(JOBS)
 
 # Each build option flipped alone and together, built, run, and measured: minutes.
 check-options: $(STAMPS)/build

@@ -417,7 +417,7 @@ static void torture(struct span der, const struct pubkey *issuer)
     free(copy);
 }
 
-static void threat_5_truncated_and_changed(void **state)
+static void threat_05_truncated_and_changed(void **state)
 {
     static const int keys[] = { 0, KEY_R };
 
@@ -440,7 +440,7 @@ static void threat_5_truncated_and_changed(void **state)
 }
 
 /* The same with the first self-signed root of the system, when it has any. */
-static void threat_5_real_certificate(void **state)
+static void threat_05_real_certificate(void **state)
 {
     struct buf pem = { 0 }, der = { 0 };
     char label[64];
@@ -485,8 +485,8 @@ int main(void)
         cmocka_unit_test(extensions),
         cmocka_unit_test(extension_lists),
         cmocka_unit_test(versions),
-        cmocka_unit_test(threat_5_truncated_and_changed),
-        cmocka_unit_test(threat_5_real_certificate),
+        cmocka_unit_test(threat_05_truncated_and_changed),
+        cmocka_unit_test(threat_05_real_certificate),
     };
 
     return cmocka_run_group_tests_name("cert", tests, NULL, done);
