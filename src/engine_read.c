@@ -160,6 +160,10 @@ static int run_messages(struct tls *t)
                                "a handshake message is longer than any of its kind");
         }
         if (buf_len(&t->message) < n) {
+            if (!hs_expects(&t->hs, type)) { /* not worth waiting for, either */
+                return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
+                                   "a handshake message begins that is not expected here");
+            }
             break;
         }
         error_clear(&t->scratch);

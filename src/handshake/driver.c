@@ -240,6 +240,11 @@ size_t hs_message_max(unsigned type)
     }
 }
 
+bool hs_expects(const struct hs *h, unsigned type)
+{
+    return type <= HS_SERVER_HELLO || edge_find(h->state, type, ANY_FACTS);
+}
+
 int hs_work_new(struct hs *h)
 {
     const unsigned facts = h->facts;

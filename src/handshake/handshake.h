@@ -222,6 +222,9 @@ int hs_no_certificate(struct hs *h) MUST_CHECK;
 unsigned hs_alert(const struct hs *h, unsigned desc);
 /* Largest legal body of a message of this type. */
 size_t hs_message_max(unsigned type);
+/* May a message of this type come now? A hello always: which of them it is, the whole of it tells.
+ */
+bool hs_expects(const struct hs *h, unsigned type);
 const char *hs_where(const struct hs *h); /* "ServerHello": what it waits for; "data" */
 bool hs_connected(const struct hs *h);
 bool hs_data_legal(const struct hs *h);  /* application data may arrive now */
