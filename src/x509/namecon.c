@@ -315,6 +315,16 @@ static within_fn *within_of(uint8_t tag)
     }
 }
 
+/* Comparing long names is more work than comparing short ones. False: there was too much of it. */
+static bool charge(const struct check *k, struct span base, struct span name)
+{
+    size_t cost = 1 + (base.n + name.n) / 64;
+    bool enough = *k->budget >= cost;
+
+    *k->budget = enough ? *k->budget - (unsigned)cost : 0;
+    return enough;
+}
+
 /* 1: allowed, 0: not, ERR_LIMIT */
 static int allows(const struct check *k, uint8_t tag, struct span name)
 {
@@ -325,23 +335,21 @@ static int allows(const struct check *k, uint8_t tag, struct span name)
     uint8_t kind;
 
     while (next_base(&permitted, &kind, &base)) {
+        if (!charge(k, base, name)) {
+            return ERR_LIMIT;
+        }
         if (kind == tag) {
             constrained = true;
             inside = inside || (within && within(base, name) == YES);
         }
-        if (*k->budget == 0) {
-            return ERR_LIMIT;
-        }
-        --*k->budget;
     }
     while (next_base(&excluded, &kind, &base)) {
+        if (!charge(k, base, name)) {
+            return ERR_LIMIT;
+        }
         if (kind == tag && (!within || within(base, name) != NO)) {
             return 0;
         }
-        if (*k->budget == 0) {
-            return ERR_LIMIT;
-        }
-        --*k->budget;
     }
     return !constrained || inside;
 }

@@ -41,8 +41,8 @@ bool dns_take_label(struct span *name);
 bool general_name_is_known(uint8_t tag);
 /* NULL, or what is wrong with the contents of a NameConstraints. */
 const char *namecon_check(struct span constraints);
-/* Comparisons are counted down from *budget. 1: every name of `c` is allowed; 0: one is not;
- * ERR_LIMIT. */
+/* Comparisons are counted down from *budget, those of long names as several. 1: every name of `c`
+ * is allowed; 0: one is not; ERR_LIMIT. */
 int namecon_allows(struct span constraints, const struct cert *c, unsigned *budget) MUST_CHECK;
 
 /* ---- policy.c ---- */
