@@ -241,7 +241,8 @@ static void jumps(void)
     }
     while (recv(ends[1], in, sizeof in, MSG_DONTWAIT) > 0) {
     }
-    CHECK(jumped == 1000 && write(ends[0], "whole", 5) == 5);
+    /* On a slow machine the clock strikes again before it is put off, and jumps twice. */
+    CHECK(jumped >= 1000 && write(ends[0], "whole", 5) == 5);
     CHECK(recv(ends[1], in, 5, MSG_WAITALL) == 5 && memcmp(in, "whole", 5) == 0);
 }
 
