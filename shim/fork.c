@@ -124,11 +124,15 @@ void shim_before_fork(void)
 {
     if (self.mark) {
         before();
+        crypto_before_fork();
     }
 }
 
 void shim_after_fork(bool child)
 {
+    if (self.mark) {
+        crypto_after_fork(child);
+    }
     if (self.mark && child) {
         after_child();
     } else if (self.mark) {
@@ -140,6 +144,7 @@ void fork_look(void)
 {
     if (self.mark && atomic_load_explicit(self.mark, memory_order_relaxed) == 0) {
         table_lock_reset();
+        crypto_after_fork(true);
         start_over(true);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* What several threads need, and a build without USE_MULTITHREADING has not: a lock, what is done
- * once, what each thread has of its own. A lock is held for a few instructions and is not taken
- * twice. */
+/* What several threads need, and a build without USE_MULTITHREADING has not: a lock, a gate, what
+ * is done once, what each thread has of its own. A lock is held for a few instructions and is not
+ * taken twice. */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 #include <matrixssl/coreConfig.h>
@@ -9,6 +9,7 @@
 
 #ifdef USE_MULTITHREADING
 #include <pthread.h>
+#include <time.h>
 
 #define PER_THREAD __thread
 
@@ -34,6 +35,42 @@ static inline void lock_take(struct lock *l)
 static inline void lock_give(struct lock *l)
 {
     (void)pthread_mutex_unlock(&l->mutex);
+}
+
+/* Many pass it at once, until one shuts it: from then on nobody comes in, and that one goes on when
+ * all are out again. */
+struct gate {
+    pthread_rwlock_t lock;
+};
+#define GATE_INIT                                         \
+    {                                                     \
+        PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP \
+    }
+static inline void gate_pass(struct gate *g)
+{
+    (void)pthread_rwlock_rdlock(&g->lock);
+}
+static inline void gate_leave(struct gate *g)
+{
+    (void)pthread_rwlock_unlock(&g->lock);
+}
+/* false: after so many seconds they are not out, and it is open. */
+static inline bool gate_shut(struct gate *g, int seconds)
+{
+    struct timespec end;
+
+    (void)clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += seconds;
+    return pthread_rwlock_timedwrlock(&g->lock, &end) == 0;
+}
+static inline void gate_open(struct gate *g)
+{
+    (void)pthread_rwlock_unlock(&g->lock);
+}
+/* Nobody is inside or waits any more: those threads are not in this process. */
+static inline void gate_renew(struct gate *g)
+{
+    g->lock = (pthread_rwlock_t)PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 }
 
 struct once {
@@ -95,6 +132,34 @@ static inline void lock_take(struct lock *l)
 static inline void lock_give(struct lock *l)
 {
     (void)l;
+}
+
+struct gate {
+    bool none;
+};
+#define GATE_INIT \
+    {             \
+        false     \
+    }
+static inline void gate_pass(struct gate *g)
+{
+    (void)g;
+}
+static inline void gate_leave(struct gate *g)
+{
+    (void)g;
+}
+static inline bool gate_shut(struct gate *g, int seconds)
+{
+    return !g->none && seconds > 0;
+}
+static inline void gate_open(struct gate *g)
+{
+    (void)g;
+}
+static inline void gate_renew(struct gate *g)
+{
+    g->none = false;
 }
 
 struct once {

@@ -71,6 +71,7 @@ struct cbc *cbc_new(uint16_t version, enum cbc_id id, enum hash_id mac, bool etm
                        !(etm && mode->unpad); /* RFC 7366 section 3: not with SSL 3.0 */
     struct cbc *c = known ? mem_zalloc(sizeof *c) : NULL;
 
+    IN_LIBCRYPTO;
     if (!c) {
         return NULL;
     }

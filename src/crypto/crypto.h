@@ -22,6 +22,11 @@ int crypto_init(void) MUST_CHECK;
 /* A handshake is over. What this thread keeps for the next one stays, unless the build saves memory
  * (PS_PUBKEY_OPTIMIZE_FOR_SMALLER_RAM). */
 void crypto_idle(void);
+/* Around a child that is made without fork(), and so without its handlers: what those do, so that
+ * no lock of libcrypto is taken for ever in the child. before: only where it will not be made by
+ * fork(); after: in both processes, also when there is no child after all. */
+void crypto_before_fork(void);
+void crypto_after_fork(bool child);
 
 /* ---- random (RFC 8446 appendix C.1) ---- */
 int rand_bytes(void *p, size_t n) MUST_CHECK; /* 0 or ERR_CRYPTO */

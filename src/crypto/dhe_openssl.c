@@ -151,6 +151,7 @@ int dhe_start(struct kex **out, struct span p, struct span g, unsigned least_bit
     bool known = false;
     int rc = 0;
 
+    IN_LIBCRYPTO;
     *out = NULL;
     p = stripped(p);
     if (bits_of(p) < least_bits || bits_of(p) > 8 * DH_BYTES_MAX) {
@@ -187,6 +188,7 @@ const struct group *dhe_group(const struct kex *k)
 
 int dhe_share(const struct kex *k, uint8_t out[static DH_BYTES_MAX], size_t *n)
 {
+    IN_LIBCRYPTO;
     return EVP_PKEY_get_octet_string_param(k->key[0], OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, out,
                                            DH_BYTES_MAX, n) == 1
                ? 0
@@ -233,6 +235,7 @@ int dhe_finish(struct kex *k, struct span peer, uint8_t secret[static DH_BYTES_M
     struct span p;
     int rc;
 
+    IN_LIBCRYPTO;
     wipe(secret, DH_BYTES_MAX);
     *n = 0;
     if (!k->key[0]) {

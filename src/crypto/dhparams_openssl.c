@@ -53,6 +53,7 @@ int dhparams_load(struct dh_params *out, struct span pem_or_der)
     EVP_PKEY *pkey;
     int bits, rc = ERR_UNSUPPORTED;
 
+    IN_LIBCRYPTO;
     if (pem_or_der.n == 0) {
         return ERR_PARSE;
     }
@@ -73,6 +74,7 @@ int dhparams_load(struct dh_params *out, struct span pem_or_der)
 
 int dhparams_named(struct dh_params *out, const struct group *g)
 {
+    IN_LIBCRYPTO;
     const EVP_PKEY *params = kept_peer(g);
 
     return params ? crypto_fail(take(out, params)) : crypto_fail(ERR_CRYPTO);

@@ -261,6 +261,7 @@ struct kex *kex_start(const struct group *g, uint8_t *share)
     const struct part *p;
     uint8_t *to = share;
 
+    IN_LIBCRYPTO;
     if (!k) {
         return NULL;
     }
@@ -294,6 +295,7 @@ int kex_finish(struct kex *k, struct span peer, uint8_t *secret)
     uint8_t *to = secret;
     int rc = peer.n == g->share_server ? 0 : TLS_ALERT(ALERT_ILLEGAL_PARAMETER);
 
+    IN_LIBCRYPTO;
     wipe(secret, g->secret_size);
     if (!k->key[0]) {
         return ERR_STATE;
@@ -314,6 +316,7 @@ int kex_finish(struct kex *k, struct span peer, uint8_t *secret)
 
 void kex_free(struct kex *k)
 {
+    IN_LIBCRYPTO;
     if (k) {
         drop_keys(k);
         mem_free(k);
@@ -327,6 +330,7 @@ int kex_respond(const struct group *g, struct span peer, uint8_t *share, uint8_t
     uint8_t *to = share, *out = secret;
     int rc = peer.n == g->share_client ? 0 : TLS_ALERT(ALERT_ILLEGAL_PARAMETER);
 
+    IN_LIBCRYPTO;
     for (size_t i = 0; rc == 0 && (p = part_of(g, i)) != NULL; i++) {
         rc = p->form == KEM ? kem_respond(p, from, to, out) : dh_respond(p, from, to, out);
         from += p->share_client;

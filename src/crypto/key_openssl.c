@@ -82,6 +82,7 @@ int pubkey_from_point(struct pubkey **out, enum key_type type, struct span point
 {
     EVP_PKEY *pkey;
 
+    IN_LIBCRYPTO;
     *out = NULL;
     if ((size_t)type >= NAMES || names[type].point == 0) {
         return ERR_UNSUPPORTED;
@@ -139,6 +140,7 @@ int pubkey_from_rsa(struct pubkey **out, enum key_type type, struct span n, stru
 {
     uint8_t n_native[RSA_BITS_MAX / 8], e_native[RSA_E_MAX];
 
+    IN_LIBCRYPTO;
     *out = NULL;
     if (type != KEY_RSA && type != KEY_RSA_PSS) {
         return ERR_UNSUPPORTED;
@@ -184,6 +186,7 @@ void pubkey_unref(struct pubkey *k)
     if (!k || atomic_fetch_sub_explicit(&k->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
+    IN_LIBCRYPTO;
     for (size_t i = 0; i < SIG_EDDSA; i++) {
         for (size_t j = 0; j < HASH_COUNT; j++) {
             EVP_PKEY_CTX_free(k->kept->idle[i][j]);
@@ -247,6 +250,7 @@ int privkey_generate(struct privkey **out, enum key_type type, unsigned rsa_bits
     EVP_PKEY *pkey = NULL;
     bool ok;
 
+    IN_LIBCRYPTO;
     *out = NULL;
     if ((size_t)type >= NAMES || !names[type].type) {
         return ERR_UNSUPPORTED;
@@ -278,6 +282,7 @@ void privkey_unref(struct privkey *k)
     if (!k || atomic_fetch_sub_explicit(&k->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
+    IN_LIBCRYPTO_IF(!privkey_is_token(k));
     for (size_t i = 0; i < SCHEME_COUNT; i++) {
         for (int j = 0; j < SIGNERS_KEPT; j++) {
             EVP_PKEY_CTX_free(k->idle[i][j]);
@@ -323,5 +328,6 @@ int privkey_matches(struct privkey *priv, const struct pubkey *pub)
     if (privkey_is_token(priv)) {
         return shows_pair(priv, pub);
     }
+    IN_LIBCRYPTO;
     return EVP_PKEY_eq(priv->pkey, pub->pkey) == 1 ? 0 : crypto_fail(ERR_MISMATCH);
 }

@@ -79,6 +79,7 @@ int privkey_load(struct privkey **out, struct span bytes, const char *passphrase
     EVP_PKEY *pkey;
     int rc;
 
+    IN_LIBCRYPTO;
     *out = NULL;
     if (bytes.n == 0 || bytes.n > INT_MAX) {
         return FAIL(err, ERR_PARSE, "the private key is empty");
@@ -123,6 +124,7 @@ int privkey_load(struct privkey **out, struct span bytes, const char *passphrase
 static int encode(const struct privkey *k, int selection, const char *format, const char *structure,
                   struct buf *b)
 {
+    IN_LIBCRYPTO;
     OSSL_ENCODER_CTX *ctx =
         OSSL_ENCODER_CTX_new_for_pkey(k->pkey, selection, format, structure, NULL);
     unsigned char *data = NULL;

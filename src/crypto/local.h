@@ -49,4 +49,15 @@ int prf_xor(enum hash_id id, struct span secret, const char *label, const struct
 /* Is a test's source in place (rand_set_test_source)? Then x25519 keys come from it too, so that a
  * recorded handshake can be replayed. */
 bool rand_is_test(void);
+
+/* For the rest of the block this thread is inside libcrypto, and no fork comes (gate.c): around
+ * whatever may take a lock there, which is all but what is done with contexts that are ready. A
+ * token's provider is outside. */
+#define IN_LIBCRYPTO_IF(cond)                                                   \
+    __attribute__((cleanup(libcrypto_leave), unused)) const bool in_libcrypto = \
+        (cond) && libcrypto_enter()
+#define IN_LIBCRYPTO IN_LIBCRYPTO_IF(true)
+bool libcrypto_enter(void); /* true */
+void libcrypto_leave(const bool *entered);
+void libcrypto_watch_forks(void);
 #endif

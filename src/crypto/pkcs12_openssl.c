@@ -297,6 +297,7 @@ int pkcs12_load(struct span bytes, const char *pass, struct buf *key, struct buf
     if (bytes.n == 0 || bytes.n > INT_MAX) {
         return FAIL(err, ERR_PARSE, "the PKCS#12 file is empty");
     }
+    IN_LIBCRYPTO;
     error_clear(&why);
     rc = open_with(provider.lib, bytes, pass, key, certs, &why);
     if (rc == ERR_UNSUPPORTED && why.code == rc) {
@@ -351,6 +352,7 @@ static int append_der(const PKCS12 *p12, struct buf *out)
 int pkcs12_save(const struct privkey *k, const struct span *certs, size_t n, const char *name,
                 const char *pass, struct buf *out)
 {
+    IN_LIBCRYPTO;
     certs_of *above = sk_X509_new_null();
     PKCS12 *p12 = NULL;
     X509 *own = NULL;

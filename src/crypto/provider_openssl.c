@@ -20,9 +20,9 @@ static int init_result = ERR_CRYPTO;
 static PER_THREAD struct kept mine;
 static PER_THREAD bool registered;
 
-static void free_kept(void *p)
+static void free_kept(struct kept *k)
 {
-    struct kept *k = p;
+    IN_LIBCRYPTO;
 
     for (size_t i = 0; i < PART_COUNT; i++) {
         EVP_PKEY_CTX_free(k->keygen[i]);
@@ -30,6 +30,15 @@ static void free_kept(void *p)
     }
     memset(k, 0, sizeof *k);
     registered = false;
+}
+
+/* libcrypto's own part in it, which takes locks, too, would come later and at the time of any fork.
+ */
+static void thread_ends(void *p)
+{
+    IN_LIBCRYPTO;
+    free_kept(p);
+    OPENSSL_thread_stop();
 }
 
 struct kept *kept(void)
@@ -74,6 +83,8 @@ static const EVP_CIPHER *cipher(_Atomic(EVP_CIPHER *) *slot, const char *name)
     EVP_CIPHER *have = atomic_load(slot), *made;
 
     if (!have) {
+        IN_LIBCRYPTO;
+
         made = EVP_CIPHER_fetch(provider.lib, name, NULL);
         if (!atomic_compare_exchange_strong(slot, &have, made)) {
             EVP_CIPHER_free(made);
@@ -125,6 +136,7 @@ EVP_MAC *method_hmac(void)
  * at work while the process ends. */
 static bool begin(void)
 {
+    IN_LIBCRYPTO;
     provider.lib = OSSL_LIB_CTX_new();
     if (!provider.lib || !OSSL_PROVIDER_load(provider.lib, "default")) {
         return false;
@@ -137,7 +149,8 @@ static bool begin(void)
 
 static void init(void)
 {
-    if (thread_end_init(&at_thread_end, free_kept) && begin()) {
+    libcrypto_watch_forks();
+    if (thread_end_init(&at_thread_end, thread_ends) && begin()) {
         init_result = 0;
     } else {
         init_result = crypto_fail(ERR_CRYPTO);

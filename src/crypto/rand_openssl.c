@@ -21,6 +21,7 @@ int rand_bytes(void *p, size_t n)
     if (test_source) {
         return test_source(p, n);
     }
+    IN_LIBCRYPTO;
     if (RAND_bytes_ex(provider.lib, p, n, 0) != 1) {
         wipe(p, n);
         return crypto_fail(ERR_CRYPTO);

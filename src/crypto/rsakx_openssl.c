@@ -16,6 +16,7 @@ int pubkey_encrypt_pkcs1(const struct pubkey *k, struct span in, uint8_t *out, s
     if (*outlen < (size_t)EVP_PKEY_get_size(k->pkey)) {
         return ERR_ARG;
     }
+    IN_LIBCRYPTO;
     ctx = EVP_PKEY_CTX_new_from_pkey(provider.lib, k->pkey, NULL);
     if (!ctx || EVP_PKEY_encrypt_init(ctx) != 1 ||
         EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) != 1 ||
@@ -45,6 +46,7 @@ int privkey_decrypt_premaster(struct privkey *k, struct span sealed, uint16_t cl
     /* What is left when the ciphertext is no number below the modulus, or memory is short: the
      * handshake then fails at Finished like with any other garbage. */
     TRY(rand_bytes(out, PREMASTER_RSA));
+    IN_LIBCRYPTO_IF(!privkey_is_token(k));
     if (privkey_is_token(k)) {
         token_begin();
     }

@@ -79,6 +79,7 @@ static int join(const struct span *parts, size_t n, struct span *whole, uint8_t 
 static int verify_whole(const struct pubkey *k, const struct span *msg, size_t nmsg,
                         struct span sig)
 {
+    IN_LIBCRYPTO;
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     struct span whole;
     uint8_t *mem;
@@ -120,6 +121,7 @@ int pubkey_verify_digest(const struct pubkey *k, enum sig_kind kind, enum hash_i
         digest.n != hash_size(hash)) {
         return ERR_MISMATCH;
     }
+    IN_LIBCRYPTO;
     idle = k->kept ? &k->kept->idle[kind][hash] : NULL;
     ctx = idle ? atomic_exchange(idle, NULL) : NULL;
     ctx = ctx ? ctx : digest_ctx(provider.lib, k->pkey, NULL, kind, hash, false);
@@ -219,6 +221,7 @@ int privkey_sign(struct privkey *k, const struct scheme *s, const struct span *m
         return ERR_ARG;
     }
     trace(TRACE_CRYPTO, "signing with %s", s->name);
+    IN_LIBCRYPTO_IF(!token);
     if (token) {
         token_begin();
     }

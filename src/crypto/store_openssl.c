@@ -79,6 +79,7 @@ static OSSL_LIB_CTX *find_or_load(const char *name)
 
 OSSL_LIB_CTX *lib_with_provider(const char *name)
 {
+    IN_LIBCRYPTO;
     OSSL_LIB_CTX *lib;
 
     lock_take(&lock);

@@ -23,6 +23,7 @@ static EVP_CIPHER *rc4; /* NULL: libcrypto has it not */
 
 static void look(void)
 {
+    IN_LIBCRYPTO;
     OSSL_LIB_CTX *lib = lib_with_provider("legacy");
 
     rc4 = lib ? EVP_CIPHER_fetch(lib, "RC4", NULL) : NULL;

@@ -187,8 +187,7 @@ static void fork_after_a_jump(void **state)
 
 static _Atomic bool stop;
 
-/* What a thread had of the fd table at the fork is whole in the child. (No new connection there:
- * a thread may have been in libcrypto, which has locks of its own.) */
+/* What a thread had of the fd table at the fork is whole in the child. */
 static void *churn(void *arg)
 {
     (void)arg;
@@ -240,6 +239,68 @@ static void fork_while_the_table_changes(void **state)
     for (int i = 0; i < 2; i++) {
         pthread_join(t[i], &complaint);
         assert_null(complaint);
+    }
+}
+
+static void *make_connections(void *arg)
+{
+    (void)arg;
+    while (!stop) {
+        int f[2];
+
+        tls_pair(f);
+        close_pair(f);
+    }
+    return NULL;
+}
+
+/* Both ends by one thread. */
+static bool handshake_alone(const int f[2])
+{
+    bool done[2] = { false, false };
+
+    nonblocking(f[0], true);
+    nonblocking(f[1], true);
+    while (!done[0] || !done[1]) {
+        for (int i = 0; i < 2; i++) {
+            done[i] = done[i] || ssl_handshake(f[i]) == 0;
+            if (!done[i] && errno != EAGAIN) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Other threads are in libcrypto at each fork, and hold locks of it. None of them is taken in the
+ * child, which makes a connection of its own. */
+static void fork_while_keys_are_made(void **state)
+{
+    pthread_t t[4];
+
+    (void)state;
+    stop = false;
+    for (int i = 0; i < 4; i++) {
+        pthread_create(&t[i], NULL, make_connections, NULL);
+    }
+    for (int i = 0; i < 200; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+            int f[2];
+
+            alarm(20);
+            tcp_pair(f);
+            attach_pair(f[0], f[1]);
+            CHILD(handshake_alone(f));
+            close_pair(f);
+            _exit(0);
+        }
+        assert_int_equal(join(pid), 0);
+    }
+    stop = true;
+    for (int i = 0; i < 4; i++) {
+        pthread_join(t[i], NULL);
     }
 }
 
@@ -303,6 +364,7 @@ int main(void)
         cmocka_unit_test(fork_while_a_thread_reads),
         cmocka_unit_test(fork_after_a_jump),
         cmocka_unit_test(fork_while_the_table_changes),
+        cmocka_unit_test(fork_while_keys_are_made),
         cmocka_unit_test(both_accept),
     };
 
