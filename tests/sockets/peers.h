@@ -139,7 +139,7 @@ static inline void await_sleep(pid_t tid)
         }
         calm = fscanf(file, "%*d (%*[^)]) %c", &how) == 1 && how == 'S' ? calm + 1 : 0;
         fclose(file);
-        nap_ms(10);
+        nap_ms(5);
     }
 }
 

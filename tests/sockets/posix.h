@@ -96,6 +96,29 @@ static inline void until_poll(int fd, short events)
     } while (!(p.revents & events));
 }
 
+/* Until the kernel takes no more, also when its timer for a peer without room has passed: that is
+ * 200 ms. */
+#define FULL_TRIES 6
+#define FULL_MS    50
+static inline void fill_up(int fd)
+{
+    static char some[65536];
+
+    for (int full = 0; full < FULL_TRIES;) {
+        full = ssl_send(fd, some, sizeof some, MSG_DONTWAIT) > 0 ? 0 : full + 1;
+        nap_ms(full ? FULL_MS : 0);
+    }
+}
+
+/* So that who closes the other end has room for its last words. */
+static inline void drain(int fd)
+{
+    char some[4096];
+
+    while (recv(fd, some, sizeof some, MSG_DONTWAIT) > 0) {
+    }
+}
+
 /* What another thread does once this one sleeps in the kernel. */
 struct later {
     pid_t waiter;
@@ -164,6 +187,9 @@ static inline void perform(const struct scene *scene, int version, struct stage 
     scene->play(s);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGUSR1, SIG_DFL);
+    if (s->f[0] >= 0 && s->f[1] >= 0) {
+        drain(s->f[1]);
+    }
     for (int i = 0; i < 2; i++) {
         if (s->f[i] >= 0) {
             ssl_close(s->f[i]);

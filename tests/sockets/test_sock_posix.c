@@ -149,7 +149,7 @@ static void waiting_for_all(struct stage *s)
     joined(&l);
     BYTES(s, in, 10);
     DO(s, ssl_write(a, "12345", 5));
-    timeout_ms(b, SO_RCVTIMEO, 150);
+    timeout_ms(b, SO_RCVTIMEO, 40);
     DO(s, ssl_recv(b, in, 10, MSG_WAITALL));
     DO(s, ssl_recv(b, in, 10, MSG_WAITALL));
     DO(s, ssl_recv(b, in, 10, MSG_PEEK));
@@ -393,24 +393,13 @@ static void interrupted(struct stage *s)
     DO(s, ssl_read(b, in, 8)); /* signal(7): with a timeout not restarted */
     joined(&l);
     NUMBER(s, users);
-    timeout_ms(b, SO_RCVTIMEO, 100);
+    timeout_ms(b, SO_RCVTIMEO, 40);
     DO(s, ssl_read(b, in, 8));
     timeout_ms(b, SO_RCVTIMEO, 0);
     later(&l, s, more, 0);
     DO(s, ssl_read(b, in, 8));
     joined(&l);
     (void)a;
-}
-
-/* Until the kernel takes no more, also a while later. */
-static void fill_up(int fd)
-{
-    static char some[65536];
-
-    for (int full = 0; full < 10;) {
-        full = ssl_send(fd, some, sizeof some, MSG_DONTWAIT) > 0 ? 0 : full + 1;
-        nap_ms(full ? 50 : 0);
-    }
 }
 
 /* How much the kernel takes differs; that it is not all, and what comes then, does not. */
@@ -434,7 +423,7 @@ static void full(struct stage *s)
     DO(s, ssl_sendmsg(a, &m, MSG_NOSIGNAL));
     nonblocking(a, false);
     DO(s, ssl_send(a, big, sizeof big, MSG_DONTWAIT));
-    timeout_ms(a, SO_SNDTIMEO, 150);
+    timeout_ms(a, SO_SNDTIMEO, 40);
     DO(s, ssl_write(a, big, sizeof big));
     timeout_ms(a, SO_SNDTIMEO, 0);
     later(&l, s, NULL, SIGUSR1);

@@ -85,15 +85,17 @@ static void select_errors(struct stage *s)
     struct timespec ts = { 0, 1000000000 };
     struct later l;
     sigset_t none;
-    fd_set r = set_of(a, b), before;
+    fd_set r = set_of(a, b), w, before;
 
     DO(s, ssl_select(-1, &r, NULL, NULL, &t));
     t.tv_sec = -1;
     DO(s, ssl_select(top, &r, NULL, NULL, &t));
     t = (struct timeval){ 0, -1 };
     DO(s, ssl_select(top, &r, NULL, NULL, &t));
-    t = (struct timeval){ 0, 1100000 };
-    DO(s, ssl_select(top, &r, NULL, NULL, &t));
+    t = (struct timeval){ 0, 9100000 };
+    w = r;
+    DO(s, ssl_select(top, NULL, &w, NULL, &t));
+    NUMBER(s, t.tv_sec > 0 && t.tv_sec <= 9 && t.tv_usec < 1000000);
     DO(s, ssl_pselect(top, &r, NULL, NULL, &ts, NULL));
     ts = (struct timespec){ -1, 0 };
     DO(s, ssl_pselect(top, &r, NULL, NULL, &ts, NULL));
@@ -223,10 +225,7 @@ static void room(struct stage *s)
     fd_set w = set_of(a, -1);
 
     small_buffers(s->f);
-    for (int full = 0; full < 10;) {
-        full = ssl_send(a, some, sizeof some, MSG_DONTWAIT) > 0 ? 0 : full + 1;
-        nap_ms(full ? 50 : 0);
-    }
+    fill_up(a);
     POLL(s, 0, 1, { a, POLLOUT | POLLWRNORM | POLLIN, 77 });
     DO(s, ssl_select(a + 1, NULL, &w, NULL, &(struct timeval){ 0, 50000 }));
     while (ssl_recv(s->f[1], some, sizeof some, MSG_DONTWAIT) > 0 ||
@@ -326,13 +325,14 @@ static void test_kernel_full(void **state)
     tls_pair(f);
     small_buffers(f);
     assert_int_equal(ssl_poll(&(struct pollfd){ f[0], POLLOUT, 0 }, 1, 0), 1);
-    for (int full = 0; full < 10;) { /* beneath TLS: nobody reads it */
+    for (int full = 0; full < FULL_TRIES;) { /* beneath TLS: nobody reads it */
         full = send(f[0], junk, sizeof junk, MSG_DONTWAIT) > 0 ? 0 : full + 1;
-        nap_ms(full ? 50 : 0);
+        nap_ms(full ? FULL_MS : 0);
     }
     assert_int_equal(ssl_poll(&(struct pollfd){ f[0], POLLOUT, 0 }, 1, 50), 0);
     w = set_of(f[0], -1);
     assert_int_equal(ssl_select(f[0] + 1, NULL, &w, NULL, &(struct timeval){ 0, 50000 }), 0);
+    drain(f[1]);
     close_pair(f);
 }
 
