@@ -183,6 +183,7 @@ int cert_take(struct hs *h, struct rd *list)
     struct span certs;
     int64_t until = 0;
     size_t n = 0;
+    bool waits;
     int rc;
 
     if (list->n == 0 && h->set->role == TLS_SERVER) {
@@ -202,8 +203,9 @@ int cert_take(struct hs *h, struct rd *list)
         return ERR_MEM;
     }
     certs = span_of(list->p, list->n);
+    waits = h->set->role == TLS_CLIENT && (h->facts & FACT_STATUS);
     rc = list_read(h, list, chain, &n);
-    if (rc == 0 && (h->facts & FACT_STATUS)) { /* the OCSP response follows: cert_settle() */
+    if (rc == 0 && waits) { /* the OCSP response follows: cert_settle() */
         until = least_not_after(chain, n);
         rc = buf_append(&h->work->unjudged, certs.p, certs.n);
     } else if (rc == 0) {

@@ -381,9 +381,43 @@ static void test_key_usage(void **state)
     }
 }
 
+/* ---- proofs of the client ---- */
+static int accept_any(void *ctx, struct tls *t, const struct cert *chain, size_t n, int alert)
+{
+    (void)ctx, (void)t, (void)chain, (void)n, (void)alert;
+    return 0;
+}
+
+/* What the server staples to its own certificate changes nothing in how it looks at the client's.
+ */
+static void threat_03_client_of_another_ca(void **state)
+{
+    static const char *const staples[] = { NULL, "response" };
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct pair_params q = {
+            .suite = SUITE_GCM, .auth = CLIENT_AUTH_REQUIRE, .client_id = true, .status = staples[i]
+        };
+        struct pair *p = pair_connected(&q);
+
+        assert_true(info_of(&p->s).client_auth);
+        assert_int_equal(info_of(&p->c).status.n, i ? strlen(staples[1]) : 0);
+        pair_free(p);
+        q.other_ca = true; /* that none of the two is of */
+        q.on_verify = accept_any;
+        p = pair_new(&q);
+        pair_run(p, WIRE_MAX);
+        assert_refused(&p->s, ALERT_UNKNOWN_CA);
+        assert_false(tls_connected(p->c.t));
+        pair_free(p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threat_03_client_of_another_ca),
         cmocka_unit_test(threat_04_server_key_exchange),
         cmocka_unit_test(threat_04_certificate_verify),
         cmocka_unit_test(threat_04_nothing_in_common),
