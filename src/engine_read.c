@@ -37,14 +37,15 @@ static int count_idle(struct tls *t)
     return TLS_EV_PROGRESS;
 }
 
-static int take_ccs(struct tls *t, struct span body)
+static int take_ccs(struct tls *t, const struct rec_opened *o)
 {
+    const struct span body = o->plain.n ? o->plain : o->rest; /* of one byte one has nothing */
     bool dropped = hs_drops_ccs(&t->hs);
     int rc;
 
     /* One byte 01, never inside a message (threats 1, 9). In TLS 1.3 it means nothing and is
      * dropped, but not after the peer's Finished (RFC 8446 section 5). */
-    if (body.n != 1 || body.p[0] != 1 || buf_len(&t->message) ||
+    if (o->plain.n + o->rest.n != 1 || body.p[0] != 1 || buf_len(&t->message) ||
         (dropped && (engine_status(t) & ST_CONNECTED))) {
         return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                            "unexpected change_cipher_spec");
@@ -190,7 +191,7 @@ static int run_messages(struct tls *t)
 
 static int take_handshake(struct tls *t, struct span body, struct span rest)
 {
-    if (body.n == 0) { /* section 5.1 */
+    if (body.n + rest.n == 0) { /* section 5.1 */
         return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                            "empty handshake record");
     }
@@ -312,7 +313,7 @@ static int take_content(struct tls *t, uint8_t outer, const struct rec_opened *o
     case CT_CHANGE_CIPHER_SPEC:
         /* Inside a sealed record it is no such thing (section 5). */
         return outer == CT_CHANGE_CIPHER_SPEC
-                   ? take_ccs(t, o->plain)
+                   ? take_ccs(t, o)
                    : engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                                  "a sealed change_cipher_spec");
     default:

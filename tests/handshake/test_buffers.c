@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* threat 35: what lies in the caller's buffers may change at any moment. The engine looks at it
- * while it opens a record, and parses only what is its own. */
+ * while it opens a record, and parses only what is its own, wherever that was opened to. */
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -135,6 +135,62 @@ static void threat_35_nothing_left(void **state)
     pair_free(p);
 }
 
+/* ---- however little room there is for plaintext ---- */
+
+static void give_room(struct end *to, size_t n, size_t room)
+{
+    for (size_t at = 0; at < n;) {
+        struct tls_in in = { .data = wire + at, .len = n - at, .out = plain, .room = room };
+
+        to->rc = tls_input(to->t, &in);
+        assert_true(to->rc > TLS_EV_MORE);
+        to->done += to->rc == TLS_EV_DONE;
+        at += in.used;
+    }
+}
+
+static void run_room(struct pair *p, size_t room)
+{
+    for (size_t n = 1, m = 1; n + m > 0;) {
+        n = end_take(&p->c, wire);
+        give_room(&p->s, n, room);
+        m = end_take(&p->s, wire);
+        give_room(&p->c, m, room);
+    }
+}
+
+/* Everything that is not for the caller gets through where he wants not a byte of it: messages,
+ * change_cipher_spec, alerts, under keys and in clear. */
+static void test_any_room(void **state)
+{
+    (void)state;
+    for (size_t room = 0; room < 4; room++) {
+        for (unsigned is12 = 0; is12 < 2; is12++) {
+            struct pair_params q = { .server_max = is12 ? TLS_1_2 : TLS_1_3,
+                                     .auth = CLIENT_AUTH_REQUIRE,
+                                     .client_id = true };
+            struct pair *p = pair_new(&q);
+
+            run_room(p, room);
+            assert_true(tls_connected(p->c.t) && tls_connected(p->s.t));
+            if (is12) {
+                tls_allow_renegotiation(p->s.t, true);
+                assert_int_equal(tls_rehandshake(p->c.t, NULL, false), 0);
+                run_room(p, room);
+                assert_int_equal(p->c.done, 2);
+                assert_int_equal(p->s.done, 2);
+            } else {
+                assert_int_equal(tls_key_update(p->c.t, true), 0);
+                run_room(p, room);
+            }
+            assert_int_equal(tls_close(p->c.t), 0);
+            give_room(&p->s, end_take(&p->c, wire), room);
+            assert_int_equal(p->s.rc, TLS_EV_CLOSED);
+            pair_free(p);
+        }
+    }
+}
+
 /* ---- at any moment, from another thread ---- */
 static atomic_bool stop;
 
@@ -203,6 +259,7 @@ int main(void)
         cmocka_unit_test(threat_35_spoiled_while_parsed),
         cmocka_unit_test(threat_35_spoiled_between),
         cmocka_unit_test(threat_35_nothing_left),
+        cmocka_unit_test(test_any_room),
         cmocka_unit_test(threat_35_thread),
     };
 
