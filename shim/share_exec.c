@@ -223,7 +223,7 @@ void conn_import_not(const struct import *i)
 
 void conn_import_end(struct share_set *set)
 {
-    if (set->users == 0) {
+    if (--set->users == 0) {
         share_set_drop(set);
     } else {
         sys.fcntl(set->fd, F_SETFD, FD_CLOEXEC);

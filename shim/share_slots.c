@@ -118,6 +118,9 @@ struct share_set *share_set_open(int fd)
         munmap(set, sizeof *set);
         set = NULL;
     }
+    if (set) {
+        set->users = 1; /* until conn_import_end(): a connection that does not fit drops its own */
+    }
     return set;
 }
 

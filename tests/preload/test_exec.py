@@ -162,6 +162,34 @@ def exec_in_a_child(room):
     over_exec(room, "fork", b"parent again\n")
 
 
+def exec_past_a_rule_that_does_not_fit(room):
+    """What the peer proved it proved to other rules; the next one is as those were."""
+    room.server_rule(PERL, free_port(), alpn="h2")
+    over_exec(room, "number", b"")
+
+
+def exec_into_rules_that_do_not_fit(room):
+    """The connection is over, the program is not."""
+    port = free_port()
+    room.server_rule(PYTHON, port)
+    room.server_rule(PERL, port, alpn="h2")
+    p = room.start(room.wrapped(system_python(), "-c", EXEC, str(port), "number", os.path.realpath(shutil.which("perl")),
+                                "exit 7"))
+    wait_port(port, p)
+    relay = room.relay(port)
+    with room.dial(relay.port) as s:
+        s.sendall(MARK)
+        want = b"before " + MARK + b"\n"
+        need(read_all(s, len(want)) == want, "what the first program says")
+        try:
+            more = s.recv(100)
+        except OSError:
+            more = b""
+        need(more == b"", f"{more}")
+    need(p.wait(30) == 7, f"the second program: {p.returncode}")
+    need(relay.wires[0][1].bad is None, "plaintext on the wire")
+
+
 EXEC_FAILS = """
 import errno, os, socket, sys
 s = socket.create_server(('127.0.0.1', int(sys.argv[1])))
@@ -275,5 +303,6 @@ def systemd_accept_yes(room):
 
 if __name__ == "__main__":
     sys.exit(main(threat_40_parent_and_child, two_that_read_and_write, prefork_and_fork_per_connection, exec_on_stdio,
-                  exec_on_its_number, exec_in_a_child, exec_that_fails, threat_41_not_a_program_of_ours, inetd,
+                  exec_on_its_number, exec_in_a_child, exec_past_a_rule_that_does_not_fit,
+                  exec_into_rules_that_do_not_fit, exec_that_fails, threat_41_not_a_program_of_ours, inetd,
                   tcpserver, systemd_accept_yes))
