@@ -97,7 +97,8 @@ static bool parse_url(struct url *u, const char *s)
             port = s + n;
         }
         if (port == NULL || (*port != ':' && port != end) || n == 0 || n >= sizeof u->host ||
-            (*port == ':' && (size_t)(end - port) > sizeof u->port)) {
+            (*port == ':' && ((size_t)(end - port) > sizeof u->port ||
+                              port + 1 + strspn(port + 1, "0123456789") != end))) {
             return false;
         }
         snprintf(u->host, sizeof u->host, "%.*s", (int)n, s);
@@ -108,12 +109,15 @@ static bool parse_url(struct url *u, const char *s)
     } else if (u->host[0] == '\0' || s[strcspn(s, ":/?#")] == ':') {
         return false; /* another scheme */
     }
-    if (*s != '/') { /* beside what we have */
-        char *slash = strrchr(u->path, '/');
-
-        snprintf(slash ? slash : u->path, 2, "/");
-    } else {
+    if (*s == '/') {
         u->path[0] = '\0';
+    } else if (u->path[0] == '\0') {
+        strcpy(u->path, "/");
+    } else if (*s != '#') { /* beside what we have (RFC 3986 section 5.2.2) */
+        u->path[strcspn(u->path, "?")] = '\0';
+        if (*s != '?') {
+            strrchr(u->path, '/')[1] = '\0';
+        }
     }
     n = strcspn(s, "#");
     if (strlen(u->path) + n >= sizeof u->path) {
