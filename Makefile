@@ -343,19 +343,22 @@ $(BUILD)/demo/relay: $(OBJ)/tests/demo/relay.o
 	$(say) LINK $@
 	$(Q)$(LD_PROG) -o $@ $<
 
-FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# All versions and suites, as what reads them is in no other build; the default one has less.
+FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+              $(if $(filter default,$(PROFILE)),$(PROFILE_FLAGS_legacy))
 FUZZ_OBJ   := $(BUILD)/fuzz/obj
 
 $(BUILD)/fuzz/.flags: FORCE
 	@mkdir -p $(@D)
 	@$(call keep,$(FUZZ_CC) $(BASE) $(CPPFLAGS) $(FUZZ_FLAGS))
 
+$(FUZZ_OBJ)/preload/launcher/%.o: private CPPFLAGS += $(LIBDIR_FLAG)
 $(FUZZ_OBJ)/%.o: %.c $(BUILD)/fuzz/.flags | $(STAMPS)/test
 	@mkdir -p $(@D)
 	$(say) FUZZCC $<
 	$(Q)$(FUZZ_CC) $(BASE) $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/fuzz/libfuzzed.a: $(patsubst %.c,$(FUZZ_OBJ)/%.o,$(SRC) $(SHIM) $(RULES) preload/launcher/elf.c $(TESTLIB))
+$(BUILD)/fuzz/libfuzzed.a: $(patsubst %.c,$(FUZZ_OBJ)/%.o,$(SRC) $(SHIM) $(RULES) $(filter-out %/main.c,$(LAUNCHER)) $(TESTLIB))
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* One handshake message. A byte for the state (its place in `states`), one for which of its
- * messages (or one it does not expect), whether it ends its record, and the settings; then the
- * body. Nothing but a right Finished may end a handshake, and nobody can guess one: the state never
- * becomes connected. */
+/* One handshake message. A byte for the state (its place in `states`, and in `flavours`), one for
+ * which of its messages (or one it does not expect), whether it ends its record, and the settings;
+ * then the body. Nothing but a right Finished may end a handshake, and nobody can guess one: the
+ * state never becomes connected. */
 #include "handshake/kx12.h"
 #include "tests/fuzz/party.h"
 #include "tests/fuzz/states.h"
@@ -10,7 +10,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct party self;
-static struct config *clients[2], *servers[4];
+static struct config *clients[2], *servers[4], *with_psk12[2];
 static struct tls_session *sessions[2]; /* of TLS 1.3, TLS 1.2 */
 
 #define SUITE12     0xc02b /* ECDHE, ECDSA or EdDSA */
@@ -25,6 +25,16 @@ enum {
     SET_SESSION = 4,   /* a client that has one to offer */
     SET_SESSION12 = 8, /* of TLS 1.2 */
 };
+
+/* Key exchanges and versions before TLS 1.3, by the first byte. New ones go behind the others. */
+static const struct flavour {
+    uint16_t suite; /* 0: SUITE12, or with SET_RSA the other */
+    uint16_t version;
+} flavours[] = {
+    { 0, TLS_1_2 },      { 0x00a8, TLS_1_2 }, { 0xd001, TLS_1_2 }, { 0x00ac, TLS_1_2 },
+    { 0x00aa, TLS_1_2 }, { 0x009e, TLS_1_2 }, { 0xc009, TLS_1_0 }, { 0x002f, SSL_3_0 },
+};
+#define FLAVOURS (sizeof flavours / sizeof *flavours)
 
 /* ---- the host: takes what it is given ---- */
 
@@ -101,7 +111,7 @@ static int deliver(struct hs *h, unsigned type, const uint8_t *body, size_t n, b
     sure(message);
     if (type == HS_CHANGE_CIPHER_SPEC) {
         free(message);
-        return hs_change_cipher(h);
+        return n == 1 ? hs_no_certificate(h) : hs_change_cipher(h);
     }
     message[0] = (uint8_t)type;
     message[1] = (uint8_t)(n >> 16);
@@ -145,6 +155,11 @@ static void retry_server(struct hs *h)
 
     sure(deliver(h, HS_CLIENT_HELLO, hello, sizeof hello, true) == 0);
     sure(h->state == S_WAIT_CH2);
+}
+
+static bool is_12(enum hs_state s)
+{
+    return (s >= C12_WAIT_CERT && s <= C12_CONNECTED) || s >= S12_WAIT_CERT;
 }
 
 static bool is_connected(enum hs_state s)
@@ -195,44 +210,69 @@ static void enter13(struct hs *h, enum hs_state state, unsigned settings)
     }
 }
 
-static void enter12(struct hs *h, enum hs_state state, unsigned settings)
+/* A client has heard the server's half, a server has said its own. */
+static void exchange12(struct hs *h, enum hs_state state, const struct kx12 *kx)
+{
+    static const uint8_t premaster[MASTER_SIZE] = { 3, 3 };
+    struct hs_work *k = h->work;
+    uint8_t share[KEX_SHARE_MAX];
+
+    h->group = h->set->groups[0];
+    if (is_client(state)) {
+        if (state > C12_WAIT_SKE && !(kx->facts & FACT_SKE_OPTIONAL)) {
+            sure(buf_append(&k->exchange, "\1x", 2) == 0 &&
+                 buf_append(&k->premaster, premaster, sizeof premaster) == 0);
+        }
+    } else if (kx->ffdhe) {
+        struct buf said = { 0 };
+        struct wr w = wr_buf(&said);
+
+        sure(kx->server_write(h, &w) == 0);
+        buf_free(&said);
+    } else {
+        k->kex = kex_start(h->group, share);
+        sure(k->kex);
+    }
+    if ((kx->facts & FACT_PSK) && state > C12_WAIT_SKE) {
+        k->external = h->set->psks12;
+    }
+}
+
+static void enter12(struct hs *h, enum hs_state state, unsigned settings, const struct flavour *f)
 {
     static const uint8_t premaster[MASTER_SIZE] = { 3, 3 };
     struct hs_work *k = h->work;
     bool client = is_client(state);
-    uint8_t share[KEX_SHARE_MAX];
+    const struct kx12 *kx;
 
-    h->suite = suite_by_id(settings & SET_RSA ? SUITE12_RSA : SUITE12);
-    h->version = TLS_1_2;
-    h->ems = settings & 1;
+    h->suite = suite_by_id(f->suite ? f->suite : settings & SET_RSA ? SUITE12_RSA : SUITE12);
+    h->version = f->version;
+    kx = kx12_of(h->suite);
+    h->ems = (settings & 1) && protocol_of(h->version)->knows_ems;
     k->transcript.keep = true;
     sure(transcript_add(&k->transcript, span_of("hello", 5)) == 0);
-    sure(transcript_choose(&k->transcript, h->suite->hash, false) == 0);
+    sure(transcript12_choose(h) == 0);
     h->facts |= (settings & SET_STATUS || state == C12_WAIT_STATUS ? FACT_STATUS : 0u) |
-                (settings & SET_TICKET || state == C12_WAIT_NST ? FACT_TICKET : 0u) |
-                (settings & SET_RSA ? kx12_of(h->suite)->facts : 0u);
-    if (state > C12_WAIT_CERT && client) {
+                (settings & SET_TICKET || state == C12_WAIT_NST ? FACT_TICKET : 0u) | kx->facts;
+    if (kx->facts & FACT_NO_CERT) {
+        h->facts &= ~(unsigned)FACT_STATUS;
+    } else if (state > C12_WAIT_CERT && client) {
         prove(h, state > C12_WAIT_SKE);
-    } else if (state == S12_WAIT_CV || (state > S12_WAIT_CERT && (settings & 1))) {
+    } else if (kx12_asks(kx) &&
+               (state == S12_WAIT_CV || (state > S12_WAIT_CERT && (settings & 1)))) {
         prove(h, state > S12_WAIT_CV);
     }
-    if (client && state > C12_WAIT_SKE && !(settings & SET_RSA)) {
-        h->group = h->set->groups[0];
-        sure(buf_append(&k->exchange, "\1x", 2) == 0 &&
-             buf_append(&k->premaster, premaster, sizeof premaster) == 0);
-    }
-    if (state == C12_WAIT_DONE && (settings & 1)) {
+    if (state == C12_WAIT_DONE && (settings & 1) && kx12_asks(kx)) {
         h->facts |= FACT_CLIENT_AUTH;
         k->identity = self.id;
         k->our_scheme = scheme_by_id(0x0807);
     }
     if (!client) {
-        h->facts |= h->set->client_auth != CLIENT_AUTH_NONE ? FACT_CLIENT_AUTH : 0u;
-        h->group = h->set->groups[0];
+        h->facts |=
+            h->set->client_auth != CLIENT_AUTH_NONE && kx12_asks(kx) ? FACT_CLIENT_AUTH : 0u;
         k->identity = self.id;
-        k->kex = kex_start(h->group, share);
-        sure(k->kex);
     }
+    exchange12(h, state, kx);
     if (state >= S12_WAIT_CV || (client && state > C12_WAIT_DONE)) {
         sure(keys12_master(h, span_of(premaster, MASTER_SIZE)) == 0);
     }
@@ -244,10 +284,22 @@ static void enter12(struct hs *h, enum hs_state state, unsigned settings)
     }
 }
 
-static void enter(struct hs *h, enum hs_state state, unsigned settings)
+/* Is there such a thing, in this build? A key alone leaves no room for certificates. */
+static bool flavour_fits(const struct flavour *f, enum hs_state state)
 {
-    bool in12 = (state >= C12_WAIT_CERT && state <= C12_CONNECTED) || state >= S12_WAIT_CERT;
+    const struct suite *s = suite_by_id(f->suite ? f->suite : SUITE12);
+    const struct kx12 *kx = s ? kx12_of(s) : NULL;
 
+    if (f == flavours) {
+        return true;
+    }
+    return kx && protocol_of(f->version) && is_12(state) &&
+           !((kx->facts & FACT_NO_CERT) && (state == C12_WAIT_CERT || state == C12_WAIT_STATUS)) &&
+           (kx12_asks(kx) || (state != S12_WAIT_CERT && state != S12_WAIT_CV));
+}
+
+static void enter(struct hs *h, enum hs_state state, unsigned settings, const struct flavour *f)
+{
     if (h->state == state) {
         return;
     }
@@ -255,8 +307,8 @@ static void enter(struct hs *h, enum hs_state state, unsigned settings)
         retry_client(h);
     } else if (state == S_WAIT_CH2) {
         retry_server(h);
-    } else if (in12) {
-        enter12(h, state, settings);
+    } else if (is_12(state)) {
+        enter12(h, state, settings, f);
     } else {
         h->group = h->set->groups[0];
         enter13(h, state, settings);
@@ -308,6 +360,10 @@ static void setup(void)
     servers[2] =
         party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_REQUIRE, PARTY_USUAL, NULL);
     servers[3] = party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_NONE, keys, NULL);
+    with_psk12[TLS_CLIENT] =
+        party_config(NULL, self.trust, TLS_CLIENT, CLIENT_AUTH_NONE, PARTY_12 | PARTY_PSK12, NULL);
+    with_psk12[TLS_SERVER] = party_config(&self, self.trust, TLS_SERVER, CLIENT_AUTH_REQUEST,
+                                          PARTY_12 | PARTY_PSK12, NULL);
     sessions[0] = session_of(clients[0], false);
     sessions[1] = session_of(clients[0], true);
 }
@@ -316,6 +372,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct error err;
     struct hs h = { .host = &host, .err = &err };
+    const struct flavour *f;
     enum hs_state state;
     unsigned type, settings;
     bool client;
@@ -330,10 +387,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_start(5);
     error_clear(&err);
     state = states[data[0] % NSTATES];
+    f = &flavours[data[0] / NSTATES % FLAVOURS];
     client = is_client(state);
     settings = data[1] >> 4;
     type = choose_type(state, data[1] & 7);
-    if (size - 2 > hs_message_max(type)) {
+    if (size - 2 > hs_message_max(type) || !flavour_fits(f, state)) {
         return 0;
     }
     h.set = config_settings(client ? clients[settings & 1] : servers[settings & 3]);
@@ -342,11 +400,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         h.set->client_auth == CLIENT_AUTH_NONE) {
         h.set = config_settings(servers[1]);
     }
+    if (f->suite && (kx12_of(suite_by_id(f->suite))->facts & FACT_PSK)) {
+        h.set = config_settings(with_psk12[client ? TLS_CLIENT : TLS_SERVER]);
+    }
     if (state == C_WAIT_SH && (settings & (SET_SESSION | SET_SESSION12))) {
         h.session = session_ref(sessions[!(settings & SET_SESSION)]);
     }
     sure(hs_start(&h, client ? FUZZ_HOST : NULL, client ? FUZZ_HOST : NULL) == 0);
-    enter(&h, state, settings);
+    enter(&h, state, settings, f);
     rc = deliver(&h, type, data + 2, size - 2, !(data[1] & 8));
     sure(rc <= 0);
     sure(h.state == state || (rc == 0 && may_follow(state, h.state)));
