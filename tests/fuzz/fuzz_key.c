@@ -1,15 +1,27 @@
 /* SPDX-License-Identifier: ISC */
 /* A file with a private key, PEM or DER, encrypted or not: a key that signs, or an error with a
- * sentence. What is read is written and read again. */
+ * sentence. What is read is written and read again, as PEM and as the DER in it: the same key. */
 #include "tests/fuzz/keyfile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void same(struct span bytes, struct span spki)
+{
+    struct privkey *again = NULL;
+    struct buf other = { 0 };
+
+    SURE(privkey_load(&again, bytes, NULL, NULL) == 0);
+    SURE(privkey_public_spki(again, &other) == 0 && span_eq(buf_span(&other), spki));
+    privkey_unref(again);
+    buf_free(&other);
+}
+
 static void use(struct privkey *k)
 {
     const struct span msg = span_text("message");
-    struct buf pem = { .secret = true }, spki = { 0 };
-    struct privkey *again = NULL;
+    struct buf pem = { .secret = true }, der = { .secret = true }, spki = { 0 };
+    char label[64];
+    size_t pos = 0;
     const struct scheme *s;
     uint8_t sig[SIG_MAX];
 
@@ -23,10 +35,11 @@ static void use(struct privkey *k)
         }
     }
     SURE(privkey_public_spki(k, &spki) == 0 && privkey_write_pem(k, &pem) == 0);
-    SURE(privkey_load(&again, buf_span(&pem), NULL, NULL) == 0);
-    SURE(privkey_type(again) == privkey_type(k));
-    privkey_unref(again);
+    SURE(pem_next(buf_span(&pem), &pos, label, &der) == 1);
+    same(buf_span(&pem), buf_span(&spki));
+    same(buf_span(&der), buf_span(&spki));
     buf_free(&pem);
+    buf_free(&der);
     buf_free(&spki);
 }
 

@@ -15,6 +15,9 @@ static inline bool takes_long(struct span der)
     static const uint8_t scrypt[] = { 0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 0x04, 0x0b };
 
     for (size_t i = 0; i + 4 < der.n; i++) {
+        if (i >= 2 && memcmp(der.p + i - 2, "\x04\x03\x02\x03", 4) == 0) {
+            continue; /* the end of ecdsa-with-SHA256, and the BIT STRING behind it */
+        }
         if (der.p[i] == 2 && der.p[i + 1] >= 3 && der.p[i + 1] <= 8 &&
             memcmp(der.p + i, "\x02\x03\x01\x00\x01", 5) != 0) {
             return true;
