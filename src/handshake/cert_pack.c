@@ -9,6 +9,16 @@
 #include "handshake/local.h"
 
 #define FRAME (2 + 3 + 3) /* algorithm and two lengths */
+/* Keys and signatures do not get smaller, so no list of certificates that is one comes near to
+ * this; what is small may. */
+#define RATIO_MAX 16
+#define SMALL     4096
+
+/* threat 31: memory in proportion to what came, before anything is expanded. */
+static bool is_bomb(uint32_t n, size_t packed)
+{
+    return n > hs_message_max(HS_CERTIFICATE) || (n > SMALL && n / RATIO_MAX > packed);
+}
 
 void cert13_pack(struct hs_msg *m)
 {
@@ -56,8 +66,9 @@ int cert13_on_packed(struct hs *h, struct rd *body)
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                     "certificate compression %u was not offered", algorithm);
     }
-    if (n == 0 || n > hs_message_max(HS_CERTIFICATE)) { /* threat 31 */
-        return FAIL(h->err, TLS_ALERT(ALERT_BAD_CERTIFICATE), "a Certificate of %u bytes", n);
+    if (n == 0 || is_bomb(n, packed.n)) {
+        return FAIL(h->err, TLS_ALERT(ALERT_BAD_CERTIFICATE),
+                    "a Certificate of %u bytes out of %zu", n, packed.n);
     }
     plain = mem_alloc(n);
     if (!plain) {

@@ -380,6 +380,40 @@ static void threat_31_bombs(void **state)
     free(bomb);
 }
 
+/* A hundred bytes that tell the truth, but of which no certificates come: above 4096 bytes they are
+ * not expanded when they would become more than 16 times as much. */
+static void threat_31_small_bombs(void **state)
+{
+    static const uint8_t zeros[73728];
+    static const size_t lengths[] = { 4095, 4096, 4097, 16384, 65536, 73728 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        struct stage s = before_certificate(TLS_CLIENT, true);
+        size_t n = pack_all(zeros, lengths[i]);
+        bool bomb = lengths[i] > 4096;
+
+        assert_true(n < lengths[i] / 16);
+        largest = 0;
+        mem_hooks.alloc = watched;
+        give_packed(&s, 1, (uint32_t)lengths[i], packed, n);
+        mem_hooks.alloc = malloc;
+        assert_true(s.e->rc < 0);
+        assert_int_equal(strstr(tls_error(s.e->t)->text, " bytes out of ") != NULL, bomb);
+        assert_true(!bomb || largest < 4 * n + 512);
+        stage_free(&s);
+    }
+    for (size_t over = 0; over < 2; over++) { /* 16 times is not too much */
+        struct stage s = before_certificate(TLS_CLIENT, true);
+
+        memset(packed, 0xa5, 400);
+        give_packed(&s, 1, (uint32_t)(16 * 400 + 15 + over), packed, 400);
+        assert_refused(s.e, ALERT_BAD_CERTIFICATE);
+        assert_int_equal(strstr(tls_error(s.e->t)->text, " bytes out of ") != NULL, over);
+        stage_free(&s);
+    }
+}
+
 /* Every prefix of the message, its length put right, and every byte of it wrong: never connected,
  * nothing read beyond. */
 static void test_cut_anywhere(void **state)
@@ -410,11 +444,11 @@ static void test_cut_anywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pack_and_back),  cmocka_unit_test(test_every_truncation),
-        cmocka_unit_test(test_without_memory), cmocka_unit_test(test_connections),
-        cmocka_unit_test(test_elsewhere),      cmocka_unit_test(test_lies),
-        cmocka_unit_test(test_not_offered),    cmocka_unit_test(threat_31_bombs),
-        cmocka_unit_test(test_cut_anywhere),
+        cmocka_unit_test(test_pack_and_back),    cmocka_unit_test(test_every_truncation),
+        cmocka_unit_test(test_without_memory),   cmocka_unit_test(test_connections),
+        cmocka_unit_test(test_elsewhere),        cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_not_offered),      cmocka_unit_test(threat_31_bombs),
+        cmocka_unit_test(threat_31_small_bombs), cmocka_unit_test(test_cut_anywhere),
     };
 
     return cmocka_run_group_tests(tests, pki_make, pki_free);
