@@ -7,6 +7,9 @@
 
 /* Consecutive records or messages that carry nothing for the caller (threat 30). */
 #define IDLE_MAX 32
+/* Bytes that may wait for a peer which goes on asking and does not read the answers: it may say
+ * data between (threat 31). More than whoever sends piecemeal puts there himself. */
+#define ANSWERS_MAX (1 << 18)
 
 /* With the handshake's own sentence when it left one. */
 static int fail_handshake(struct tls *t, int code)
@@ -124,6 +127,10 @@ static int conclude(struct tls *t, bool was)
         t->spoke = false;
         if (rc < 0) {
             return engine_fail(t, rc, __func__, "the handshake flight could not be sealed");
+        }
+        if (was && buf_len(&t->out) > ANSWERS_MAX) {
+            return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
+                               "the peer asks for more and does not read what it asked for");
         }
     }
     if (hs_half_open(&t->hs)) {

@@ -2,6 +2,7 @@
 /* Much of what means nothing, and large claims: what it costs us (threats 30, 31). */
 #include "tests/handshake/pair12.h"
 #include "tests/lib/counted.h"
+#include "tests/lib/worked.h"
 
 #define FLOOD 1000000
 #define LONG  100000
@@ -166,6 +167,63 @@ static void threat_30_long_run(void **state)
     }
 }
 
+/* A server asks a client again and again for its certificate, and reads no answer: each costs a
+ * signature. Data between lets it go on, but not until memory is full. */
+static void threat_30_requests(void **state)
+{
+    static const uint8_t request[] = {
+        HS_CERTIFICATE_REQUEST, 0, 0, 14, 1, 'c', 0, 10, 0, 13, 0, 6, 0, 4, 8, 4, 4, 3
+    };
+    uint8_t m[sizeof request];
+
+    (void)state;
+    for (int talks = 0; talks < 2; talks++) {
+        struct pair_params q = { .client_id = true, .post_auth = true };
+        struct pair *p = pair_connected(&q);
+        struct hand h = hand_new(p, SECRET_SA, true);
+        size_t given = 0, held;
+
+        memcpy(m, request, sizeof m);
+        worked_start();
+        counted_start();
+        for (; given < 10000 && p->c.rc == 0; given++) {
+            m[5] = (uint8_t)given;
+            hand_give(&h, &p->c, CT_HANDSHAKE, m, sizeof m);
+            if (talks) {
+                hand_give(&h, &p->c, CT_APPLICATION_DATA, "x", 1);
+                p->c.ngot = 0;
+            }
+        }
+        held = counted_stop();
+        worked_stop();
+        assert_refused(&p->c, ALERT_UNEXPECTED_MESSAGE);
+        assert_true(talks ? given < 1000 : given <= 33);
+        assert_true(worked.signed_ <= given && held < (talks ? 600000 : 100000));
+        hand_free(&h);
+        pair_free(p);
+    }
+}
+
+/* A client renegotiates without end, where it may: each time costs our server a signature. */
+static void threat_30_renegotiations(void **state)
+{
+    struct pair_params q = { .server_max = TLS_1_2, .renegotiation = RENEGOTIATE_SECURE };
+    struct pair *p = pair_connected(&q);
+    unsigned rounds = 0;
+
+    (void)state;
+    worked_start();
+    while (rounds < 1000 && tls_connected(p->c.t) && tls_rehandshake(p->c.t, NULL, false) == 0) {
+        pair_run(p, WIRE_MAX);
+        rounds++;
+    }
+    worked_stop();
+    assert_refused(&p->s, ALERT_UNEXPECTED_MESSAGE);
+    assert_true(rounds <= 33);
+    assert_true(worked.signed_ <= 33);
+    pair_free(p);
+}
+
 /* ---- threat 31: memory for what came, not for what was promised ---- */
 
 #define EXPANDED_KEY 2048
@@ -297,9 +355,10 @@ static void threat_31_headers_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threat_30_million),      cmocka_unit_test(threat_30_change_cipher_spec),
-        cmocka_unit_test(threat_30_long_run),     cmocka_unit_test(threat_31_claims),
-        cmocka_unit_test(threat_31_slow),         cmocka_unit_test(threat_31_longest),
+        cmocka_unit_test(threat_30_million),        cmocka_unit_test(threat_30_change_cipher_spec),
+        cmocka_unit_test(threat_30_long_run),       cmocka_unit_test(threat_30_requests),
+        cmocka_unit_test(threat_30_renegotiations), cmocka_unit_test(threat_31_claims),
+        cmocka_unit_test(threat_31_slow),           cmocka_unit_test(threat_31_longest),
         cmocka_unit_test(threat_31_headers_only),
     };
 
