@@ -49,6 +49,7 @@ struct tls {
     size_t tx_max;
     struct buf out;
     struct buf flight; /* handshake messages not yet in a record */
+    unsigned answers;  /* notes whose records wait in out, with no data behind them */
     uint8_t tx_secret[HASH_MAX];
     uint64_t sealed;
     uint64_t burst;    /* of it, since the last pause */

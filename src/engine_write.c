@@ -78,7 +78,9 @@ static int update_keys(struct tls *t, bool ask)
     return rc;
 }
 
-/* Turns what the read half noted into records. */
+/* Turns what the read half noted into records. While one waits that answers the same, it will do:
+ * a peer which goes on asking and does not read would else fill our memory (RFC 8446 section 4.6.3;
+ * threat 30). */
 static void write_notes(struct tls *t)
 {
     /* RFC 8446 section 5.5; those of early data just end (tls_early_room()) */
@@ -90,7 +92,8 @@ static void write_notes(struct tls *t)
         !(engine_status(t) & ST_FAILED)) {
         return;
     }
-    notes = atomic_exchange(&t->notes, 0);
+    notes = atomic_exchange(&t->notes, 0) & ~t->answers;
+    t->answers |= notes & (NOTE_KEY_UPDATE | NOTE_REFUSE);
     if (!t->tx.protection) {
         return;
     }
@@ -143,6 +146,7 @@ struct span tls_output(struct tls *t)
 void tls_sent(struct tls *t, size_t n)
 {
     buf_consume(&t->out, n);
+    t->answers = buf_len(&t->out) ? t->answers : 0;
 }
 
 int tls_queue(struct tls *t, const void *sealed, size_t n)
@@ -223,6 +227,7 @@ static int seal(struct tls *t, const struct span *in, size_t nin, size_t most, s
         }
         *made += (size_t)rc;
         *taken += want;
+        t->answers = 0;
         t->sealed += want;
         t->burst += want;
     } while (*taken < total);

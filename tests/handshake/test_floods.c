@@ -50,21 +50,22 @@ static void sender_free(struct sender *s)
 /* ---- threat 30 ---- */
 struct kind {
     const char *what;
-    bool is12, to_client, keys; /* keys: they change behind it */
+    bool is12, to_client;
+    bool keys, answered; /* keys: they change behind it */
     uint8_t type;
     const char *bytes;
     size_t n;
 };
 static const struct kind kinds[] = {
-    { "KeyUpdate", false, false, true, CT_HANDSHAKE, "\x18\0\0\1\0", 5 },
-    { "KeyUpdate with request", false, true, true, CT_HANDSHAKE, "\x18\0\0\1\1", 5 },
-    { "empty records", false, false, false, CT_APPLICATION_DATA, "", 0 },
-    { "empty records", true, false, false, CT_APPLICATION_DATA, "", 0 },
-    { "user_canceled", false, true, false, CT_ALERT, "\1\x5a", 2 },
-    { "warnings", true, false, false, CT_ALERT, "\1\x5a", 2 },
-    { "HelloRequest", true, true, false, CT_HANDSHAKE, "\0\0\0\0", 4 },
-    { "NewSessionTicket", false, true, false, CT_HANDSHAKE, "\4\0\0\xe\0\0\0\1\0\0\0\0\0\0\1t\0\0",
-      18 },
+    { "KeyUpdate", false, false, true, false, CT_HANDSHAKE, "\x18\0\0\1\0", 5 },
+    { "KeyUpdate with request", false, true, true, true, CT_HANDSHAKE, "\x18\0\0\1\1", 5 },
+    { "empty records", false, false, false, false, CT_APPLICATION_DATA, "", 0 },
+    { "empty records", true, false, false, false, CT_APPLICATION_DATA, "", 0 },
+    { "user_canceled", false, true, false, false, CT_ALERT, "\1\x5a", 2 },
+    { "warnings", true, false, false, false, CT_ALERT, "\1\x5a", 2 },
+    { "HelloRequest", true, true, false, true, CT_HANDSHAKE, "\0\0\0\0", 4 },
+    { "NewSessionTicket", false, true, false, false, CT_HANDSHAKE,
+      "\4\0\0\xe\0\0\0\1\0\0\0\0\0\0\1t\0\0", 18 },
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 
@@ -163,6 +164,37 @@ static void threat_30_long_run(void **state)
         }
         assert_int_equal(s.to->ngot, LONG / 31);
         assert_true(tls_connected(s.to->t));
+        sender_free(&s);
+    }
+}
+
+/* Data between lets them go on for ever, but who does not read the answers gets only one. */
+static void threat_30_unread(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KINDS; i++) {
+        const struct kind *k = &kinds[i];
+        struct pair_params q = { .server_max = k->is12 ? TLS_1_2 : TLS_1_3 };
+        struct sender s = sender_new(&q, k->to_client);
+        size_t waits = 0;
+
+        (void)end_take(s.to, wire);
+        for (unsigned round = 0; round < 2; round++) {
+            for (unsigned j = 0; j < 1000; j++) {
+                end_give(s.to, record, sender_seal(&s, k->type, k->bytes, k->n));
+                if (k->keys) {
+                    hand_next(&s.h);
+                }
+                end_give(s.to, record, sender_seal(&s, CT_APPLICATION_DATA, "x", 1));
+                waits = tls_output(s.to->t).n;
+                assert_true(waits < 60);
+            }
+            assert_int_equal(s.to->rc, 0);
+            assert_int_equal(end_take(s.to, wire), waits);
+            /* behind data of ours it is due again */
+            (void)end_seal(s.to, "y", 1, wire);
+        }
+        assert_int_equal(waits > 0, k->answered);
         sender_free(&s);
     }
 }
@@ -355,11 +387,11 @@ static void threat_31_headers_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threat_30_million),        cmocka_unit_test(threat_30_change_cipher_spec),
-        cmocka_unit_test(threat_30_long_run),       cmocka_unit_test(threat_30_requests),
-        cmocka_unit_test(threat_30_renegotiations), cmocka_unit_test(threat_31_claims),
-        cmocka_unit_test(threat_31_slow),           cmocka_unit_test(threat_31_longest),
-        cmocka_unit_test(threat_31_headers_only),
+        cmocka_unit_test(threat_30_million),  cmocka_unit_test(threat_30_change_cipher_spec),
+        cmocka_unit_test(threat_30_long_run), cmocka_unit_test(threat_30_unread),
+        cmocka_unit_test(threat_30_requests), cmocka_unit_test(threat_30_renegotiations),
+        cmocka_unit_test(threat_31_claims),   cmocka_unit_test(threat_31_slow),
+        cmocka_unit_test(threat_31_longest),  cmocka_unit_test(threat_31_headers_only),
     };
 
     return cmocka_run_group_tests(tests, pki_make, pki_free);
