@@ -2,9 +2,9 @@
 /* Deadlines, and readiness in terms of plaintext. */
 #include "tests/sockets/peers.h"
 
-/* ---- deadlines (threat 31) ---- */
+/* ---- deadlines ---- */
 
-static void test_stalled_server(void **state)
+static void threat_31_stalled_server(void **state)
 {
     int f[2], fd;
     int64_t start_ms;
@@ -40,7 +40,7 @@ static void *trickle(void *arg)
     return NULL;
 }
 
-static void test_slow_loris(void **state)
+static void threat_31_slow_loris(void **state)
 {
     pthread_t t;
     int64_t start_ms;
@@ -60,7 +60,7 @@ static void test_slow_loris(void **state)
     close_pair(f);
 }
 
-static void test_deadline_in_poll(void **state)
+static void threat_31_deadline_in_poll(void **state)
 {
     struct pollfd p;
     int64_t start_ms;
@@ -218,9 +218,9 @@ static void test_server_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stalled_server),      cmocka_unit_test(test_slow_loris),
-        cmocka_unit_test(test_deadline_in_poll),    cmocka_unit_test(test_garbage),
-        cmocka_unit_test(test_nonblocking_connect), cmocka_unit_test(test_connect_refused),
+        cmocka_unit_test(threat_31_stalled_server),   cmocka_unit_test(threat_31_slow_loris),
+        cmocka_unit_test(threat_31_deadline_in_poll), cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_nonblocking_connect),   cmocka_unit_test(test_connect_refused),
         cmocka_unit_test(test_server_first),
     };
 

@@ -35,7 +35,7 @@ static void reader_integers(void **state)
 
 /* Every call on every length from none to enough: all or nothing, and values untouched by failure.
  */
-static void reader_at_its_end(void **state)
+static void threat_06_reader_at_its_end(void **state)
 {
     for (size_t n = 0; n <= 6; n++) {
         uint8_t *mem = malloc(n ? n : 1); /* the sanitizer guards its end */
@@ -83,7 +83,7 @@ static void reader_at_its_end(void **state)
     assert_true(rd_bytes(&none, 0, &s));
 }
 
-static void reader_vectors(void **state)
+static void threat_06_reader_vectors(void **state)
 {
     (void)state;
     for (size_t width = 1; width <= 3; width++) {
@@ -141,7 +141,7 @@ static void writer_integers(void **state)
 }
 
 /* A value that does not fit its width must not be cut. */
-static void writer_overflow(void **state)
+static void threat_06_writer_overflow(void **state)
 {
     static const struct {
         size_t width;
@@ -316,11 +316,16 @@ static void writer_fails_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reader_integers), cmocka_unit_test(reader_at_its_end),
-        cmocka_unit_test(reader_vectors),  cmocka_unit_test(spans),
-        cmocka_unit_test(writer_integers), cmocka_unit_test(writer_overflow),
-        cmocka_unit_test(writer_full),     cmocka_unit_test(writer_vectors),
-        cmocka_unit_test(writer_grows),    cmocka_unit_test(writer_fails_whole),
+        cmocka_unit_test(reader_integers),
+        cmocka_unit_test(threat_06_reader_at_its_end),
+        cmocka_unit_test(threat_06_reader_vectors),
+        cmocka_unit_test(spans),
+        cmocka_unit_test(writer_integers),
+        cmocka_unit_test(threat_06_writer_overflow),
+        cmocka_unit_test(writer_full),
+        cmocka_unit_test(writer_vectors),
+        cmocka_unit_test(writer_grows),
+        cmocka_unit_test(writer_fails_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -177,8 +177,8 @@ static void key_bound_to_a_hash(void **state)
     free((void *)(uintptr_t)certs[1].der.p);
 }
 
-/* threat 5: whatever bit of the leaf is turned, it is not accepted. */
-static void every_bit_counts(void **state)
+/* Whatever bit of the leaf is turned, it is not accepted. */
+static void threat_05_every_bit(void **state)
 {
     static const int keys[] = { 0, KEY_R, KEY_D };
 
@@ -211,8 +211,8 @@ static void every_bit_counts(void **state)
     }
 }
 
-/* threat 31: thousands of names against thousands of constraints end at a bound. */
-static void constraints_are_bounded(void **state)
+/* Thousands of names against thousands of constraints end at a bound. */
+static void threat_31_constraints(void **state)
 {
     static char names[3500], bases[3500];
     struct forge root_f = ROOT(), ca_f = MID("i", "root", 2, 0, .excluded = bases);
@@ -306,8 +306,8 @@ int main(void)
         cmocka_unit_test(empty_and_no_trust),
         cmocka_unit_test(any_order),
         cmocka_unit_test(key_bound_to_a_hash),
-        cmocka_unit_test(every_bit_counts),
-        cmocka_unit_test(constraints_are_bounded),
+        cmocka_unit_test(threat_05_every_bit),
+        cmocka_unit_test(threat_31_constraints),
     };
 
     return cmocka_run_group_tests_name("chain", tests, NULL, done);
