@@ -21,6 +21,7 @@ CC := gcc
 endif
 MACHINE      := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 FUZZ_CC      ?= clang
+SAN_CC       ?= clang
 OBJCOPY      ?= objcopy
 FUZZ_SECONDS ?= 60
 TEST_TIMEOUT ?= 180
@@ -65,6 +66,8 @@ ifeq ($(SAN),1)
 HARDEN := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all
 else ifeq ($(TSAN),1)
 HARDEN := -fsanitize=thread -fno-omit-frame-pointer
+else ifeq ($(COVERAGE),1)
+HARDEN := --coverage -fprofile-update=atomic -O0 -Wno-maybe-uninitialized
 else
 # tests/lint/lint_hardening reads them off what was built. Returns and indirect jumps are checked where processor, kernel
 # and C library can.
@@ -157,6 +160,7 @@ PKG_APPS  := mosquitto mosquitto-clients beanstalkd iperf3 apache2-utils gdb gdb
              liburing-dev busybox-static lighttpd haproxy netcat-traditional ncat vsftpd tnftp inetutils-ftp \
              php-cli ruby whois finger efingerd inetutils-telnet openbsd-inetd ucspi-tcp ipsvd s-nail msmtp
 PKG_TEST  += $(PKG_APPS)
+PKG_COVER := $(PKG_TEST) gcovr
 PKG_BENCH := $(PKG_TEST) gnuplot-nox stunnel4
 PKG_DEB   := $(PKG_BUILD) $(PKG_STORE) $(PKG_FAST) dpkg-dev
 STAMPS ?= $(BUILD)/.deps
@@ -174,6 +178,7 @@ help:
 	@echo 'make check       all tests: lint, C, scripts, sanitizers, valgrind, a short fuzz run'
 	@echo 'make check-c | check-san | check-tsan | check-valgrind | check-apps    one part of it'
 	@echo 'make check-threats   the tests of each class of attack, and a table of how they went'
+	@echo 'make coverage    the lines that the tests run, and those that they leave out'
 	@echo 'make check-options   every build option flipped, built and run; size of each: make size for this one'
 	@echo 'make lint        style, warnings, static analysis, include directions, exported symbols'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) each'
@@ -193,6 +198,7 @@ deps: $(STAMPS)/build $(STAMPS)/demo $(STAMPS)/test
 $(STAMPS)/build: PKGS = $(PKG_BUILD)
 $(STAMPS)/demo:  PKGS = $(PKG_DEMO)
 $(STAMPS)/test:  PKGS = $(PKG_TEST)
+$(STAMPS)/cover: PKGS = $(PKG_COVER)
 $(STAMPS)/bench: PKGS = $(PKG_BENCH)
 $(STAMPS)/deb:   PKGS = $(PKG_DEB)
 $(STAMPS)/%: Makefile .ci/deps
@@ -377,7 +383,8 @@ export LINT_FLAGS = $(BASE) $(LIBDIR_FLAG)
 LINTS         := $(sort $(wildcard tests/lint/lint_*))
 SAN_BINS      := $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(TEST_BINS) $(LEGACY_BINS))
 VALGRIND_BINS := $(filter $(addprefix $(BUILD)/tests/,$(VALGRIND_TESTS)),$(TEST_BINS))
-MAKE_SAN       = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD)/asan SAN=1 tests
+# By the other compiler: both have built and run all.
+MAKE_SAN       = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD)/asan SAN=1 CC='$(SAN_CC)' tests
 TSAN_BINS      = $(filter $(addprefix $(BUILD)/tsan/tests/,$(TSAN_TESTS)),$(patsubst $(BUILD)/%,$(BUILD)/tsan/%,$(TEST_BINS)))
 MAKE_TSAN      = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD)/tsan TSAN=1 $(TSAN_BINS)
 MAKE_FUZZ      = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD) fuzzers
@@ -400,6 +407,21 @@ check-tsan: $(STAMPS)/test
 
 check-valgrind: tests
 	@$(RUN) --title 'C tests in valgrind' --valgrind --timeout 600 $(VALGRIND_BINS)
+
+# Which lines of ours the tests run, those of the build for old peers included, and which not. Without tests that make
+# builds of their own. What a process did that was killed, or ended by _exit(), is not counted.
+COVER       := $(BUILD)/coverage
+COVER_LINES := 90
+COVER_BINS   = $(patsubst $(BUILD)/%,$(COVER)/%,$(TEST_BINS) $(LEGACY_BINS))
+COVER_X      = $(filter-out tests/bench/% tests/guide/test_programs.py tests/%/test_options.sh tests/demo/test_deb.sh,$(TESTS_X))
+MAKE_COVER   = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(COVER) COVERAGE=1 all tests
+coverage: $(STAMPS)/cover
+	+@$(MAKE_COVER)
+	@find $(COVER) -name '*.gcda' -delete
+	@rc=0; $(RUN) --title 'all tests, with coverage' --timeout 600 --build $(COVER) $(COVER_BINS) $(COVER_X) || rc=1; \
+	mkdir -p $(COVER)/html && gcovr -j $(JOBS) --root . $(addprefix --filter ,src/ shim/ preload/) --txt $(COVER)/report \
+	    --html-details $(COVER)/html/index.html --fail-under-line $(COVER_LINES) $(COVER) || rc=1; \
+	cat $(COVER)/report; echo 'Line by line: $(COVER)/html/index.html'; exit $$rc
 
 # BoringSSL's test runner, which is not part of this: BOGO is the directory it is in. Says that it was
 # skipped without.

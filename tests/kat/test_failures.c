@@ -450,8 +450,7 @@ static void each_allocation(const char *name, work_fn *work, long at_least)
         (void)state;                                   \
         each_allocation(#name, work_##name, at_least); \
     }
-/* Digests need no memory: at work without any they are right. */
-EACH(hash, 0)
+EACH(hash, 0) /* needs no memory */
 EACH(running_hash, 1)
 EACH(hkdf, 0)
 EACH(prf, 0)
