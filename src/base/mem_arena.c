@@ -70,6 +70,11 @@ static struct block *after(struct block *b)
     return at(b, size_of(b));
 }
 
+static struct block *ahead_of(struct block *b)
+{
+    return (struct block *)(void *)((uint8_t *)b - b->before);
+}
+
 static struct block *block_of(void *p)
 {
     return (struct block *)(void *)((uint8_t *)p - HEADER);
@@ -146,7 +151,7 @@ static void vacate(struct block *b, size_t size)
         size += size_of(next);
     }
     if (b->before) {
-        struct block *prev = at(b, 0 - b->before);
+        struct block *prev = ahead_of(b);
 
         if (!is_used(prev)) {
             list_take(prev);
