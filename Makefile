@@ -162,11 +162,12 @@ PKG_APPS  := mosquitto mosquitto-clients beanstalkd iperf3 apache2-utils gdb gdb
 PKG_TEST  += $(PKG_APPS)
 PKG_COVER := $(PKG_TEST) gcovr
 PKG_BENCH := $(PKG_TEST) gnuplot-nox stunnel4
+PKG_AFL   := $(PKG_BUILD) afl++ clang
 PKG_DEB   := $(PKG_BUILD) $(PKG_STORE) $(PKG_FAST) dpkg-dev
 STAMPS ?= $(BUILD)/.deps
 
 .PHONY: all demo check check-c check-san check-tsan check-valgrind check-apps check-threats bogo lint bench bench-wrap fuzz fuzzers tests \
-        check-options size install uninstall deb deps clean help FORCE
+        fuzz-afl check-options size install uninstall deb deps clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -182,6 +183,7 @@ help:
 	@echo 'make check-options   every build option flipped, built and run; size of each: make size for this one'
 	@echo 'make lint        style, warnings, static analysis, include directions, exported symbols'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) each'
+	@echo 'make fuzz-afl    AFL++ on configurations and on files with certificates and keys'
 	@echo 'make bogo        BoringSSL'"'"'s test runner against the engine; BOGO=directory of the runner'
 	@echo 'make bench       Sleeve beside other TLS libraries'
 	@echo 'make bench-wrap  unmodified programs under Sleeve, stunnel and socat'
@@ -200,6 +202,7 @@ $(STAMPS)/demo:  PKGS = $(PKG_DEMO)
 $(STAMPS)/test:  PKGS = $(PKG_TEST)
 $(STAMPS)/cover: PKGS = $(PKG_COVER)
 $(STAMPS)/bench: PKGS = $(PKG_BENCH)
+$(STAMPS)/afl:   PKGS = $(PKG_AFL)
 $(STAMPS)/deb:   PKGS = $(PKG_DEB)
 $(STAMPS)/%: Makefile .ci/deps
 	@.ci/deps $(PKGS)
@@ -378,6 +381,12 @@ fuzzers: $(FUZZ_BINS)
 
 fuzz: fuzzers
 	@tests/fuzz/run --build $(BUILD) --seconds $(FUZZ_SECONDS) --jobs $(JOBS) $(FUZZ_BINS)
+
+# AFL++ on what the launcher reads.
+fuzz-afl: $(STAMPS)/afl
+	+@AFL_QUIET=1 $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD)/afl CC=afl-clang-fast SAN=1 CFLAGS='-O1 -g' PROFILE=legacy \
+	    $(BUILD)/afl/sleeve
+	@tests/fuzz/afl --seconds $(FUZZ_SECONDS) $(BUILD)/afl
 
 export LINT_FLAGS = $(BASE) $(LIBDIR_FLAG)
 LINTS         := $(sort $(wildcard tests/lint/lint_*))
