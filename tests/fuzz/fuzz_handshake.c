@@ -134,6 +134,11 @@ static void seed(const char *dir, const struct hs *h, struct span m)
     while (states[head[0]] != h->state) {
         head[0]++;
     }
+    for (size_t i = 1; i < FLAVOURS && h->suite && h->version != TLS_1_3; i++) {
+        if (flavours[i].suite == h->suite->id && is_12(h->state)) {
+            head[0] = (uint8_t)(head[0] + i * NSTATES);
+        }
+    }
     while (head[1] < 8 && choose_type(h->state, head[1]) != m.p[0]) {
         head[1]++;
     }

@@ -26,16 +26,6 @@ enum {
     SET_SESSION12 = 8, /* of TLS 1.2 */
 };
 
-/* Key exchanges and versions before TLS 1.3, by the first byte. New ones go behind the others. */
-static const struct flavour {
-    uint16_t suite; /* 0: SUITE12, or with SET_RSA the other */
-    uint16_t version;
-} flavours[] = {
-    { 0, TLS_1_2 },      { 0x00a8, TLS_1_2 }, { 0xd001, TLS_1_2 }, { 0x00ac, TLS_1_2 },
-    { 0x00aa, TLS_1_2 }, { 0x009e, TLS_1_2 }, { 0xc009, TLS_1_0 }, { 0x002f, SSL_3_0 },
-};
-#define FLAVOURS (sizeof flavours / sizeof *flavours)
-
 /* ---- the host: takes what it is given ---- */
 
 static int host_send(void *ctx, struct span message)
@@ -155,11 +145,6 @@ static void retry_server(struct hs *h)
 
     sure(deliver(h, HS_CLIENT_HELLO, hello, sizeof hello, true) == 0);
     sure(h->state == S_WAIT_CH2);
-}
-
-static bool is_12(enum hs_state s)
-{
-    return (s >= C12_WAIT_CERT && s <= C12_CONNECTED) || s >= S12_WAIT_CERT;
 }
 
 static bool is_connected(enum hs_state s)

@@ -17,9 +17,25 @@ static const enum hs_state states[] = {
 #define NSTATES (sizeof states / sizeof *states)
 _Static_assert(NSTATES == HS_STATES, "every state has its place");
 
+/* Key exchanges and versions before TLS 1.3, by the byte of the state. New ones go behind the
+ * others. */
+static const struct flavour {
+    uint16_t suite; /* 0: what the settings say */
+    uint16_t version;
+} flavours[] = {
+    { 0, TLS_1_2 },      { 0x00a8, TLS_1_2 }, { 0xd001, TLS_1_2 }, { 0x00ac, TLS_1_2 },
+    { 0x00aa, TLS_1_2 }, { 0x002f, SSL_3_0 }, { 0xc009, TLS_1_0 }, { 0x009e, TLS_1_2 },
+};
+#define FLAVOURS (sizeof flavours / sizeof *flavours)
+
 static inline bool is_client(enum hs_state s)
 {
     return s < S_WAIT_CH;
+}
+
+static inline bool is_12(enum hs_state s)
+{
+    return (s >= C12_WAIT_CERT && s <= C12_CONNECTED) || s >= S12_WAIT_CERT;
 }
 
 /* As it is on the wire. */
