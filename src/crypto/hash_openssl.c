@@ -202,20 +202,25 @@ int hmac_key(enum hash_id id, struct span key, struct hmac_key *k)
     const size_t block = hash_block(id);
     struct hmac_pads *pads = (struct hmac_pads *)k->pads;
     SECRET(pad, HASH_BLOCK_MAX);
+    int rc = 0;
 
-    k->id = HASH_NONE;
+    memset(k, 0, sizeof *k); /* HASH_NONE */
     if (block == 0) {
         return ERR_ARG;
     }
     memset(pad, 0, block);
     if (key.n > block) {
-        TRY(hash_once(id, key.p, key.n, pad));
+        rc = hash_once(id, key.p, key.n, pad);
     } else if (key.n) {
         memcpy(pad, key.p, key.n);
     }
-    if (!begin(d, &pads->inner, pad, block, 0x36) ||
-        !begin(d, &pads->outer, pad, block, 0x36 ^ 0x5c)) {
-        return crypto_fail(ERR_CRYPTO);
+    if (rc == 0 && !(begin(d, &pads->inner, pad, block, 0x36) &&
+                     begin(d, &pads->outer, pad, block, 0x36 ^ 0x5c))) {
+        rc = crypto_fail(ERR_CRYPTO);
+    }
+    if (rc < 0) {
+        hmac_forget(k);
+        return rc;
     }
     k->id = id;
     return 0;

@@ -262,6 +262,7 @@ struct kex *kex_start(const struct group *g, uint8_t *share)
     uint8_t *to = share;
 
     IN_LIBCRYPTO;
+    wipe(share, g->share_client);
     if (!k) {
         return NULL;
     }

@@ -10,6 +10,7 @@ int pubkey_encrypt_pkcs1(const struct pubkey *k, struct span in, uint8_t *out, s
     EVP_PKEY_CTX *ctx;
     int rc = 0;
 
+    wipe(out, *outlen);
     if (k->type != KEY_RSA) {
         return ERR_MISMATCH;
     }
@@ -45,7 +46,10 @@ int privkey_decrypt_premaster(struct privkey *k, struct span sealed, uint16_t cl
     }
     /* What is left when the ciphertext is no number below the modulus, or memory is short: the
      * handshake then fails at Finished like with any other garbage. */
-    TRY(rand_bytes(out, PREMASTER_RSA));
+    if (rand_bytes(out, PREMASTER_RSA) < 0) {
+        wipe(out, PREMASTER_RSA);
+        return ERR_CRYPTO;
+    }
     IN_LIBCRYPTO_IF(!privkey_is_token(k));
     if (privkey_is_token(k)) {
         token_begin();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/trace.h"
 #include "crypto/local_openssl.h"
 
@@ -206,8 +207,8 @@ static int sign_digest(struct privkey *k, const struct scheme *s, const struct s
     return 0;
 }
 
-int privkey_sign(struct privkey *k, const struct scheme *s, const struct span *msg, size_t nmsg,
-                 uint8_t *sig, size_t *siglen)
+static int sign(struct privkey *k, const struct scheme *s, const struct span *msg, size_t nmsg,
+                uint8_t *sig, size_t *siglen)
 {
     const bool token = privkey_is_token(k);
     int rc;
@@ -229,6 +230,18 @@ int privkey_sign(struct privkey *k, const struct scheme *s, const struct span *m
                               : sign_digest(k, s, msg, nmsg, sig, siglen);
     if (token) {
         token_end();
+    }
+    return rc;
+}
+
+int privkey_sign(struct privkey *k, const struct scheme *s, const struct span *msg, size_t nmsg,
+                 uint8_t *sig, size_t *siglen)
+{
+    const size_t room = *siglen;
+    const int rc = sign(k, s, msg, nmsg, sig, siglen);
+
+    if (rc < 0) {
+        wipe(sig, room);
     }
     return rc;
 }
