@@ -134,6 +134,7 @@ static int host_keys(void *ctx, enum hs_direction d, const struct hs_keys *k)
 {
     struct tls *t = ctx;
     struct rec_half *half = d == HS_WRITE ? &t->tx : &t->rx;
+    int rc;
 
     if (d == HS_WRITE && is_silent(t)) {
         return 0;
@@ -151,10 +152,15 @@ static int host_keys(void *ctx, enum hs_direction d, const struct hs_keys *k)
         return 0;
     }
     if (!k->traffic) {
-        return engine_keys12(t, half, k, 0);
+        rc = engine_keys12(t, half, k, 0);
+    } else {
+        memcpy(d == HS_WRITE ? t->tx_secret : t->rx_secret, k->traffic, HASH_MAX);
+        rc = engine_keys(t, half, k->suite, k->traffic);
     }
-    memcpy(d == HS_WRITE ? t->tx_secret : t->rx_secret, k->traffic, HASH_MAX);
-    return engine_keys(t, half, k->suite, k->traffic);
+    if (rc < 0 && d == HS_WRITE) { /* the peer was told of them: no alert under those of before */
+        engine_write_end(t);
+    }
+    return rc;
 }
 
 static int host_warn(void *ctx, enum alert desc)

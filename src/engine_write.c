@@ -100,10 +100,11 @@ static void write_notes(struct tls *t)
     if ((notes & NOTE_ALERT) && !(engine_status(t) & ST_CLOSED)) {
         uint8_t alert[2] = { 2, (uint8_t)notes };
 
-        /* An alert that cannot be said (no memory) changes nothing: the connection is over. */
-        if (engine_flush(t) == 0) {
-            (void)!engine_emit(t, CT_ALERT, alert, sizeof alert);
-        }
+        /* In place of a flight that was not finished, behind whose messages the peer would expect
+         * other keys. One that cannot be said (no memory) changes nothing: the connection is over.
+         */
+        buf_free(&t->flight);
+        (void)!engine_emit(t, CT_ALERT, alert, sizeof alert);
     }
     if ((notes & NOTE_REFUSE) && !(engine_status(t) & (ST_CLOSED | ST_FAILED))) {
         const uint8_t alert[2] = { 1, ALERT_NO_RENEGOTIATION };

@@ -142,12 +142,6 @@ static int choose_exchange(struct hs *h)
     return k->alone ? 0 : choose_group(h);
 }
 
-static int hello_send(struct hs *h, enum ext_where where)
-{
-    TRY(hello_server_send(h, where));
-    return keys13_compat_ccs(h);
-}
-
 static int retry(struct hs *h, const struct client_hello *c)
 {
     struct hs_work *k = h->work;
@@ -158,7 +152,8 @@ static int retry(struct hs *h, const struct client_hello *c)
     k->transcript.keep = !rd_done(&k->psk_ids); /* the next binder covers it */
     TRY(transcript_choose(&k->transcript, h->suite->hash, true));
     TRY(early13_choose(h));
-    return hello_send(h, IN_HRR);
+    TRY(hello_server_send(h, IN_HRR));
+    return keys13_compat_ccs(h);
 }
 
 static int extensions_send(struct hs *h)
@@ -220,10 +215,11 @@ static int flight(struct hs *h)
     }
     h->group = k->alone ? NULL : k->share_group;
     k->share = span_of(share, h->group ? h->group->share_server : 0);
-    rc = hello_send(h, IN_SH);
+    rc = hello_server_send(h, IN_SH);
     k->share = span_of(NULL, 0);
     TRY(rc);
     TRY(keys13_handshake(h, span_of(shared, h->group ? h->group->secret_size : 0)));
+    TRY(keys13_compat_ccs(h)); /* here the hello goes out: no alert in clear comes behind it */
     TRY(keys13_set(h, HS_WRITE, k->server_traffic));
     TRY(keys13_set(h, HS_READ, h->facts & FACT_EARLY ? k->early_traffic : k->client_traffic));
     TRY(extensions_send(h));
