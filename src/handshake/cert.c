@@ -285,9 +285,12 @@ int cert_check_under(struct hs *h, struct rd *body, const struct scheme *s, cons
              ? pubkey_verify_digest(h->work->peer_key, s->kind, s->hash, part[0],
                                     span_of(sig.p, sig.n))
              : pubkey_verify(h->work->peer_key, s->kind, s->hash, part, n, span_of(sig.p, sig.n));
-    if (rc < 0) {
-        return FAIL(h->err, IS_TLS_ALERT(rc) || rc == ERR_MEM ? rc : TLS_ALERT(ALERT_DECRYPT_ERROR),
+    if (IS_TLS_ALERT(rc) || rc == ERR_MISMATCH) {
+        return FAIL(h->err, TLS_ALERT(ALERT_DECRYPT_ERROR),
                     "the peer does not hold the key of its certificate");
+    }
+    if (rc < 0) {
+        return FAIL(h->err, rc, "the peer's signature could not be checked");
     }
     h->scheme = s;
     return 0;
