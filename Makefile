@@ -317,6 +317,10 @@ $(BUILD)/tests/%.so: $(OBJ)/tests/%.o
 $(BUILD)/tests/legacy/test_branches: private LDFLAGS += $(addprefix -Wl$(comma)--wrap=,privkey_decrypt_premaster \
     keys12_master psk12_find config_set_keylog aead_seal aead_open cbc_seal cbc_open scipher_seal scipher_open)
 
+# So does what fails when a test says so.
+FAULTY_BINS := $(filter $(addprefix $(BUILD)/tests/,handshake/test_failures% legacy/test_failures%),$(TEST_BINS) $(LEGACY_BINS))
+$(FAULTY_BINS): private LDFLAGS += -Wl,@tests/lib/provider_calls
+
 $(BUILD)/tests/handshake/test_token: | $(BUILD)/tests/handshake/provider_token.so
 $(BUILD)/tests/kat/test_aead_backends: | $(BUILD)/tests/kat/provider_ipsecmb.so
 

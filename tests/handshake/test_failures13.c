@@ -1,142 +1,113 @@
 /* SPDX-License-Identifier: ISC */
-/* Memory runs out at every place of a resumption with its tickets and early data, and of an
- * authentication behind it, once or for good (threats 36, 37); connections are freed in every state
- * of them. */
-#include "tests/handshake/early.h"
-#include "tests/lib/failing.h"
+/* What TLS 1.3 asks of the provider and of memory fails, at every place of every kind of handshake
+ * (threats 25, 36, 37). */
+#include "tests/handshake/faulty.h"
 
-static void pump(struct pair *p)
+#define KEY "0123456789abcdef0123456789abcdef"
+#define PSK(...)                                                                 \
+    .no_server_id = true, .no_trust = true,                                      \
+    .psk = { [TLS_CLIENT] = { { .name = "device-7", .key = KEY, __VA_ARGS__ } }, \
+             [TLS_SERVER] = { { .name = "device-7", .key = KEY, __VA_ARGS__ } } }
+
+static const struct kind kinds[] = {
+    { .what = "full", .q = { .suite = 0x1301 }, .cold = true, .then = { close_some } },
+    { .what = "RSA, SHA-384", .q = { .suite = 0x1302, .id = ID_RSA }, .cold = true },
+    { .what = "Ed25519, P-256, GREASE",
+      .q = { .suite = 0x1303, .id = ID_ED25519, .client_groups = { 23 }, .grease = true },
+      .cold = true },
+    { .what = "retried",
+      .q = { .suite = 0x1301, .client_groups = { 29, 23 }, .server_groups = { 23 } } },
+    { .what = "client authentication, all extensions",
+      .q = { .suite = 0x1301,
+             .auth = CLIENT_AUTH_REQUIRE,
+             .client_id = true,
+             .status = "response",
+             .client_alpn = { "a" },
+             .server_alpn = { "a" } },
+      .cold = true },
+    { .what = "compressed certificates",
+      .q = { .suite = 0x1301,
+             .pack = { true, true },
+             .auth = CLIENT_AUTH_REQUIRE,
+             .client_id = true } },
+    { .what = "external key", .q = { .suite = 0x1301, PSK() } },
+    { .what = "external key, without a key exchange",
+      .q = { .suite = 0x1301, PSK(), .psk_ke = { true, true } } },
+    { .what = "tickets", .q = { .suite = 0x1301 }, .by_ticket = true, .lax = true },
+    { .what = "resumed", .q = { .suite = 0x1302 }, .by_ticket = true, .resume = true, .lax = true },
+    { .what = "resumed without a key exchange",
+      .q = { .suite = 0x1301, .psk_ke = { true, true } },
+      .by_ticket = true,
+      .resume = true,
+      .lax = true },
+    { .what = "early data",
+      .q = { .suite = 0x1301, .early = true, .max_early = 1000 },
+      .by_ticket = true,
+      .resume = true,
+      .lax = true },
+    { .what = "early data, retried",
+      .q = { .suite = 0x1301,
+             .early = true,
+             .max_early = 1000,
+             .client_groups = { 29, 23 },
+             .server_groups = { 23 } },
+      .by_ticket = true,
+      .resume = true,
+      .lax = true },
+    { .what = "post-handshake authentication",
+      .q = { .suite = 0x1301, .post_auth = true, .client_id = true },
+      .cold = true,
+      .then = { request_some } },
+};
+#define NKINDS (sizeof kinds / sizeof *kinds)
+
+static void threat_37_provider_fails(void **state)
 {
-    for (int i = 0; i < 4; i++) {
-        end_give(&p->s, wire, end_take(&p->c, wire));
-        end_give(&p->c, wire, end_take(&p->s, wire));
-    }
+    (void)state;
+    faulty_all(kinds, NKINDS, FAULT_ZEROES, false);
 }
 
-/* Early data, where there is memory for it. */
-static void pump_early(struct pair *p)
+static void threat_37_provider_leaves_rubbish(void **state)
 {
-    struct span part = span_of(text, 20);
-    size_t taken, made;
-
-    assert_true(tls_early_room(p->c.t) > 0);
-    if (tls_seal_early(p->c.t, &part, 1, &taken, wire, sizeof wire, &made) == 0 &&
-        tls_queue(p->c.t, wire, made) == 0) {
-        pump(p);
-    }
-}
-
-/* What is claimed is true, whatever failed. */
-static void check(const struct pair *p)
-{
-    struct tls_info i;
-
-    assert_true(p->s.nearly == 0 || info_of(&p->s).early == TLS_EARLY_ACCEPTED);
-    assert_true(info_of(&p->c).early != TLS_EARLY_ACCEPTED || p->s.rc < 0 || p->s.nearly == 20);
-    tls_get_info(p->s.t, &i);
-    assert_true(p->s.done < 2 || p->s.rc < 0 ||
-                (i.client_auth && span_eq(i.peer_cert, pki.client->leaf.der)));
-    tls_get_info(p->c.t, &i);
-    /* a ticket that cannot be opened for want of memory: a full handshake */
-    assert_true(p->c.done == 0 || p->c.rc < 0 || i.peer_cert.n);
-    assert_true(p->c.rc != ERR_STATE && p->s.rc != ERR_STATE);
-}
-
-/* Whether the n-th allocation was reached at all. */
-static bool run(size_t n, bool retry)
-{
-    struct pair_params q = early_params();
-    struct config *client, *server;
-    const size_t before = live;
-    struct tls_session *s;
-    struct pair *p;
-
-    q.suite = 0x1301;
-    q.post_auth = q.client_id = true;
-    s = q.resume = first(&q);
-    q.client_groups[0] = 29;
-    q.client_groups[1] = 23;
-    q.server_groups[0] = retry ? 23 : 29;
-    p = pair_new(&q);
-    pair_free(p);
-    client = pair_config(p, TLS_CLIENT, &q);
-    server = pair_config(p, TLS_SERVER, &q);
-    failing_arm(n);
-    if (tls_new(&p->c.t, client, PAIR_HOST, NULL, s, NULL) == 0 &&
-        tls_new(&p->s.t, server, NULL, NULL, NULL, NULL) == 0) {
-        pump_early(p);
-        if (p->s.rc == 0 && p->s.done && tls_request_client_auth(p->s.t, NULL) == 0) {
-            pump(p);
-        }
-        armed = false;
-        check(p);
-    }
-    armed = false;
-    if (calls < n) {
-        assert_int_equal(p->c.rc, 0);
-        assert_int_equal(p->s.done, 2);
-    }
-    pair_free(p);
-    config_unref(client);
-    config_unref(server);
-    session_unref(s);
-    assert_true(live == before || n == 0);
-    return calls >= n;
+    (void)state;
+    faulty_all(kinds, NKINDS, FAULT_RUBBISH, false);
 }
 
 static void threat_37_no_memory(void **state)
 {
     (void)state;
-    for (unsigned kind = 0; kind < 4; kind++) {
-        size_t n = 1;
-
-        for_good = kind & 1;
-        (void)run(0, kind & 2); /* what is made once, is made */
-        while (run(n, kind & 2)) {
-            n++;
-        }
-        assert_true(n > 60);
-    }
+    faulty_all(kinds, NKINDS, FAULT_OUR_MEMORY, false);
 }
 
-/* Every byte that goes over the wire may be the last. */
-static void threat_36_freed_anywhere(void **state)
+static void threat_37_no_memory_any_more(void **state)
 {
-    struct pair_params q = usual(NULL);
-    size_t most = 0;
-
     (void)state;
-    q.post_auth = q.client_id = true;
-    q.resume = first(&q);
-    for (unsigned flights = 0; flights < 6; flights++) {
-        for (size_t cut = 0; cut <= most + 16; cut += 17) {
-            struct pair *p = pair_new(&q);
-            size_t n;
+    faulty_all(kinds, NKINDS, FAULT_OUR_MEMORY, true);
+}
 
-            for (unsigned i = 0; i < flights; i++) {
-                struct end *from = i % 2 ? &p->s : &p->c, *to = i % 2 ? &p->c : &p->s;
+static void threat_37_libcrypto_has_no_memory(void **state)
+{
+    (void)state;
+    faulty_all(kinds, NKINDS, FAULT_THEIR_MEMORY, false);
+}
 
-                if (i == 3) {
-                    assert_int_equal(tls_request_client_auth(p->s.t, NULL), 0);
-                }
-                n = end_take(from, wire);
-                most = i + 1 == flights ? n : most;
-                end_give(to, wire, i + 1 == flights && cut < n ? cut : n);
-                assert_int_equal(to->rc, 0);
-            }
-            pair_free(p);
-        }
-    }
-    session_unref(q.resume);
+static void threat_37_libcrypto_has_no_memory_any_more(void **state)
+{
+    (void)state;
+    faulty_all(kinds, NKINDS, FAULT_THEIR_MEMORY, true);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threat_37_provider_fails),
+        cmocka_unit_test(threat_37_provider_leaves_rubbish),
         cmocka_unit_test(threat_37_no_memory),
-        cmocka_unit_test(threat_36_freed_anywhere),
+        cmocka_unit_test(threat_37_no_memory_any_more),
+        cmocka_unit_test(threat_37_libcrypto_has_no_memory),
+        cmocka_unit_test(threat_37_libcrypto_has_no_memory_any_more),
     };
 
-    failing_install();
-    return cmocka_run_group_tests(tests, early_make, resume_drop);
+    faults_install();
+    return cmocka_run_group_tests(tests, faulty_begin, pki_free);
 }

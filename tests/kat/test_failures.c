@@ -394,8 +394,6 @@ static int work_make_key(void)
     return rc;
 }
 
-/* ---- the loop ---- */
-
 struct attempt {
     work_fn *work;
     long n;
