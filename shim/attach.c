@@ -12,17 +12,34 @@
 #define HANDSHAKE_MS 60000
 #define LINGER_MS    2000
 
-uint64_t cookie_of(int fd)
+int cookie_of(int fd, uint64_t *cookie)
 {
-    uint64_t cookie = 0;
-    socklen_t n = sizeof cookie;
+    socklen_t n = sizeof *cookie;
 
-    return sys.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &n) == 0 ? cookie : 0;
+    *cookie = 0;
+    return sys.getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &n) && errno != ENOPROTOOPT ? -1 : 0;
+}
+
+/* Where the kernel does not tell (a program may have given up the right to ask), it is: what is
+ * taken for another file passes in clear. */
+bool cookie_is(int fd, uint64_t cookie)
+{
+    uint64_t now = 0;
+    socklen_t n = sizeof now;
+    int saved = errno;
+    bool is;
+
+    if (sys.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &now, &n) == 0) {
+        return now == cookie;
+    }
+    is = errno != EBADF && errno != ENOTSOCK;
+    errno = saved;
+    return is;
 }
 
 bool conn_on_socket(const struct conn *c, int fd)
 {
-    return cookie_of(fd) == c->entry.cookie;
+    return cookie_is(fd, c->entry.cookie);
 }
 
 static int refuse(struct error *err, int code, int num, const char *why)
@@ -148,8 +165,8 @@ int conn_renew(struct conn *c, int fd, struct config *config, struct error *err)
 
 static int attach(int fd, const struct conn_params *p, struct error *err)
 {
-    uint64_t cookie = cookie_of(fd);
     struct entry *seen = NULL;
+    uint64_t cookie;
     struct conn *c;
     int rc = -1;
 
@@ -157,6 +174,9 @@ static int attach(int fd, const struct conn_params *p, struct error *err)
     fork_look();
     if (check_socket(fd, err)) {
         return -1;
+    }
+    if (cookie_of(fd, &cookie)) {
+        return refuse(err, ERR_ARG, errno, "the kernel does not tell which socket it is");
     }
     if (p->seen && p->seen->cookie != cookie) {
         return refuse(err, ERR_CLOSED, EBADF, "the socket was closed meanwhile");

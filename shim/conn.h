@@ -139,9 +139,11 @@ struct entry *table_set(int fd, struct entry *e);
 int table_replace(int fd, struct entry *e, const struct entry *seen);
 void table_drop(int fd, const struct entry *e); /* fd is plain, if it names e still */
 bool table_names(int fd, const struct conn *c);
-int table_next(int fd);               /* the first fd >= fd that is a connection; -1: none */
-int table_find(const struct conn *c); /* any fd of it; -1: none */
-uint64_t cookie_of(int fd);           /* of the socket; 0: it has none */
+int table_next(int fd);                  /* the first fd >= fd that is a connection; -1: none */
+int table_find(const struct conn *c);    /* any fd of it; -1: none */
+int cookie_of(int fd, uint64_t *cookie); /* of the socket; 0: it has none. 0, or -1 errno */
+/* Is it that socket still? */
+bool cookie_is(int fd, uint64_t cookie);
 
 /* ---- conn.c, attach.c ---- */
 /* What a thread holds while it is in a half. */

@@ -258,6 +258,12 @@ static int receive(struct conn *c, int fd, struct sink *s)
     return 1;
 }
 
+/* There may be some the next time: nothing is lost. */
+static bool no_room(int err)
+{
+    return err == ENOMEM || err == ENOBUFS;
+}
+
 void conn_read_broke(struct conn *c, int err)
 {
     c->saw_eof = true;
@@ -317,7 +323,7 @@ static int read_step(struct conn *c, int fd, struct sink *s)
         }
         errno = EAGAIN;
         rc = fd < 0 ? -1 : receive(c, fd, s);
-        if (rc < 0 && (errno == EAGAIN || errno == ENOMEM)) {
+        if (rc < 0 && (errno == EAGAIN || no_room(errno))) {
             return -1;
         }
         if (rc < 0) {
@@ -442,7 +448,8 @@ static int await(struct conn *c, int fd, struct patience *p)
     }
     rc = wait_input(c, fd, p);
     err = errno;
-    if (rc && err != EINTR && err != EAGAIN && conn_enter(&h, c, fd, HALF_READ) == 0) {
+    if (rc && err != EINTR && err != EAGAIN && !no_room(err) &&
+        conn_enter(&h, c, fd, HALF_READ) == 0) {
         conn_read_broke(c, err); /* the kernel reports it once */
         conn_leave(&h);
         errno = err;

@@ -156,7 +156,7 @@ bool conn_import_next(struct share_set *set, struct import *i)
         for (i->me = 0; i->me < USERS; i->me++) {
             if (s->nfds > 0 && s->nfds <= EXEC_FDS &&
                 atomic_load(&s->users[i->me]) == (uint32_t)getpid() &&
-                cookie_of(s->real) == s->cookie) {
+                cookie_is(s->real, s->cookie)) {
                 i->next++;
                 i->slot = s;
                 i->fd = s->fds[0];

@@ -8,11 +8,6 @@
 /* No socket has it. */
 #define DEFAULTS_COOKIE UINT64_MAX
 
-static uint64_t cookie_for(int fd)
-{
-    return fd == SSL_DEFAULTS ? DEFAULTS_COOKIE : cookie_of(fd);
-}
-
 void options_destroy(struct entry *e)
 {
     ssl_settings_put(((struct kept *)e)->o.set);
@@ -47,7 +42,7 @@ bool options_get(int fd, struct options *o)
     struct entry *seen;
     const struct kept *kept = find(fd, &seen);
 
-    if (kept && seen->cookie != cookie_for(fd)) {
+    if (kept && fd != SSL_DEFAULTS && !cookie_is(fd, seen->cookie)) {
         if (seen->kind == ENTRY_OPTIONS && !fork_vforked()) {
             table_drop(fd, seen);
         }
@@ -73,16 +68,17 @@ void options_put(struct options *o)
 
 int options_set(int fd, const struct options *o)
 {
+    uint64_t cookie = DEFAULTS_COOKIE;
     struct kept *kept;
 
-    if (fd != SSL_DEFAULTS && (fork_init() || table_reserve(fd))) {
+    if (fd != SSL_DEFAULTS && (cookie_of(fd, &cookie) || fork_init() || table_reserve(fd))) {
         return -1;
     }
     kept = (struct kept *)table_new(ENTRY_OPTIONS);
     if (!kept) {
         return -1;
     }
-    kept->entry.cookie = cookie_for(fd);
+    kept->entry.cookie = cookie;
     kept->o = *o;
     kept->o.seen = NULL;
     ssl_settings_ref(o->set);

@@ -40,8 +40,10 @@ int ssl_socket(int domain, int type, int protocol)
     } else {
         conn_closing(fd); /* was closed behind our back, if it is known at all */
         if (options_set(fd, &o)) {
+            int err = errno;
+
             sys.close(fd);
-            fd = ssl_failed(ENOMEM, "no memory for options");
+            fd = ssl_failed(err, "no options for the socket: %s", strerrordesc_np(err));
         }
     }
     options_put(&o);

@@ -102,7 +102,7 @@ static ssize_t push(struct conn *c, int fd, struct iovec *parts, size_t n, int f
     do {
         sent = sys.sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | (flags & MSG_MORE));
     } while (sent < 0 && errno == EINTR);
-    if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
+    if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)) {
         return 0;
     }
     if (sent < 0) {
