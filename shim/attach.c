@@ -270,7 +270,7 @@ static bool on_its_way(struct conn *c, int fd)
     int left = 0;
 
     if (c->role != TLS_CLIENT || atomic_load(&c->state) != CONN_OPEN ||
-        c->wire.in != c->in_handshake) {
+        c->wire.in != c->in_handshake || c->saw_close || c->saw_eof) {
         return false;
     }
     sys.shutdown(fd, SHUT_WR);
@@ -281,9 +281,9 @@ static bool on_its_way(struct conn *c, int fd)
 static void say_goodbye(struct hold *h, int fd, int budget)
 {
     struct conn *c = h->c;
-    struct pollfd p = { .fd = fd };
+    struct pollfd p = { 0 };
     int64_t end = now_ms() + budget;
-    bool closing = false, leaving;
+    bool closing = false, leaving, nap;
 
     /* Each time the halves were free, another thread may have closed fd. */
     while (may_end(c, fd)) {
@@ -300,10 +300,10 @@ static void say_goodbye(struct hold *h, int fd, int budget)
             (void)conn_drain(fd);
             return;
         }
-        p.events = atomic_load(&c->unsent)              ? POLLOUT
-                   : leaving || atomic_load(&c->asking) ? 0
-                                                        : POLLIN;
-        budget = leaving || atomic_load(&c->asking) ? 1 : budget;
+        nap = leaving || atomic_load(&c->asking);
+        p.events = atomic_load(&c->unsent) ? POLLOUT : POLLIN;
+        p.fd = nap ? -1 : fd; /* that the peer has hung up is no reason to wake */
+        budget = nap ? 1 : budget;
         /* A close() that a jump cuts short must not leave the halves taken. */
         wait_begin(c, -1);
         conn_give(c, HALF_BOTH);

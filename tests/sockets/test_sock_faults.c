@@ -152,6 +152,47 @@ static void test_finished_and_data_together(void **state)
     close_pair(f);
 }
 
+/* ---- close() waits ---- */
+
+static int other_end;
+static unsigned naps;
+
+/* The bytes that a socket of this machine has sent are on their way until they are read. */
+static int sleeping_poll(struct pollfd *p, nfds_t n, int ms)
+{
+    char some[4096];
+    int rc = real.poll(p, n, ms);
+
+    assert_int_equal(rc, 0); /* it has slept */
+    if (++naps == 3) {
+        while (recv(other_end, some, sizeof some, MSG_DONTWAIT) > 0) {
+        }
+    }
+    return rc;
+}
+
+/* A client that has heard nothing, of a peer that has hung up: what is on its way is waited for
+ * without turning round and round. */
+static void test_close_sleeps(void **state)
+{
+    int f[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, f), 0);
+    set_number(f[1], SSL_OPT_TICKETS, 0);
+    attach_pair(f[0], f[1]);
+    handshake_pair(f[0], f[1]);
+    assert_int_equal(ssl_write(f[0], "on its way", 10), 10);
+    shutdown(f[1], SHUT_WR);
+    other_end = f[1];
+    naps = 0;
+    sys.poll = sleeping_poll;
+    ssl_close(f[0]);
+    generous();
+    assert_int_equal(naps, 3);
+    ssl_close(f[1]);
+}
+
 /* ---- memory ---- */
 
 static struct mem_hooks usual;
@@ -161,8 +202,6 @@ static void *failing_alloc(size_t n)
 {
     return --until_failure == 0 ? NULL : usual.alloc(n);
 }
-
-static int other_end;
 
 /* Who waits in close() until its last words are taken is not let down. */
 static int reading_poll(struct pollfd *p, nfds_t n, int ms)
@@ -234,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stingy_kernel),
         cmocka_unit_test(test_finished_and_data_together),
+        cmocka_unit_test(test_close_sleeps),
         cmocka_unit_test(threat_37_memory),
     };
 
