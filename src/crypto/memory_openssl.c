@@ -50,7 +50,9 @@ int crypto_use_arena(void *memory, size_t n)
         return ERR_STATE;
     }
     /* Nothing of ours needs openssl.cnf, and libcrypto would read it with stdio, which mallocs. */
-    return OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1 ? 0 : crypto_fail(ERR_MEM);
+    return OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) == 1
+               ? 0
+               : crypto_fail(ERR_MEM);
 }
 
 int crypto_why(int code)

@@ -137,6 +137,12 @@ EVP_MAC *method_hmac(void)
 static bool begin(void)
 {
     IN_LIBCRYPTO;
+
+    /* At the end of a process it would free what connections still have: they may be closed later
+     * than that, by destructors. */
+    if (OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL) != 1) {
+        return false;
+    }
     provider.lib = OSSL_LIB_CTX_new();
     if (!provider.lib || !OSSL_PROVIDER_load(provider.lib, "default")) {
         return false;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <fcntl.h>
@@ -110,6 +111,22 @@ static void exits_at_once(void)
 {
     say(dial(), "sink 20\n" MARK);
     _exit(0);
+}
+
+/* In the middle of a handshake, whose keys go when libcrypto's own end is past. */
+static void exits_early(void)
+{
+    int fd = make_socket(), there = make_socket();
+    struct pollfd p = { .fd = fd, .events = POLLOUT };
+    struct sockaddr_in a = { .sin_family = AF_INET,
+                             .sin_port = htons((in_port_t)atoi(io_port)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+    CHECK(bind(there, (struct sockaddr *)&a, sizeof a) == 0 && listen(there, 1) == 0);
+    set_nonblocking(fd, true);
+    CHECK(dial_fd(fd, false) == -1 && errno == EINPROGRESS);
+    CHECK(poll(&p, 1, 10) == 0);
+    exit(0);
 }
 
 /* Buffered output, flushed by exit() itself; and through fclose(stdout). */
@@ -497,6 +514,7 @@ const struct io_case io_others[] = {
     { "close-many", close_many },
     { "exits", exits },
     { "exits-at-once", exits_at_once },
+    { "exits-early", exits_early },
     { "exits-buffered", exits_buffered },
     { "exits-racing", exits_racing },
     { "signals", signals },

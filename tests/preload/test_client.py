@@ -15,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 from wrap import MARK, WAIT, Bad, Room, free_port, need, until  # noqa: E402
 
+ALONE = ("nobody-there", "exits-early")
 REFUSED = ("refused-blocking", "refused-poll", "refused-epoll", "refused-again")
 # Ends without the client's close_notify: it failed, or the connection was taken from it.
 ABRUPT = REFUSED + ("exits-racing", "cut-off", "exec-stdio")
@@ -141,17 +142,18 @@ def one(room, program, case, peer, plain):
         expected, kept_there = compare(room, program, case, plain)
     kept = len(peer.kept)
     relay = room.relay(peer.port)
-    port = free_port() if case == "nobody-there" else relay.port
+    port = free_port() if case in ALONE else relay.port
     before = len(peer.ended)
     room.conf = room.path(case + ".conf")
     room.client_rule("io", str(port), handoff="none", **({"ca": room.path("other.pem")} if case in REFUSED else {}))
-    p = room.run(room.wrapped(program, case, "localhost", str(port)), check=False, timeout=60)
+    p = room.run(room.wrapped(program, case, "localhost", str(port)), check=False, timeout=60,
+                 env={"MALLOC_PERTURB_": "85"})  # what is freed is no more what it was
     if p.returncode != 0:
         time.sleep(0.3)
         raise Bad(f"exit {p.returncode}: {p.stderr.decode(errors='replace').strip()}; the peer saw {peer.ended[before:]}")
     need(p.stdout == expected, f"stdout: {p.stdout.decode()}instead of {expected.decode()}")
     need(p.stderr == b"", f"stderr is not silent: {p.stderr!r}")
-    if case in ("nobody-there", "untouched"):
+    if case in ALONE or case == "untouched":
         return
     relay.check(whole=case != "exits-racing")
     until(lambda: len(peer.ended) > before and "open" not in peer.ended[before:], "the peer has seen no end")
