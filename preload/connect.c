@@ -26,20 +26,25 @@ union address {
     struct sockaddr_storage any;
 };
 
-static int option(int fd, int name)
+/* Is it one of two? A socket that does not say (a filter of system calls may forbid the question)
+ * is taken for one of ours: what is not refused can only be TLS. */
+static bool option_is(int fd, int name, int either, int other)
 {
     int value = -1;
     socklen_t len = sizeof value;
 
-    return REAL(getsockopt)(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : -1;
+    if (REAL(getsockopt)(fd, SOL_SOCKET, name, &value, &len) != 0) {
+        return errno != EBADF && errno != ENOTSOCK;
+    }
+    return value == either || value == other;
 }
 
 bool stream_socket(int fd)
 {
-    int saved = errno, family = option(fd, SO_DOMAIN), protocol = option(fd, SO_PROTOCOL);
-    bool yes = (family == AF_INET || family == AF_INET6) &&
-               (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP) &&
-               option(fd, SO_TYPE) == SOCK_STREAM;
+    int saved = errno;
+    bool yes = option_is(fd, SO_DOMAIN, AF_INET, AF_INET6) &&
+               option_is(fd, SO_PROTOCOL, IPPROTO_TCP, IPPROTO_MPTCP) &&
+               option_is(fd, SO_TYPE, SOCK_STREAM, SOCK_STREAM);
 
     errno = saved;
     return yes;
@@ -387,8 +392,11 @@ static int accepted(int fd)
     if (!preload_refuses() && !policy_has(policy, TLS_SERVER)) {
         return fd;
     }
-    if (stream_socket(fd) && getsockname(fd, &local.sa, &len) == 0) {
-        rule = preload_refuses() ? &refuse_all : policy_server(policy, &local.sa, len);
+    if (stream_socket(fd)) {
+        /* One that does not say where it was accepted could be any rule's. */
+        rule = preload_refuses() || getsockname(fd, &local.sa, &len) != 0
+                   ? &refuse_all
+                   : policy_server(policy, &local.sa, len);
     }
     if (!rule || rule->action == RULE_BYPASS) {
         errno = saved;
@@ -436,8 +444,13 @@ bool adopt_server(int fd, enum adopt how)
     socklen_t len = sizeof local, peer_len = sizeof peer;
     const struct rule *rule;
 
-    if (!stream_socket(fd) || getsockname(fd, &local.sa, &len) != 0 ||
-        getpeername(fd, &peer.sa, &peer_len) != 0) {
+    if (!stream_socket(fd)) {
+        return false;
+    }
+    if (getpeername(fd, &peer.sa, &peer_len) != 0 || getsockname(fd, &local.sa, &len) != 0) {
+        if (errno != ENOTCONN) { /* it could be any rule's */
+            kill_socket(fd);
+        }
         return false;
     }
     rule = policy_server(policy, &local.sa, len);

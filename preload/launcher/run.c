@@ -40,6 +40,8 @@ static int library_path(char path[static 4096])
     return access(path, R_OK) == 0 ? 0 : say(EXIT_REFUSED, "run", "%s is not there", path);
 }
 
+/* Named twice: the dynamic linker goes on without what it could not load, as when there was no
+ * descriptor or memory just then, and then tries again. What it has it does not look for. */
 static int set_preload(void)
 {
     const char *old = getenv("LD_PRELOAD");
@@ -53,7 +55,7 @@ static int set_preload(void)
         return say(EXIT_REFUSED, "run",
                    "%s: the dynamic linker cannot load a path with ' ' or ':' in it", path);
     }
-    if (asprintf(&all, "%s%s%s", path, old && *old ? ":" : "", old ? old : "") < 0 ||
+    if (asprintf(&all, "%s:%s%s%s", path, path, old && *old ? ":" : "", old ? old : "") < 0 ||
         setenv("LD_PRELOAD", all, 1) < 0) {
         rc = say(EXIT_REFUSED, "run", "out of memory");
     }
