@@ -30,6 +30,10 @@ static inline void secret_leave(struct secret_ref *r)
     __attribute__((cleanup(secret_leave))) struct secret_ref name##_ref_ = { name, sizeof name }; \
     (void)name##_ref_
 
+/* Wipes the stack below the caller: for calls of others, who leave there what they have worked
+ * with. As dear as sealing a short record: behind what takes far longer. */
+void wipe_below(void);
+
 /* Equal without a branch on the contents; lengths are public. After each step the compiler has to
  * believe that anything may be in d, so it cannot stop early. */
 static inline bool ct_equal(const void *a, const void *b, size_t n)

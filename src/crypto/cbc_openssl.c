@@ -214,6 +214,7 @@ static bool mac_is_right(const struct cbc *c, const uint8_t *head, struct span c
          EVP_MAC_update(ctx, content.p, content.n) == 1 &&
          EVP_MAC_final(ctx, want, &n, sizeof want) == 1 && n == size;
     EVP_MAC_CTX_free(ctx);
+    wipe_below(); /* the key, padded */
     return ok && ct_equal(want, mac, size);
 }
 

@@ -226,6 +226,7 @@ static int derive(const struct kex *k, struct span peer, uint8_t *secret, size_t
     }
     EVP_PKEY_free(to);
     EVP_PKEY_CTX_free(ctx);
+    wipe_below();
     return rc;
 }
 

@@ -191,6 +191,7 @@ static bool derive(const struct part *p, EVP_PKEY *key, uint8_t *secret)
               EVP_PKEY_derive(ctx, secret, &n) == 1 && n == p->secret_size;
 
     EVP_PKEY_CTX_free(ctx);
+    wipe_below(); /* the last steps of the arithmetic are the secret itself */
     if (!ok) {
         return false;
     }
@@ -234,6 +235,7 @@ static int kem_finish(const struct part *p, EVP_PKEY *key, const uint8_t *peer, 
               n == p->secret_size;
 
     EVP_PKEY_CTX_free(ctx);
+    wipe_below();
     return ok ? 0 : ERR_CRYPTO;
 }
 
@@ -249,6 +251,7 @@ static int kem_respond(const struct part *p, const uint8_t *peer, uint8_t *share
 
     EVP_PKEY_CTX_free(ctx);
     EVP_PKEY_free(key);
+    wipe_below();
     /* FIPS 203 section 7.2: the key's own check is what refuses it. */
     return ok ? 0 : key ? ERR_CRYPTO : TLS_ALERT(ALERT_ILLEGAL_PARAMETER);
 }

@@ -62,6 +62,7 @@ int privkey_decrypt_premaster(struct privkey *k, struct span sealed, uint16_t cl
         memcpy(out, opened, PREMASTER_RSA);
     }
     EVP_PKEY_CTX_free(ctx);
+    wipe_below();
     if (privkey_is_token(k)) {
         token_end();
     }
