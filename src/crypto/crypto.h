@@ -307,7 +307,7 @@ int privkey_decrypt_premaster(struct privkey *k, struct span sealed, uint16_t cl
 int privkey_matches(struct privkey *priv, const struct pubkey *pub) MUST_CHECK;
 
 /* ---- other containers ---- */
-/* A PKCS#12 file: its private key as PEM (PKCS#8, not encrypted: make the buffer secret) and its
+/* A PKCS#12 file: its private key as PEM (PKCS#8, not encrypted: the buffer becomes secret) and its
  * certificates as PEM, the key's own first, are appended; x509's identity_from_bytes() takes both.
  * pass may be NULL. ERR_PARSE, ERR_PASSPHRASE, ERR_UNSUPPORTED; nothing is appended then, the
  * sentence goes to err. */
@@ -333,7 +333,7 @@ void dhparams_free(struct dh_params *params); /* may be used again */
 
 /* ---- making keys (sleeve keygen) ---- */
 int privkey_generate(struct privkey **out, enum key_type type, unsigned rsa_bits) MUST_CHECK;
-/* DER SubjectPublicKeyInfo / PEM PKCS#8 appended to b. */
+/* DER SubjectPublicKeyInfo / PEM PKCS#8 appended to b, which becomes a secret buffer with it. */
 int privkey_public_spki(const struct privkey *k, struct buf *b) MUST_CHECK;
 int privkey_write_pem(const struct privkey *k, struct buf *b) MUST_CHECK;
 #endif

@@ -146,6 +146,7 @@ int privkey_public_spki(const struct privkey *k, struct buf *b)
 
 int privkey_write_pem(const struct privkey *k, struct buf *b)
 {
+    b->secret = true;
     return encode(k, EVP_PKEY_KEYPAIR, "PEM", "PrivateKeyInfo", b);
 }
 #endif
