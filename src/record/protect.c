@@ -80,9 +80,10 @@ static int strip_padding(const struct mspan part[2], size_t total, uint8_t *type
 static int tls13_open(struct rec_half *h, uint8_t type, struct mspan fragment, struct mspan out,
                       struct rec_opened *o)
 {
-    uint8_t nonce[AEAD_IV], header[REC_HEADER];
+    uint8_t header[REC_HEADER];
     struct mspan part[2];
     size_t inner, content;
+    SECRET(nonce, AEAD_IV);
     int rc;
 
     if (type != CT_APPLICATION_DATA) {
@@ -119,7 +120,7 @@ static int tls13_seal(struct rec_half *h, uint8_t type, const struct span *in, s
     static const uint8_t zeros[REC_PLAIN_MAX / PAD_PARTS];
     const size_t size = rec_size(h, len) - REC_HEADER;
     struct span part[REC_PARTS + 1 + PAD_PARTS];
-    uint8_t nonce[AEAD_IV];
+    SECRET(nonce, AEAD_IV);
 
     if (nin > REC_PARTS) {
         return ERR_ARG;

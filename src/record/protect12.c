@@ -32,9 +32,10 @@ static int aead12_open(struct rec_half *h, uint8_t type, struct mspan fragment, 
                        struct rec_opened *o)
 {
     const size_t explicit_nonce = rec_headroom(h) - REC_HEADER;
-    uint8_t nonce[AEAD_IV], aad[AAD];
+    uint8_t aad[AAD];
     struct mspan part[2];
     size_t content;
+    SECRET(nonce, AEAD_IV);
 
     if (fragment.n < explicit_nonce + AEAD_TAG) {
         return TLS_ALERT(ALERT_BAD_RECORD_MAC); /* like any other forgery (threat 39) */
@@ -55,7 +56,8 @@ static int aead12_seal(struct rec_half *h, uint8_t type, const struct span *in, 
                        size_t len, uint8_t *dst)
 {
     const size_t head = rec_headroom(h), explicit_nonce = head - REC_HEADER;
-    uint8_t nonce[AEAD_IV], aad[AAD];
+    uint8_t aad[AAD];
+    SECRET(nonce, AEAD_IV);
 
     rec_put_header(dst, type, h->version, rec_size(h, len) - REC_HEADER);
     rec_nonce(h, nonce);
