@@ -330,6 +330,8 @@ SPIED := privkey_wrap EVP_PKEY_generate kex_finish kex_respond dhe_finish privke
          tls_sent tls_end tls_abort tls_park config_unref session_unref ticket_keys_unref identity_unref \
          privkey_unref
 $(BUILD)/tests/secrets/test_secrets_engine: private LDFLAGS += $(addprefix -Wl$(comma)--wrap=,$(SPIED) config_set_keylog)
+$(BUILD)/tests/secrets/test_secrets_sockets: private LDFLAGS += $(addprefix -Wl$(comma)--wrap=,$(SPIED) ssl_handshake \
+    ssl_read ssl_write ssl_close ssl_shutdown ssl_attach ssl_setsockopt)
 
 $(BUILD)/tests/handshake/test_token: | $(BUILD)/tests/handshake/provider_token.so
 $(BUILD)/tests/kat/test_aead_backends: | $(BUILD)/tests/kat/provider_ipsecmb.so

@@ -169,7 +169,7 @@ struct known {
 };
 static const struct known *watch_known; /* ends with one without a name */
 static unsigned found, found_known;
-static const char *watch_stage = "";
+static const char *watch_stage = ""; /* NULL: what is found is to be, and not told */
 /* SLEEVE_TEST_TRACE: blocks, who freed one; calls, looks behind each that makes a secret. */
 static bool watch_blocks, watch_closely;
 
@@ -185,7 +185,7 @@ static inline void report(const struct needle *n, enum place place, const char *
             return;
         }
     }
-    if (found++ >= FOUND_MAX ||
+    if (found++ >= FOUND_MAX || !watch_stage ||
         (n->name == last_name && where == last_where && last_from == (frames ? trace[2] : NULL))) {
         return;
     }
@@ -369,6 +369,17 @@ static inline void learn(const char *name, const void *p, size_t n)
     if (watch_closely) {
         look(name); /* what the function that made it leaves */
     }
+}
+
+/* ---- what is said ---- */
+static inline void text_job(void *arg)
+{
+    (void)scan(arg, strlen(arg), IN_MEMORY, "what is said", NULL, 0);
+}
+
+static inline void said(const char *text)
+{
+    on_watcher(text_job, (void *)(uintptr_t)(text ? text : ""));
 }
 
 /* ---- all that the process can write ---- */
