@@ -45,6 +45,7 @@ EVP_PKEY *keyfile_decode(OSSL_LIB_CTX *lib, struct span bytes, struct answer *pa
     }
     OSSL_DECODER_CTX_free(ctx);
     BIO_free(bio);
+    wipe_below(); /* the passphrase, and keys of what it opens */
     return pkey;
 }
 

@@ -308,6 +308,7 @@ int pkcs12_load(struct span bytes, const char *pass, struct buf *key, struct buf
             rc = open_with(old, bytes, pass, key, certs, &why);
         }
     }
+    wipe_below();
     return rc < 0 ? FAIL(err, rc, "%s", why.text[0] ? why.text : error_name(rc)) : 0;
 }
 
@@ -376,6 +377,7 @@ int pkcs12_save(const struct privkey *k, const struct span *certs, size_t n, con
     PKCS12_free(p12);
     X509_free(own);
     sk_X509_pop_free(above, X509_free);
+    wipe_below();
     return rc < 0 ? crypto_fail(rc) : 0;
 }
 #endif

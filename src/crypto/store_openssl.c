@@ -280,6 +280,7 @@ int store_load(const char *uri, const char *name, const char *pass, struct privk
         token_begin();
         look(&f, lib, uri, key != NULL, &pin);
         token_end();
+        wipe_below();
         rc = (!key || f.pkey) && (!certs || f.any_cert || key) && f.ok
                  ? hand_on(&f, lib, key, certs, err)
                  : why_not(err, &pin, key != NULL);
