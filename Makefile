@@ -321,17 +321,8 @@ $(BUILD)/tests/legacy/test_branches: private LDFLAGS += $(addprefix -Wl$(comma)-
 FAULTY_BINS := $(filter $(addprefix $(BUILD)/tests/,handshake/test_failures% legacy/test_failures%),$(TEST_BINS) $(LEGACY_BINS))
 $(FAULTY_BINS): private LDFLAGS += -Wl,@tests/lib/provider_calls
 
-# What makes secrets goes through the test, and what ends a call of the engine.
-SPIED := privkey_wrap EVP_PKEY_generate kex_finish kex_respond dhe_finish privkey_decrypt_premaster \
-         keys12_master hmac_key hkdf_extract hkdf_label hkdf_expand_label prf12 aead_new config_add_psk \
-         config_add_psk12 tls_new tls_input tls_output tls_seal tls_seal_early tls_close tls_key_update \
-         tls_rehandshake tls_hand_off tls_take_over tls_kernel_keys tls_export tls_channel_binding tls_session \
-         config_seal session_write session_parse ticket_keys_new identity_from_bytes privkey_load tls_free \
-         tls_sent tls_end tls_abort tls_park config_unref session_unref ticket_keys_unref identity_unref \
-         privkey_unref
-$(BUILD)/tests/secrets/test_secrets_engine: private LDFLAGS += $(addprefix -Wl$(comma)--wrap=,$(SPIED) config_set_keylog)
-$(BUILD)/tests/secrets/test_secrets_sockets: private LDFLAGS += $(addprefix -Wl$(comma)--wrap=,$(SPIED) ssl_handshake \
-    ssl_read ssl_write ssl_close ssl_shutdown ssl_attach ssl_setsockopt)
+# What makes secrets goes through the test, and what ends a call of the engine or of the sockets API.
+$(BUILD)/tests/secrets/test_secrets_%: private LDFLAGS += -Wl,@tests/secrets/spied
 
 $(BUILD)/tests/handshake/test_token: | $(BUILD)/tests/handshake/provider_token.so
 $(BUILD)/tests/kat/test_aead_backends: | $(BUILD)/tests/kat/provider_ipsecmb.so

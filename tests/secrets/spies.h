@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Learns every secret where it is made, and looks behind every call of the engine: what --wrap of
- * the linker puts between (SPIED in the Makefile). */
+ * the linker puts between (tests/secrets/spied). */
 #ifndef TESTS_SECRETS_SPIES_H
 #define TESTS_SECRETS_SPIES_H
 #include "crypto/local_openssl.h"
@@ -223,6 +223,15 @@ SPY(int, config_add_psk12, struct config *c, struct span name, struct span key)
 {
     learn("a key from outside", key.p, key.n);
     return __real_config_add_psk12(c, name, key);
+}
+
+/* A test may have another key log in place of what the helpers of others want, or none. */
+static bool key_log_ours;
+static void (*key_log)(void *ctx, const char *line);
+
+SPY(int, config_set_keylog, struct config *c, void (*fn)(void *ctx, const char *line), void *ctx)
+{
+    return __real_config_set_keylog(c, key_log_ours ? key_log : fn, ctx);
 }
 
 /* ---- behind which calls is looked ---- */

@@ -15,9 +15,9 @@ static uint8_t ticket_key[80];
 static unsigned lines;
 
 static const struct known known[] = {
-    { IN_LIBCRYPTO, "a private key",
+    { AT_LIBCRYPTO, "a private key",
       "its decoder: DER out of PEM, and the string in ECPrivateKey" },
-    { IN_LIBCRYPTO, "an ephemeral key", "the scalars of a multiplication on P-256" },
+    { AT_LIBCRYPTO, "an ephemeral key", "the scalars of a multiplication on P-256" },
     { PLACES, NULL, NULL },
 };
 
@@ -271,7 +271,7 @@ static void core_job(void *arg)
             bool any;
 
             watch_stage = left ? NULL : stage;
-            any = scan((const uint8_t *)(uintptr_t)from, to - from, IN_MEMORY, "shared", NULL, 0);
+            any = scan((const uint8_t *)(uintptr_t)from, to - from, AT_MEMORY, "shared", NULL, 0);
             watch_stage = stage;
             left_out += any && left;
             in_core += any && !left;

@@ -158,7 +158,7 @@ static inline void learn_job(void *arg)
 }
 
 /* ---- what was found ---- */
-enum place { IN_OURS, IN_LIBCRYPTO, IN_STACK, IN_MEMORY, PLACES };
+enum place { AT_OURS, AT_LIBCRYPTO, AT_STACK, AT_MEMORY, PLACES };
 static const char *const place_names[PLACES] = { "a freed block", "a freed block of libcrypto",
                                                  "the dead stack", "memory" };
 /* What libcrypto leaves and nobody can help; the test says why. */
@@ -328,7 +328,7 @@ static inline void freed_job(void *arg)
         struct block *b = freed;
 
         freed = b->next;
-        (void)scan(b->mem, b->size, b->libcrypto ? IN_LIBCRYPTO : IN_OURS, "", b->trace, b->frames);
+        (void)scan(b->mem, b->size, b->libcrypto ? AT_LIBCRYPTO : AT_OURS, "", b->trace, b->frames);
         wipe(b->mem, b->size);
         free(b);
     }
@@ -346,7 +346,7 @@ static inline void stack_job(void *arg)
         low++;
     }
     if (low < watch_sp) {
-        (void)scan(low, (size_t)(watch_sp - low), IN_STACK, watch_call, NULL, 0);
+        (void)scan(low, (size_t)(watch_sp - low), AT_STACK, watch_call, NULL, 0);
         memset(low, 0, (size_t)(watch_sp - low));
     }
 }
@@ -374,7 +374,7 @@ static inline void learn(const char *name, const void *p, size_t n)
 /* ---- what is said ---- */
 static inline void text_job(void *arg)
 {
-    (void)scan(arg, strlen(arg), IN_MEMORY, "what is said", NULL, 0);
+    (void)scan(arg, strlen(arg), AT_MEMORY, "what is said", NULL, 0);
 }
 
 static inline void said(const char *text)
@@ -401,7 +401,7 @@ static inline void memory_job(void *arg)
         p = (const uint8_t *)(uintptr_t)from;
         if (may[0] == 'r' && may[1] == 'w' && !(here >= p && here < p + (to - from))) {
             line[strcspn(line, "\n")] = '\0';
-            (void)scan(p, to - from, IN_MEMORY, strdup(line + path), NULL, 0);
+            (void)scan(p, to - from, AT_MEMORY, strdup(line + path), NULL, 0);
         }
     }
     fclose(maps);
