@@ -80,11 +80,12 @@ static struct share_set *left(const uint8_t *data, size_t size, int real, struct
     struct share_set *before = share_set_new(1), *set;
     struct slot *s;
     struct buf b;
+    uint64_t cookie = 0;
     unsigned me;
 
-    sure(before != NULL);
+    sure(before && cookie_of(real, &cookie) == 0);
     s = share_slot(before, 0);
-    slot_init(s, cookie_of(real), &me);
+    slot_init(s, cookie, &me);
     facts_of_input(&s->facts, data);
     b = bytes_of_input(data + FACTS, size - FACTS, role, s->facts.in_clear);
     put_bytes(s, &b);
