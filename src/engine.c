@@ -492,15 +492,27 @@ static int exportable(const struct tls *t)
 int tls_export(const struct tls *t, const char *label, struct span context, bool has_context,
                uint8_t *out, size_t n)
 {
-    TRY(exportable(t));
-    return hs_export(&t->hs, label, context, has_context, out, n);
+    int rc = exportable(t);
+
+    rc = rc < 0 ? rc : hs_export(&t->hs, label, context, has_context, out, n);
+    if (rc < 0 && rc != ERR_ARG) { /* threat 37: who does not look gets no key of before */
+        wipe(out, n);
+    }
+    return rc;
 }
 
 int tls_channel_binding(const struct tls *t, enum tls_binding what, uint8_t *out, size_t *n)
 {
-    TRY(exportable(t));
-    return what == TLS_BINDING_EXPORTER ? hs_exporter_binding(&t->hs, out, n)
+    const size_t room = *n;
+    int rc = exportable(t);
+
+    rc = rc < 0                         ? rc
+         : what == TLS_BINDING_EXPORTER ? hs_exporter_binding(&t->hs, out, n)
                                         : hs_end_point(&t->hs, out, n);
+    if (rc < 0 && rc != ERR_ARG) {
+        wipe(out, room);
+    }
+    return rc;
 }
 
 struct tls_session *tls_session(const struct tls *t)

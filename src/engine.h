@@ -243,8 +243,8 @@ const char *tls_host(const struct tls *t); /* the name to verify, also before; N
  * at most 65535 bytes; without has_context it is empty, which in TLS 1.2 is not the same as an
  * empty one. ERR_ARG: a label that TLS itself uses, too long a label, context or n, n 0;
  * ERR_STATE: not connected, or a renegotiation is under way; ERR_CLOSED: it failed or ended;
- * ERR_UNSUPPORTED: TLS 1.2 without extended master secret. Behaves like a call of tls_input() for
- * threads. */
+ * ERR_UNSUPPORTED: TLS 1.2 without extended master secret. An error but ERR_ARG leaves zeroes.
+ * Behaves like a call of tls_input() for threads. */
 int tls_export(const struct tls *t, const char *label, struct span context, bool has_context,
                uint8_t *out, size_t n) MUST_CHECK;
 enum tls_binding {
