@@ -21,7 +21,7 @@ struct kind {
     bool static_rsa;       /* the server shows who it is by what it deciphers */
     /* What they do once they are connected, in order; NULL ends. An error of a call in rc of the
      * end is the end of it. */
-    void (*then[8])(struct pair *p);
+    void (*then[10])(struct pair *p);
 };
 
 static struct config *faulty_config[2]; /* by role, of all connections of a kind */
@@ -52,11 +52,14 @@ static inline bool said(struct end *e, int rc)
     return rc >= 0;
 }
 
-/* What one end has to say, to the other. */
+/* What one end has to say, to the other. It may change its keys on the way. */
 static inline size_t pass(struct end *from, struct end *to)
 {
     const size_t n = end_take(from, faulty_wire);
 
+    if (from->rc == 0) {
+        (void)said(from, tls_error(from->t)->code);
+    }
     end_give(to, faulty_wire, n);
     return n;
 }
@@ -81,9 +84,7 @@ static inline void send_some(struct end *from, struct end *to, size_t n)
     }
     to->ngot = 0;
     (void)pass(from, to);
-    if (!said(from, tls_seal(from->t, &part, 1, &taken, faulty_wire, WIRE_MAX, &made))) {
-        assert_true(made <= n + 3 * TLS_OVERHEAD_MAX);
-    }
+    (void)said(from, tls_seal(from->t, &part, 1, &taken, faulty_wire, WIRE_MAX, &made));
     end_give(to, faulty_wire, made);
     assert_true(to->ngot <= taken && had <= sizeof to->got);
     assert_memory_equal(to->got, text, to->ngot);
@@ -147,7 +148,9 @@ static inline void bind_some(struct pair *p)
         memset(out, 0x5a, sizeof out);
         if (tls_channel_binding(p->c.t, kinds[i], out, &n) < 0) {
             told(&p->c);
-            assert_true(out[0] != 0xa5 && out[31] != 0xa5);
+            for (size_t j = 0; j < sizeof out; j++) {
+                assert_int_equal(out[j], 0);
+            }
         }
     }
 }
