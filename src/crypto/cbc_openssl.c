@@ -124,18 +124,13 @@ static int mac_of(const struct cbc *c, const uint8_t *head, struct span covered,
 /* ---- sealing ---- */
 
 /* The IV is in front of what is sealed, or in iv. */
-static bool encipher(struct cbc *c, uint8_t *iv, uint8_t *content, size_t len)
+static bool encipher(struct cbc *c, const uint8_t *iv, uint8_t *content, size_t len)
 {
     int n = 0;
 
-    if (EVP_CipherInit_ex2(c->ctx, NULL, NULL, c->lead ? content - c->lead : iv, -1, NULL) != 1 ||
-        EVP_CipherUpdate(c->ctx, content, &n, content, (int)len) != 1 || (size_t)n != len) {
-        return false;
-    }
-    if (!c->lead) {
-        memcpy(iv, content + len - c->block, c->block);
-    }
-    return true;
+    return EVP_CipherInit_ex2(c->ctx, NULL, NULL, c->lead ? content - c->lead : iv, -1, NULL) ==
+               1 &&
+           EVP_CipherUpdate(c->ctx, content, &n, content, (int)len) == 1 && (size_t)n == len;
 }
 
 int cbc_seal(struct cbc *c, uint8_t *iv, const uint8_t head[static MAC_HEAD], uint8_t *fragment,
@@ -164,6 +159,8 @@ int cbc_seal(struct cbc *c, uint8_t *iv, const uint8_t head[static MAC_HEAD], ui
     }
     if (rc < 0) {
         wipe(fragment, total);
+    } else if (!c->lead) { /* now that this record is one: what follows chains to it */
+        memcpy(iv, content + sealed - c->block, c->block);
     }
     return rc;
 }
