@@ -166,7 +166,7 @@ PKG_AFL   := $(PKG_BUILD) afl++ clang
 PKG_DEB   := $(PKG_BUILD) $(PKG_STORE) $(PKG_FAST) dpkg-dev
 STAMPS ?= $(BUILD)/.deps
 
-.PHONY: all demo check check-c check-san check-tsan check-valgrind check-apps check-threats bogo lint bench bench-wrap fuzz fuzzers tests \
+.PHONY: all demo check check-c check-san check-tsan check-valgrind check-apps check-threats bogo lint bench bench-wrap fuzz fuzzers fuzz-merge tests \
         fuzz-afl check-options size install uninstall deb deps clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -183,6 +183,7 @@ help:
 	@echo 'make check-options   every build option flipped, built and run; size of each: make size for this one'
 	@echo 'make lint        style, warnings, static analysis, include directions, exported symbols'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) each'
+	@echo 'make fuzz-merge  takes what it found into tests/fuzz/corpus, as far as it gets further'
 	@echo 'make fuzz-afl    AFL++ on configurations and on files with certificates and keys'
 	@echo 'make bogo        BoringSSL'"'"'s test runner against the engine; BOGO=directory of the runner'
 	@echo 'make bench       Sleeve beside other TLS libraries'
@@ -389,6 +390,9 @@ fuzzers: $(FUZZ_BINS)
 fuzz: fuzzers
 	@tests/fuzz/run --build $(BUILD) --seconds $(FUZZ_SECONDS) --jobs $(JOBS) $(FUZZ_BINS)
 
+fuzz-merge: fuzzers
+	@tests/fuzz/run --merge --build $(BUILD) --jobs $(JOBS) $(FUZZ_BINS)
+
 # AFL++ on what the launcher reads.
 fuzz-afl: $(STAMPS)/afl
 	+@AFL_QUIET=1 $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD)/afl CC=afl-clang-fast SAN=1 CFLAGS='-O1 -g' PROFILE=legacy \
@@ -481,7 +485,7 @@ check: $(STAMPS)/test
 	@$(SUM) --title 'C tests with ThreadSanitizer' --timeout 600 --build $(BUILD)/tsan $(TSAN_BINS)
 	@$(SUM) --title 'C tests in valgrind' --valgrind --timeout 600 $(VALGRIND_BINS)
 	@$(SUM) --title 'fuzz build' --timeout 1200 --step 'make fuzzers' $(MAKE_FUZZ)
-	@tests/fuzz/run --sum --build $(BUILD) --seconds 5 --jobs $(JOBS) $(FUZZ_BINS)
+	@tests/fuzz/run --sum --build $(BUILD) --seconds 3 --jobs $(JOBS) $(FUZZ_BINS)
 	@tests/run --build $(BUILD) --total
 
 bench: all tests $(STAMPS)/bench
