@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* An OCSP response for the leaf of a chain: a byte of options, then its ResponseData, which is
- * signed by the issuer or by a responder whose certificate goes along, or all of a response. */
+ * signed by the issuer or by a responder whose certificate goes along, or all of a response. A
+ * server shows it when it says something. */
 #include "tests/fuzz/signed.h"
 #include "x509/parts.h"
 
@@ -12,7 +13,22 @@ static const struct forge forged[] = { LEAF("i", 2), MID("i", "root", 2, 0), ROO
                                        LEAF("i", 2, .must_staple = true) };
 enum { THE_LEAF, INTERMEDIATE, THE_ROOT, RESPONDER, STAPLED, CERTS };
 static struct cert certs[CERTS];
+static struct identity *shown[2]; /* with THE_LEAF, with STAPLED */
 static struct trust *trust;
+
+static struct identity *shown_of(const struct cert *leaf)
+{
+    struct identity *id = NULL;
+    struct buf pem = { 0 };
+
+    if (pem_write(&pem, "CERTIFICATE", leaf->der) < 0 ||
+        pem_write(&pem, "CERTIFICATE", certs[INTERMEDIATE].der) < 0 ||
+        identity_from_certs(&id, buf_span(&pem), NULL) < 0) {
+        abort();
+    }
+    buf_free(&pem);
+    return id;
+}
 
 static void prepare(void)
 {
@@ -23,6 +39,8 @@ static void prepare(void)
     for (size_t i = 0; i < CERTS; i++) {
         certs[i] = forge_cert(&forged[i]);
     }
+    shown[0] = shown_of(&certs[THE_LEAF]);
+    shown[1] = shown_of(&certs[STAPLED]);
     trust = trust_new();
     if (!trust || trust_add_pem(trust, certs[THE_ROOT].der, NULL) != 1) {
         abort();
@@ -102,6 +120,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                          &until, &why);
     if ((status == STATUS_UNKNOWN) != (why != NULL) || (status == STATUS_GOOD && until < now) ||
         (status != STATUS_GOOD && until != INT64_MAX)) {
+        abort();
+    }
+    if ((identity_check_status(shown[must], staple, now, NULL) == 0) !=
+        (status != STATUS_UNKNOWN)) {
         abort();
     }
     if (status == STATUS_UNKNOWN && !(options & 16)) {
