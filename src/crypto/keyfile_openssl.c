@@ -64,7 +64,7 @@ static int check_pair(struct privkey *k)
 
         if (rc == 0) {
             rc = pubkey_verify(&pub, s->kind, s->hash, &msg, 1, span_of(sig, n));
-            return rc == 0 || rc == ERR_MEM ? rc : ERR_PARSE;
+            return rc == TLS_ALERT(ALERT_DECRYPT_ERROR) ? ERR_PARSE : rc;
         }
         if (rc == ERR_MEM) {
             return rc;
@@ -116,8 +116,8 @@ int privkey_load(struct privkey **out, struct span bytes, const char *passphrase
         privkey_unref(*out);
         *out = NULL;
         return FAIL(err, rc,
-                    rc == ERR_MEM ? "out of memory"
-                                  : "the private key does not belong to its own public part");
+                    rc == ERR_PARSE ? "the private key does not belong to its own public part"
+                                    : "the private key could not be tried out");
     }
     return 0;
 }
