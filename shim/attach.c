@@ -273,8 +273,9 @@ static bool on_its_way(struct conn *c, int fd)
         c->wire.in != c->in_handshake || c->saw_close || c->saw_eof) {
         return false;
     }
-    sys.shutdown(fd, SHUT_WR);
-    return !conn_drain(fd) && sys.ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0;
+    /* After a reset the kernel counts what was on its way for ever. */
+    return sys.shutdown(fd, SHUT_WR) == 0 && !conn_drain(fd) &&
+           sys.ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0;
 }
 
 /* Says close_notify and gets rid of what waits, for at most the linger time. */

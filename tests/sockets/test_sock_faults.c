@@ -193,6 +193,34 @@ static void test_close_sleeps(void **state)
     ssl_close(f[1]);
 }
 
+static int waking_poll(struct pollfd *p, nfds_t n, int ms)
+{
+    naps++;
+    return real.poll(p, n, ms);
+}
+
+/* What was not acknowledged before a reset is counted as queued for good. */
+static void test_close_after_reset(void **state)
+{
+    struct linger now = { 1, 0 };
+    int f[2];
+
+    (void)state;
+    tcp_pair(f);
+    set_number(f[1], SSL_OPT_TICKETS, 0);
+    attach_pair(f[0], f[1]);
+    handshake_pair(f[0], f[1]);
+    assert_int_equal(ssl_write(f[0], "never acknowledged", 18), 18);
+    setsockopt(f[1], SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    ssl_close(f[1]);
+    assert_int_equal(poll(&(struct pollfd){ f[0], POLLERR, 0 }, 1, 10000), 1);
+    naps = 0;
+    sys.poll = waking_poll;
+    ssl_close(f[0]);
+    generous();
+    assert_int_equal(naps, 0);
+}
+
 /* ---- memory ---- */
 
 static struct mem_hooks usual;
@@ -274,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_stingy_kernel),
         cmocka_unit_test(test_finished_and_data_together),
         cmocka_unit_test(test_close_sleeps),
+        cmocka_unit_test(test_close_after_reset),
         cmocka_unit_test(threat_37_memory),
     };
 
