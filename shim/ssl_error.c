@@ -52,7 +52,7 @@ static bool reload_failed(int fd)
 
 const char *ssl_error(int fd)
 {
-    int saved = errno;
+    int saved = errno, err;
     struct conn *c = conn_get(fd);
 
     if (!c && !reload_failed(fd)) {
@@ -64,8 +64,9 @@ const char *ssl_error(int fd)
                  "another process has this connection since a fork, and cannot share it");
     } else if (conn_error(c)->code) {
         describe(c);
-    } else {
-        shown[0] = '\0';
+    } else { /* whose socket refuses more may tell a better reason yet: the peer's alert */
+        err = atomic_load(&c->write_errno);
+        snprintf(shown, sizeof shown, "%s", err ? strerrordesc_np(err) : "");
     }
     conn_put(c);
     errno = saved;
