@@ -133,7 +133,8 @@ VALGRIND_TESTS ?= unit/test_bytes kat/test_aead kat/test_rfc8448 x509/test_der x
                   handshake/test_guide_api sockets/test_sock_io
 # Those in which threads meet, with ThreadSanitizer.
 TSAN_TESTS ?= guide/test_limits handshake/test_key_threads kat/test_life sockets/test_sock_fork_threads \
-              sockets/test_sock_io sockets/test_sock_reload sockets/test_sock_table sockets/test_sock_threads \
+              sockets/test_sock_io sockets/test_sock_reload sockets/test_sock_storm sockets/test_sock_table \
+              sockets/test_sock_threads \
               sockets/test_sock_wake unit/test_arena unit/test_replay unit/test_session_cache unit/test_ticket \
               unit/test_trace x509/test_chain_cache x509/test_trust
 

@@ -200,12 +200,17 @@ static int attach(int fd, const struct conn_params *p, struct error *err)
 int conn_attach(int fd, const struct conn_params *p, struct error *err)
 {
     struct error local;
-    int rc = attach(fd, p, err ? err : &local), saved = errno;
+    sigset_t signals;
+    int rc, saved, cancel;
 
+    calm(&signals, &cancel); /* who jumped out of libcrypto would leave its locks taken */
+    rc = attach(fd, p, err ? err : &local);
+    saved = errno;
     if (rc != 0) {
         prelude_free(p->prelude);
-        errno = saved;
     }
+    uncalm(&signals, cancel);
+    errno = rc ? saved : errno;
     return rc;
 }
 

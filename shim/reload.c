@@ -88,8 +88,10 @@ static int make_first(struct reload *r, const struct reload_how *how, struct err
 {
     struct files f = { 0 };
     struct config *c = NULL;
-    int rc;
+    sigset_t signals;
+    int rc, cancel;
 
+    calm(&signals, &cancel);
     errno = 0;
     rc = how->make(how->ctx, &f, &c, err);
     if (rc < 0) {
@@ -97,6 +99,7 @@ static int make_first(struct reload *r, const struct reload_how *how, struct err
     } else {
         rc = first(r, version_new(c, &f));
     }
+    uncalm(&signals, cancel);
     if (rc < 0) {
         error_set(err, rc, __func__, "%s", error_name(rc));
         errno = rc == ERR_FILE && errno ? errno : errno_of(err);

@@ -110,12 +110,12 @@ void entry_put(struct entry *e)
     if (!e || atomic_fetch_sub(&e->refs, 1) != 1) {
         return;
     }
+    calm(&signals, &cancel); /* who jumped out of libcrypto would leave its locks taken */
     if (e->kind == ENTRY_CONN) {
         conn_destroy((struct conn *)e);
     } else {
         options_destroy(e);
     }
-    calm(&signals, &cancel);
     table_lock();
     e->next_free = free_list[e->kind];
     free_list[e->kind] = e;
