@@ -167,8 +167,9 @@ PKG_AFL   := $(PKG_BUILD) afl++ clang
 PKG_DEB   := $(PKG_BUILD) $(PKG_STORE) $(PKG_FAST) dpkg-dev
 STAMPS ?= $(BUILD)/.deps
 
-.PHONY: all demo check check-c check-san check-tsan check-valgrind check-apps check-threats bogo lint bench bench-wrap fuzz fuzzers fuzz-merge tests \
-        fuzz-afl check-options size install uninstall deb deps clean help FORCE
+.PHONY: all demo tests fuzzers size install uninstall deb deps clean help FORCE
+.PHONY: check check-c check-san check-tsan check-valgrind check-apps check-threats check-options lint
+.PHONY: coverage soak bogo bench bench-wrap fuzz fuzz-merge fuzz-afl
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -189,6 +190,7 @@ help:
 	@echo 'make bogo        BoringSSL'"'"'s test runner against the engine; BOGO=directory of the runner'
 	@echo 'make bench       Sleeve beside other TLS libraries'
 	@echo 'make bench-wrap  unmodified programs under Sleeve, stunnel and socat'
+	@echo 'make soak        SOAK_GB=$(SOAK_GB) over one connection, SOAK_CONNECTIONS=$(SOAK_CONNECTIONS), SOAK_HELD=$(SOAK_HELD) at once'
 	@echo 'make LEGACY=1    with TLS 1.1, TLS 1.0, SSL 3.0 and all suites; PROFILE=small|default|legacy'
 	@echo '                 OPTIONS="-DUSE_..." build options of include/matrixssl/*Config.h'
 	@echo '                 SOCKETS=0 the engine and the API of the guide alone, as without what sockets need'
@@ -494,6 +496,14 @@ bench: all tests $(STAMPS)/bench
 
 bench-wrap: all $(STAMPS)/bench
 	@BUILD=$(BUILD) CC='$(CC)' /usr/bin/python3 tests/bench/wrap.py
+
+# So much in each version of the protocol, by the sockets API and then by a wrapped program.
+SOAK_GB          ?= 100
+SOAK_CONNECTIONS ?= 10000
+SOAK_HELD        ?= 1000
+soak: all $(BUILD)/tests/soak/test_soak
+	@export BUILD=$(BUILD) SOAK_GB=$(SOAK_GB) SOAK_CONNECTIONS=$(SOAK_CONNECTIONS) SOAK_HELD=$(SOAK_HELD) && \
+	    $(BUILD)/tests/soak/test_soak && tests/soak/test_soak.py
 
 demo: all $(BUILD)/demo/relay $(STAMPS)/demo
 	@BUILD=$(BUILD) tests/demo/demo.sh
