@@ -15,11 +15,15 @@
 
 #define RECORDS 1024
 
+#define WORD    sizeof(uint64_t)
+#define ADDRESS (16 / WORD) /* words: IPv4 mapped */
+#define NAME    (POLICY_HOST_MAX / WORD)
+
 struct record {
     _Atomic unsigned sequence;
-    uint8_t addr[16]; /* IPv4 mapped */
-    char name[POLICY_HOST_MAX];
+    _Atomic uint64_t addr[ADDRESS], name[NAME];
 };
+_Static_assert(POLICY_HOST_MAX % WORD == 0, "words");
 static struct record ring[RECORDS];
 static _Atomic unsigned next_record;
 
@@ -38,16 +42,41 @@ static bool address_of(const struct sockaddr *sa, socklen_t len, uint8_t addr[st
     return false;
 }
 
+/* Not before what was loaded ahead of it. */
+static void load(const _Atomic uint64_t *from, size_t n, void *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint64_t word = atomic_load_explicit(&from[i], memory_order_acquire);
+
+        memcpy((char *)to + i * WORD, &word, WORD);
+    }
+}
+
+/* Not after what is stored behind it. */
+static void store(_Atomic uint64_t *to, size_t n, const void *from)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint64_t word;
+
+        memcpy(&word, (const char *)from + i * WORD, WORD);
+        atomic_store_explicit(&to[i], word, memory_order_release);
+    }
+}
+
 /* Copies the name of the record if it is about this address and whole. */
 static bool record_read(struct record *r, const uint8_t addr[static 16], char name[POLICY_HOST_MAX])
 {
     unsigned before = atomic_load_explicit(&r->sequence, memory_order_acquire);
+    uint8_t about[16];
 
-    if (before == 0 || before % 2 || memcmp(r->addr, addr, 16) != 0) {
+    if (before == 0 || before % 2) {
         return false;
     }
-    memcpy(name, r->name, POLICY_HOST_MAX);
-    atomic_thread_fence(memory_order_acquire);
+    load(r->addr, ADDRESS, about);
+    if (memcmp(about, addr, sizeof about) != 0) {
+        return false;
+    }
+    load(r->name, NAME, name);
     return atomic_load_explicit(&r->sequence, memory_order_relaxed) == before;
 }
 
@@ -72,7 +101,7 @@ static size_t names_find(const uint8_t addr[static 16], char text[][POLICY_HOST_
 
 static void name_keep(const char *name, const uint8_t addr[static 16])
 {
-    char newest[1][POLICY_HOST_MAX];
+    char newest[1][POLICY_HOST_MAX], kept[POLICY_HOST_MAX] = "";
     struct record *r;
     unsigned sequence;
 
@@ -81,10 +110,10 @@ static void name_keep(const char *name, const uint8_t addr[static 16])
     }
     r = &ring[atomic_fetch_add(&next_record, 1) % RECORDS];
     sequence = atomic_load(&r->sequence) | 1;
-    atomic_store(&r->sequence, sequence);
-    atomic_thread_fence(memory_order_release);
-    memcpy(r->addr, addr, 16);
-    strcpy(r->name, name);
+    strcpy(kept, name);
+    atomic_store_explicit(&r->sequence, sequence, memory_order_relaxed);
+    store(r->addr, ADDRESS, addr);
+    store(r->name, NAME, kept);
     atomic_store_explicit(&r->sequence, sequence + 1, memory_order_release);
 }
 
