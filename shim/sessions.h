@@ -40,11 +40,13 @@ void client_sessions_in_child(bool torn);
 
 /* ---- sessions_server.c ---- */
 #define SESSION_TTL 86400 /* seconds, unless something else is said */
+#define SESSION_IDS 1024  /* sessions of TLS 1.2 of clients that know no tickets, likewise */
 struct session_options {
     bool reuse;           /* false: no tickets, no cache; the rest does not matter */
     uint32_t life;        /* seconds */
     unsigned tickets;     /* behind each handshake of TLS 1.3 */
     uint32_t early;       /* bytes of early data; 0: none */
+    unsigned ids;         /* sessions of TLS 1.2 that are kept */
     const char *key_file; /* NULL: keys are drawn here */
 };
 /* Ticket keys, the cache of session ids, the memory of early data: made once, they outlive the

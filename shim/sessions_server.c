@@ -10,7 +10,6 @@
 #include "shim/secret_file.h"
 #include "shim/sessions.h"
 
-#define IDS          1024 /* TLS 1.2 sessions of clients that know no tickets */
 #define EARLY_STORED 16384
 #define FILE_LIMIT   1024 /* more than any three keys */
 
@@ -54,7 +53,7 @@ int server_sessions_make(_Atomic(struct server_sessions *) *kept, const struct s
     }
     s = mem_zalloc(sizeof *s);
     if (s) {
-        s->cache = session_cache_new(IDS, life_ms);
+        s->cache = session_cache_new(o->ids, life_ms);
         s->tickets = ticket_keys_new(life_ms);
         s->replay = o->early ? store_new() : NULL;
     }

@@ -359,6 +359,15 @@ static int add_keylog(const struct plan *p)
     return config_set_keylog(p->c, keylog_append, copy);
 }
 
+static int add_limits(const struct plan *p)
+{
+    const int *number = p->s->number;
+
+    TRY(config_set_limit(p->c, CONFIG_MAX_HELLO, (uint32_t)number[NUM_MAX_HELLO]));
+    TRY(config_set_limit(p->c, CONFIG_MAX_CHAIN, (uint32_t)number[NUM_MAX_CHAIN]));
+    return config_set_limit(p->c, CONFIG_MAX_IDLE, (uint32_t)number[NUM_MAX_IDLE]);
+}
+
 static int add_hooks(const struct plan *p)
 {
     return ssl_hooks_add(p->s, p->c);
@@ -376,6 +385,7 @@ static int add_sessions(const struct plan *p)
         .life = number[NUM_TTL] ? (uint32_t)number[NUM_TTL] : SESSION_TTL,
         .tickets = (unsigned)number[NUM_TICKETS],
         .early = (uint32_t)number[NUM_EARLY],
+        .ids = (unsigned)number[NUM_CACHE],
         .key_file = string_of(p, SET_TICKET_KEYS),
     };
 
@@ -430,6 +440,7 @@ static const struct step {
     { SSL_OPT_PSK_HINT, add_psk_hint },
     { SSL_OPT_DH_PARAMS_FILE, add_dh_params },
     { SSL_OPT_DH_BITS, add_dh_bits },
+    { SSL_OPT_MAX_HELLO, add_limits },
     { SSL_OPT_CERT_CALLBACK, add_hooks },
     { SSL_OPT_TICKET_KEY_FILE, add_sessions }, /* the last: keys are in use at once */
     { SSL_OPT_SESSION_STORE, add_store },

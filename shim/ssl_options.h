@@ -54,6 +54,10 @@ enum number {
     NUM_EARLY,
     NUM_STORE_TIMEOUT,
     NUM_DH_BITS,
+    NUM_MAX_HELLO,
+    NUM_MAX_CHAIN,
+    NUM_MAX_IDLE,
+    NUM_CACHE,
     NUM_COUNT,
     /* not of the configuration, but of each fd */
     NUM_TIMEOUT = NUM_COUNT,
@@ -146,7 +150,7 @@ bool ssl_is_tls(int fd); /* a connection, or what is to be one */
 
 /* ---- ssl_table.c: which options there are ---- */
 #define OPTION_VALUE_MAX 4096 /* of a string with its NUL */
-#define OPTIONS_END      (SSL_OPT_DH_BITS + 1)
+#define OPTIONS_END      (SSL_OPT_SESSION_CACHE + 1)
 enum option_kind {
     OPT_STRING,
     OPT_PATH, /* a string; in sections, relative to the file that they stand in */

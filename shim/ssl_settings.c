@@ -19,6 +19,10 @@ struct ssl_settings *ssl_settings_new(void)
         s->number[NUM_REUSE] = 1;
         s->number[NUM_TICKETS] = 2;
         s->number[NUM_STORE_TIMEOUT] = STORE_TIMEOUT_MS;
+        s->number[NUM_MAX_HELLO] = MAX_HELLO_DEFAULT;
+        s->number[NUM_MAX_CHAIN] = MAX_CHAIN_DEFAULT;
+        s->number[NUM_MAX_IDLE] = MAX_IDLE_DEFAULT;
+        s->number[NUM_CACHE] = SESSION_IDS;
         s->nown = 1;
     }
     return s;

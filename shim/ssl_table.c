@@ -195,6 +195,14 @@ const struct ssl_option ssl_options[OPTIONS_END] = {
         .role = TLS_SERVER),
     ROW(SSL_OPT_DH_BITS, OPT_NUMBER, .where = NUM_DH_BITS, .max = 8 * DH_BYTES_MAX,
         .check_number = check_dh_bits, .key = "dh-bits", .in = IN_ANY, .role = TLS_CLIENT),
+    ROW(SSL_OPT_MAX_HELLO, OPT_NUMBER, .where = NUM_MAX_HELLO, .min = 512, .max = MAX_HELLO_DEFAULT,
+        .key = "max-hello", .in = IN_ANY, .role = TLS_SERVER),
+    ROW(SSL_OPT_MAX_CHAIN, OPT_NUMBER, .where = NUM_MAX_CHAIN, .min = 1024,
+        .max = MAX_CHAIN_DEFAULT, .key = "max-chain", ANY),
+    ROW(SSL_OPT_MAX_IDLE, OPT_NUMBER, .where = NUM_MAX_IDLE, .min = 1, .max = 1000000,
+        .key = "max-idle", ANY),
+    ROW(SSL_OPT_SESSION_CACHE, OPT_NUMBER, .where = NUM_CACHE, .min = 1, .max = 1000000,
+        .key = "session-cache", .in = IN_ANY, .role = TLS_SERVER),
 };
 
 const struct ssl_option *ssl_option_find(int name)

@@ -16,6 +16,9 @@ struct config *config_new(enum tls_role role)
     c->s.max_version = TLS_1_3;
     c->s.tickets_sent = 2;
     c->s.session_life = 24 * 3600;
+    c->s.max_hello = MAX_HELLO_DEFAULT;
+    c->s.max_chain = MAX_CHAIN_DEFAULT;
+    c->s.max_idle = MAX_IDLE_DEFAULT;
     return c;
 }
 
@@ -481,6 +484,27 @@ int config_set_sni_callback(struct config *c, sni_fn *fn, void *ctx)
     }
     c->s.on_sni = fn;
     c->s.on_sni_ctx = ctx;
+    return 0;
+}
+
+int config_set_limit(struct config *c, enum config_limit which, uint32_t value)
+{
+    const struct {
+        uint32_t *to, min, max;
+    } rows[] = {
+        [CONFIG_MAX_HELLO] = { &c->s.max_hello, 512, MAX_HELLO_DEFAULT },
+        [CONFIG_MAX_CHAIN] = { &c->s.max_chain, 1024, MAX_CHAIN_DEFAULT },
+        [CONFIG_MAX_IDLE] = { &c->s.max_idle, 1, 1000000 },
+    };
+
+    if (c->sealed) {
+        return ERR_STATE;
+    }
+    if ((size_t)which >= sizeof rows / sizeof *rows || value < rows[which].min ||
+        value > rows[which].max) {
+        return ERR_ARG;
+    }
+    *rows[which].to = value;
     return 0;
 }
 

@@ -147,6 +147,18 @@ int config_set_status(struct config *c, size_t identity, struct span response) M
 int config_set_scts(struct config *c, size_t identity, struct span list) MUST_CHECK;
 /* Server: asked once for each connection, when its first ClientHello names a host. */
 int config_set_sni_callback(struct config *c, sni_fn *fn, void *ctx) MUST_CHECK;
+/* How much a peer may ask of us (threats 30, 31). */
+enum config_limit {
+    CONFIG_MAX_HELLO, /* bytes of a ClientHello, 512 to 16384 (the default) */
+    CONFIG_MAX_CHAIN, /* bytes of a Certificate, also of one that was compressed: 1024 to 73728 (the
+                         default). The certificates in it are at most CHAIN_MAX_CERTS */
+    CONFIG_MAX_IDLE,  /* records, or messages, in a row that carry no data: 1 to 1000000; 32. What
+                         comes of them by right is a few: keys change, sessions are given */
+};
+#define MAX_HELLO_DEFAULT 16384
+#define MAX_CHAIN_DEFAULT (CHAIN_MAX_BYTES + 8192)
+#define MAX_IDLE_DEFAULT  32
+int config_set_limit(struct config *c, enum config_limit which, uint32_t value) MUST_CHECK;
 /* Switches for single features; the default is the first. */
 enum config_flag {
     CONFIG_TICKETS,  /* on: tickets are asked for (client) and given when there are keys (server) */

@@ -5,8 +5,6 @@
 #include "base/secret.h"
 #include "engine_local.h"
 
-/* Consecutive records or messages that carry nothing for the caller (threat 30). */
-#define IDLE_MAX 32
 /* Bytes that may wait for a peer which goes on asking and does not read the answers: it may say
  * data between (threat 31). More than whoever sends piecemeal puts there himself. */
 #define ANSWERS_MAX (1 << 18)
@@ -33,7 +31,7 @@ static int count_idle(struct tls *t)
     if (engine_status_take(t, ST_TALKING)) {
         t->idle = 0;
     }
-    if (++t->idle > IDLE_MAX) {
+    if (++t->idle > t->hs.set->max_idle) {
         return engine_fail(t, TLS_ALERT(ALERT_UNEXPECTED_MESSAGE), __func__,
                            "too many records without data");
     }
@@ -163,9 +161,9 @@ static int run_messages(struct tls *t)
         size_t n = HS_HEADER + ((size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3]);
         int rc;
 
-        if (n - HS_HEADER > hs_message_max(p[0])) { /* threat 31 */
+        if (n - HS_HEADER > hs_longest(&t->hs, type)) { /* threat 31 */
             return engine_fail(t, TLS_ALERT(ALERT_ILLEGAL_PARAMETER), __func__,
-                               "a handshake message is longer than any of its kind");
+                               "a handshake message is longer than any of its kind may be");
         }
         if (buf_len(&t->message) < n) {
             if (!hs_expects(&t->hs, type)) { /* not worth waiting for, either */

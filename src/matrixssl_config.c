@@ -197,6 +197,9 @@ static int configure(struct session *s, struct config *c)
         TRY(set_alpn(c, &s->wish));
     }
     TRY(config_set_renegotiation(c, REHANDSHAKES, REQUIRE_SECURE));
+    TRY(config_set_limit(c, CONFIG_MAX_HELLO, SSL_MAX_CLIENT_HELLO));
+    TRY(config_set_limit(c, CONFIG_MAX_CHAIN, SSL_MAX_CERTIFICATE_BYTES));
+    TRY(config_set_limit(c, CONFIG_MAX_IDLE, SSL_MAX_IDLE_RECORDS));
     TRY(matrixssl_set_keylog(c));
     TRY(s->role == TLS_CLIENT ? configure_client(s, c) : configure_server(s, c));
     return config_set_verify_callback(c, ask_application, NULL);

@@ -94,6 +94,22 @@
 #define SSL_SESSION_ENTRY_LIFE (86400 * 1000)
 #endif
 
+/* Bytes of a ClientHello that a server takes, 512 to 16384. Default: 16384. */
+#ifndef SSL_MAX_CLIENT_HELLO
+#define SSL_MAX_CLIENT_HELLO 16384
+#endif
+
+/* Bytes of the certificates that a peer shows, 1024 to 73728. Default: 73728. */
+#ifndef SSL_MAX_CERTIFICATE_BYTES
+#define SSL_MAX_CERTIFICATE_BYTES 73728
+#endif
+
+/* Records in a row that carry no data and that a peer may send, 1 to 1000000: more end the
+ * connection. Default: 32. */
+#ifndef SSL_MAX_IDLE_RECORDS
+#define SSL_MAX_IDLE_RECORDS 32
+#endif
+
 /* A client may send data behind its Finished, before the server's. Has no effect: nothing leaves
  * before the handshake is complete. Default: off. */
 /* #define ENABLE_FALSE_START */

@@ -188,6 +188,14 @@ enum {
                                safe prime of 2048 to 8192 bits. Without, a group of RFC 7919 */
     SSL_OPT_DH_BITS,        /* int: clients: the least that a server's prime must have; 0: 2048 (the
                                default). Fewer, from 1024 on, in builds with old versions only */
+    /* how much a peer may ask of us */
+    SSL_OPT_MAX_HELLO, /* int: bytes of a ClientHello that a server takes: 512 to 16384 (default) */
+    SSL_OPT_MAX_CHAIN, /* int: bytes of the certificates that a peer shows (10 at most): 1024 to
+                          73728 (default) */
+    SSL_OPT_MAX_IDLE,  /* int: records in a row that carry no data: 1 to 1000000; 32 (default) */
+    SSL_OPT_SESSION_CACHE, /* int: sessions that a server keeps in memory, for clients of TLS 1.2
+                              without tickets: 1 to 1000000; 1024 (default). Counts when the first
+                              connection is made */
 };
 
 /* SSL_OPT_VERIFY. The first one is spelled as OpenSSL spells it: both headers may be used. */

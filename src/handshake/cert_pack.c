@@ -15,9 +15,9 @@
 #define SMALL     4096
 
 /* threat 31: memory in proportion to what came, before anything is expanded. */
-static bool is_bomb(uint32_t n, size_t packed)
+static bool is_bomb(const struct hs *h, uint32_t n, size_t packed)
 {
-    return n > hs_message_max(HS_CERTIFICATE) || (n > SMALL && n / RATIO_MAX > packed);
+    return n > hs_longest(h, HS_CERTIFICATE) || (n > SMALL && n / RATIO_MAX > packed);
 }
 
 void cert13_pack(struct hs_msg *m)
@@ -66,7 +66,7 @@ int cert13_on_packed(struct hs *h, struct rd *body)
         return FAIL(h->err, TLS_ALERT(ALERT_ILLEGAL_PARAMETER),
                     "certificate compression %u was not offered", algorithm);
     }
-    if (n == 0 || is_bomb(n, packed.n)) {
+    if (n == 0 || is_bomb(h, n, packed.n)) {
         return FAIL(h->err, TLS_ALERT(ALERT_BAD_CERTIFICATE),
                     "a Certificate of %u bytes out of %zu", n, packed.n);
     }

@@ -240,6 +240,19 @@ size_t hs_message_max(unsigned type)
     }
 }
 
+size_t hs_longest(const struct hs *h, unsigned type)
+{
+    const size_t max = hs_message_max(type);
+    size_t ours = max;
+
+    if (type == HS_CLIENT_HELLO) {
+        ours = h->set->max_hello;
+    } else if (type == HS_CERTIFICATE || type == HS_COMPRESSED_CERTIFICATE) {
+        ours = h->set->max_chain;
+    }
+    return ours < max ? ours : max;
+}
+
 bool hs_expects(const struct hs *h, unsigned type)
 {
     return type <= HS_SERVER_HELLO || edge_find(h->state, type, ANY_FACTS);

@@ -220,8 +220,9 @@ bool hs_warning_counts(const struct hs *h, unsigned desc);
 int hs_no_certificate(struct hs *h) MUST_CHECK;
 /* The alert that says it in the version that is spoken. */
 unsigned hs_alert(const struct hs *h, unsigned desc);
-/* Largest legal body of a message of this type. */
+/* Largest legal body of a message of this type; and what of it our settings allow. */
 size_t hs_message_max(unsigned type);
+size_t hs_longest(const struct hs *h, unsigned type);
 /* May a message of this type come now? A hello always: which of them it is, the whole of it tells.
  */
 bool hs_expects(const struct hs *h, unsigned type);

@@ -162,6 +162,8 @@ struct settings {
     struct replay_store *replay;      /* server: with max_early one of these */
     replay_fn *on_replay;
     void *on_replay_ctx;
+    /* What a peer may ask of us (threats 30, 31); enum config_limit */
+    uint32_t max_hello, max_chain, max_idle;
     /* records */
     uint16_t record_limit; /* record_size_limit of ours; 0: a client does not offer it */
     uint16_t padding;   /* TLS 1.3: content is padded to a multiple, a power of 2; 0: it is not */

@@ -78,6 +78,7 @@ struct pair_params {
     struct identity *own;                     /* of the server, in place of what `id` says */
     bool no_server_id, no_trust, verify_none; /* no_trust: nor a clock, for the client */
     const struct dh_params *dh;               /* of the server */
+    uint32_t limit[2][CONFIG_MAX_IDLE + 1];   /* by role and kind; 0: the usual */
     unsigned dh_bits;                         /* that the client calls for; 0: the usual */
 };
 struct pair {
@@ -199,6 +200,11 @@ static inline struct config *pair_config(struct pair *p, enum tls_role role,
     assert_int_equal(config_set_padding(c, q->padding[role]), 0);
     assert_int_equal(config_set_flag(c, CONFIG_CERT_COMPRESSION, q->pack[role]), 0);
     assert_int_equal(config_set_key_callback(c, q->on_key[role], q->on_key_ctx), 0);
+    for (int i = 0; i <= CONFIG_MAX_IDLE; i++) {
+        uint32_t limit = q->limit[role][i];
+
+        assert_int_equal(limit ? config_set_limit(c, (enum config_limit)i, limit) : 0, 0);
+    }
     min = min ? min : max && max < TLS_1_2 ? max : TLS_1_2;
     assert_int_equal(config_set_versions(c, min, max ? max : TLS_1_3), 0);
     if (!client) {

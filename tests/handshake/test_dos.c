@@ -398,12 +398,103 @@ static void threat_31_half_open(void **state)
     pair_free(p);
 }
 
+/* ---- the limits that can be set ---- */
+static void threat_31_limits_have_limits(void **state)
+{
+    static const struct {
+        enum config_limit which;
+        uint32_t min, max;
+    } rows[] = { { CONFIG_MAX_HELLO, 512, 16384 },
+                 { CONFIG_MAX_CHAIN, 1024, 73728 },
+                 { CONFIG_MAX_IDLE, 1, 1000000 } };
+    struct config *c = config_new(TLS_SERVER);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(config_set_limit(c, rows[i].which, rows[i].min - 1), ERR_ARG);
+        assert_int_equal(config_set_limit(c, rows[i].which, rows[i].min), 0);
+        assert_int_equal(config_set_limit(c, rows[i].which, rows[i].max), 0);
+        assert_int_equal(config_set_limit(c, rows[i].which, rows[i].max + 1), ERR_ARG);
+    }
+    assert_int_equal(config_set_limit(c, (enum config_limit)(CONFIG_MAX_IDLE + 1), 5), ERR_ARG);
+    config_unref(c);
+}
+
+/* A hello, and a certificate, of as many bytes as are allowed; of one more. */
+static void threat_31_set_limits(void **state)
+{
+    struct pair_params q = { .auth = CLIENT_AUTH_REQUIRE, .client_id = true };
+    static struct craft c;
+    struct pair *p;
+
+    (void)state;
+    for (unsigned over = 0; over < 2; over++) {
+        q.limit[TLS_SERVER][CONFIG_MAX_HELLO] = 2000;
+        p = pair_new(&q);
+        craft_take(&p->c, &c);
+        craft_add(&c, 0x6a6a, copy, HS_HEADER + 2000 + over - 4 - c.n);
+        craft_give(&p->s, &c);
+        if (over) {
+            assert_refused(&p->s, ALERT_ILLEGAL_PARAMETER);
+        } else {
+            assert_int_equal(p->s.rc, 0);
+        }
+        pair_free(p);
+    }
+    for (unsigned role = 0; role < 2; role++) { /* said to be long: that will do */
+        for (unsigned over = 0; over < 2; over++) {
+            const unsigned n = 5000 + over;
+            const uint8_t head[] = { HS_CERTIFICATE, 0, (uint8_t)(n >> 8), (uint8_t)n };
+            struct pair_params r = { .auth = CLIENT_AUTH_REQUIRE, .client_id = true };
+            struct stage13 s;
+            size_t size;
+
+            r.limit[role][CONFIG_MAX_CHAIN] = 5000;
+            s = stage13_new((enum tls_role)role, &r);
+            (void)stage13_until(&s, HS_CERTIFICATE, &size);
+            stage13_record(&s, CT_HANDSHAKE, head, sizeof head);
+            if (over) {
+                assert_refused(s.e, ALERT_ILLEGAL_PARAMETER);
+            } else {
+                assert_int_equal(s.e->rc, 0);
+            }
+            stage13_free(&s);
+        }
+    }
+}
+
+static void threat_30_set_limit(void **state)
+{
+    static const uint32_t limits[] = { 1, 5, 100 };
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct pair_params q = { 0 };
+        struct hand h;
+        struct pair *p;
+        uint32_t given = 0;
+
+        q.limit[TLS_SERVER][CONFIG_MAX_IDLE] = limits[i];
+        p = pair_connected(&q);
+        h = hand_new(p, SECRET_CA, true);
+        while (p->s.rc == 0 && given < 1000) {
+            hand_give(&h, &p->s, CT_APPLICATION_DATA, "", 0);
+            given++;
+        }
+        assert_refused(&p->s, ALERT_UNEXPECTED_MESSAGE);
+        assert_int_equal(given, limits[i] + 1);
+        hand_free(&h);
+        pair_free(p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threat_31_out_of_place), cmocka_unit_test(threat_31_every_length),
         cmocka_unit_test(threat_31_large_hellos), cmocka_unit_test(threat_31_too_many),
-        cmocka_unit_test(threat_31_half_open),
+        cmocka_unit_test(threat_31_half_open),    cmocka_unit_test(threat_31_limits_have_limits),
+        cmocka_unit_test(threat_31_set_limits),   cmocka_unit_test(threat_30_set_limit),
     };
 
     return cmocka_run_group_tests(tests, make, drop);

@@ -164,12 +164,82 @@ static void threat_31_half_open(void **state)
     ssl_close(l);
 }
 
+/* ---- what can be set ---- */
+static void test_options(void **state)
+{
+    static const struct {
+        int option, usual, min, max;
+    } rows[] = { { SSL_OPT_MAX_HELLO, 16384, 512, 16384 },
+                 { SSL_OPT_MAX_CHAIN, 73728, 1024, 73728 },
+                 { SSL_OPT_MAX_IDLE, 32, 1, 1000000 },
+                 { SSL_OPT_SESSION_CACHE, 1024, 1, 1000000 } };
+    int fd = ssl_socket(AF_INET, SOCK_STREAM, 0);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const int values[] = { rows[i].min, rows[i].max, rows[i].min - 1, rows[i].max + 1 };
+        int value = 0;
+        socklen_t n = sizeof value;
+
+        assert_int_equal(ssl_getsockopt(fd, SOL_SSL, rows[i].option, &value, &n), 0);
+        assert_int_equal(value, rows[i].usual);
+        for (int k = 0; k < 4; k++) {
+            int rc = ssl_setsockopt(fd, SOL_SSL, rows[i].option, &values[k], sizeof values[k]);
+
+            assert_int_equal(rc, k < 2 ? 0 : -1);
+            assert_true(k < 2 || errno == EINVAL);
+        }
+    }
+    ssl_close(fd);
+}
+
+/* Who shows more than is asked for is refused, and told so. */
+static void threat_31_set_limits(void **state)
+{
+    static const struct {
+        bool server;
+        int option, value;
+    } rows[] = { { true, SSL_OPT_MAX_IDLE, 1 }, /* no hindrance */
+                 { true, SSL_OPT_MAX_HELLO, 512 },
+                 { false, SSL_OPT_MAX_CHAIN, 1024 } };
+
+    (void)state;
+    shell("cd %s && cat server.crt ca.crt other.crt ca.crt server.key >long.pem", certs);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char alpn[600] = "";
+        pthread_t t;
+        void *rc;
+        int f[2], ok;
+
+        for (int k = 0; k < 12; k++) {
+            snprintf(alpn + strlen(alpn), sizeof alpn - strlen(alpn), "%sprotocol-of-%030d",
+                     k ? "," : "", k);
+        }
+        tcp_pair(f);
+        set_string(f[0], SSL_OPT_NAME, "server.test");
+        set_string(f[0], SSL_OPT_CA_FILE, cert_path("ca.crt"));
+        set_string(f[0], SSL_OPT_ALPN, alpn);
+        set_string(f[1], SSL_OPT_CERT_FILE, cert_path("long.pem"));
+        set_number(f[rows[i].server], rows[i].option, rows[i].value);
+        assert_int_equal(ssl_attach(f[0], SSL_CLIENT), 0);
+        assert_int_equal(ssl_attach(f[1], SSL_SERVER), 0);
+        assert_int_equal(pthread_create(&t, NULL, handshake_thread, (void *)(intptr_t)f[1]), 0);
+        ok = ssl_handshake(f[0]);
+        pthread_join(t, &rc);
+        assert_int_equal(ok, i == 0 ? 0 : -1);
+        if (i) {
+            assert_non_null(strstr(ssl_error(f[rows[i].server]), "longer than any"));
+        }
+        close_pair(f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threat_31_byte_by_byte),
-        cmocka_unit_test(threat_31_last_flight),
-        cmocka_unit_test(threat_31_half_open),
+        cmocka_unit_test(threat_31_byte_by_byte), cmocka_unit_test(threat_31_last_flight),
+        cmocka_unit_test(threat_31_half_open),    cmocka_unit_test(test_options),
+        cmocka_unit_test(threat_31_set_limits),
     };
 
     return cmocka_run_group_tests(tests, peers_setup, peers_teardown);
