@@ -182,7 +182,7 @@ static int check_revoked(struct build *b, size_t i)
     bool wanted = q->revoke == REVOKE_ALL || (q->revoke == REVOKE_HARD && i == 0);
 
     if (i == 0 && q->staple.n) {
-        staple = ocsp_status(q->staple, c, issuer, q->now, &b->result->until, &why);
+        staple = ocsp_status(q->staple, c, issuer, q->now, &b->signatures, &b->result->until, &why);
     }
     if (q->revocation) {
         listed = crl_status(q->revocation, c, issuer, q->now, &b->signatures, &b->result->until);

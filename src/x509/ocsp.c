@@ -145,7 +145,7 @@ static bool is_responder(const struct response *r, const struct cert *signer)
 
 /* Section 4.2.2.2: the issuer itself, or one with a certificate of the issuer for this purpose. */
 static const char *check_signer(const struct response *r, const struct cert *issuer, int64_t now,
-                                int64_t *until)
+                                unsigned *signatures, int64_t *until)
 {
     struct rd certs = r->certs, in;
     struct span der;
@@ -154,13 +154,18 @@ static const char *check_signer(const struct response *r, const struct cert *iss
     if (r->sig.weak || !r->sig.known) {
         return "is signed in a way that is weak or unknown";
     }
+    if (*signatures < RESPONSE_SIGNATURES) { /* threat 31: one response, many paths */
+        return "was not checked: the chain made too much work";
+    }
     if (is_responder(r, issuer)) {
+        --*signatures;
         return chain_signed_by(&r->sig, r->tbs, issuer) == 1 ? NULL : "has a wrong signature";
     }
     for (int i = 0; i < 4 && der_whole(&certs, DER_SEQUENCE, &der, &in); i++) {
         if (cert_parse(&c, der, NULL) < 0 || !is_responder(r, &c)) {
             continue;
         }
+        *signatures -= RESPONSE_SIGNATURES;
         if (!span_eq(c.issuer, issuer->subject) || !(c.eku & EKU_OCSP) || c.critical_unknown ||
             c.sig.weak || cert_is_weak_key(&c) || (c.has_ku && !(c.ku & KU_DIGITAL_SIGNATURE)) ||
             chain_signed_by(&c.sig, c.tbs, issuer) != 1) {
@@ -209,7 +214,7 @@ static enum revoked read_answer(struct rd answer, int64_t now, int64_t *until, c
 }
 
 enum revoked ocsp_status(struct span response, const struct cert *c, const struct cert *issuer,
-                         int64_t now, int64_t *until, const char **why)
+                         int64_t now, unsigned *signatures, int64_t *until, const char **why)
 {
     int64_t ends = *until;
     enum revoked found;
@@ -225,7 +230,7 @@ enum revoked ocsp_status(struct span response, const struct cert *c, const struc
         if (!is_about(&answer, c, issuer)) {
             continue;
         }
-        *why = check_signer(&r, issuer, now, &ends);
+        *why = check_signer(&r, issuer, now, signatures, &ends);
         if (*why) {
             return STATUS_UNKNOWN;
         }

@@ -56,9 +56,11 @@ enum revoked { STATUS_UNKNOWN, STATUS_GOOD, STATUS_REVOKED };
  * *signatures: left to be checked. */
 enum revoked crl_status(const struct revocation *r, const struct cert *c, const struct cert *issuer,
                         int64_t now, unsigned *signatures, int64_t *until);
-/* What an OCSP response says of it; *why: the reason when that is nothing, else NULL. */
+/* What an OCSP response says of it; *why: the reason when that is nothing, else NULL. With fewer
+ * *signatures left than it may have, it is not looked at. */
+#define RESPONSE_SIGNATURES 2 /* of the responder's certificate, and its own */
 enum revoked ocsp_status(struct span response, const struct cert *c, const struct cert *issuer,
-                         int64_t now, int64_t *until, const char **why);
+                         int64_t now, unsigned *signatures, int64_t *until, const char **why);
 
 /* ---- verdict.c ---- */
 /* What was found, about which certificate, its issuer where that matters, and in which words. */

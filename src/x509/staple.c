@@ -21,13 +21,16 @@ int identity_check_status(const struct identity *id, struct span response, int64
     const char *why = NULL;
     struct cert issuer;
     struct rd in = rd_span(response), whole;
+    unsigned signatures = RESPONSE_SIGNATURES;
     int64_t until = INT64_MAX;
 
     if (!der_get(&in, DER_SEQUENCE, &whole) || !rd_done(&in)) {
         return FAIL(err, ERR_PARSE, "it is not an OCSP response in DER");
     }
     if (find_issuer(id, &issuer) &&
-        ocsp_status(response, &id->leaf, &issuer, now, &until, &why) == STATUS_UNKNOWN && why) {
+        ocsp_status(response, &id->leaf, &issuer, now, &signatures, &until, &why) ==
+            STATUS_UNKNOWN &&
+        why) {
         return FAIL(err, ERR_PARSE, "the OCSP response %s", why);
     }
     return 0;

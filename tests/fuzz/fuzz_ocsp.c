@@ -107,6 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *why = "";
     uint8_t options;
     int64_t now, until = INT64_MAX;
+    unsigned left = RESPONSE_SIGNATURES;
     bool must;
 
     prepare();
@@ -117,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     now = options & 4 ? NOW + 10 * DAY : NOW;
     staple = options & 1 ? wrap(&w, in, options) : span_of(in.p, in.n);
     status = ocsp_status(staple, &certs[must ? STAPLED : THE_LEAF], &certs[INTERMEDIATE], now,
-                         &until, &why);
+                         &left, &until, &why);
     if ((status == STATUS_UNKNOWN) != (why != NULL) || (status == STATUS_GOOD && until < now) ||
         (status != STATUS_GOOD && until != INT64_MAX)) {
         abort();

@@ -197,6 +197,16 @@ static void threat_31_responses(void **state)
         assert_int_equal(signatures, 3); /* of the leaf, the responder and the response */
         forget();
     }
+    add((struct forge)ROOT());
+    add((struct forge)LEAF("root", 0)); /* every path is one more reason to look at it */
+    for (int i = 0; i < CHAIN_MAX_CERTS - 1; i++) {
+        add((struct forge)MID("root", "root", 0, 0, .serial = 100 + i));
+    }
+    assert_int_equal(
+        judge_with((struct chain_query){ .revoke = REVOKE_HARD, .staple = bad }, &signatures),
+        CHAIN_TOO_MUCH_WORK);
+    assert_in_range(signatures, 60, SIGNATURES);
+    forget();
     free((void *)(uintptr_t)good.p);
     free((void *)(uintptr_t)bad.p);
 }
@@ -212,7 +222,7 @@ static struct span row_of(uint8_t *mem, uint8_t tag, const char *begin, size_t n
     struct wr w = wr_of(mem, 70000);
 
     assert_true(n <= sizeof text && strlen(begin) <= n);
-    memset(text, 'a', n);
+    memset(text, 'a', sizeof text);
     memcpy(text, begin, strlen(begin));
     for (size_t i = 0; i < count; i++) {
         size_t mark = w.len;

@@ -253,6 +253,7 @@ static void responses(void **state)
     (void)state;
     for (size_t i = 0; i < n; i++) {
         const struct forge_ocsp *f;
+        unsigned signatures = RESPONSE_SIGNATURES;
         int64_t until = INT64_MAX;
         const char *why;
         struct span der;
@@ -265,7 +266,7 @@ static void responses(void **state)
         forge_change = change;
         der = forge_ocsp_der(f);
         forge_change = NULL;
-        we = ocsp_status(der, &certs[0], &certs[1], NOW, &until, &why) == STATUS_GOOD;
+        we = ocsp_status(der, &certs[0], &certs[1], NOW, &signatures, &until, &why) == STATUS_GOOD;
         they = their_status(der);
         good += we;
         if (we != they && ocsp_reason(we, why, f)) {
