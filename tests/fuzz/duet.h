@@ -13,50 +13,68 @@ struct scenario {
     unsigned client, server; /* PARTY_ */
     enum client_auth auth;
     enum resumption resumption;
-    enum more more; /* behind the handshake */
+    enum more more;          /* behind the handshake */
+    uint16_t version, suite; /* 0: whatever the flags say */
 };
 static const struct scenario scenarios[] = {
-    { false, PARTY_USUAL, PARTY_USUAL, CLIENT_AUTH_NONE, FRESH, NO_MORE },
-    { false, PARTY_ID, PARTY_USUAL, CLIENT_AUTH_REQUIRE, FRESH, NO_MORE },
-    { false, PARTY_USUAL, PARTY_USUAL, CLIENT_AUTH_REQUEST, FRESH, NO_MORE },
-    { false, PARTY_USUAL, PARTY_RETRY, CLIENT_AUTH_NONE, FRESH, NO_MORE },
-    { false, PARTY_ID, PARTY_PLAIN | PARTY_RETRY, CLIENT_AUTH_REQUIRE, FRESH, NO_MORE },
-    { false, PARTY_PLAIN | PARTY_ID, PARTY_PLAIN, CLIENT_AUTH_REQUIRE, FRESH, NO_MORE },
-    { false, PARTY_USUAL, PARTY_USUAL, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE },
-    { false, PARTY_USUAL, PARTY_RETRY, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE },
-    { false, PARTY_ID | PARTY_KE, PARTY_KE, CLIENT_AUTH_REQUIRE, BY_TICKET, NO_MORE },
-    { false, PARTY_PSK, PARTY_PSK, CLIENT_AUTH_NONE, FRESH, NO_MORE },
-    { false, PARTY_IMPORTED, PARTY_IMPORTED, CLIENT_AUTH_NONE, FRESH, NO_MORE },
-    { false, PARTY_PSK | PARTY_KE, PARTY_PSK | PARTY_RETRY, CLIENT_AUTH_NONE, FRESH, NO_MORE },
-    { false, PARTY_PSK, PARTY_PSK, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE },
-    { false, PARTY_PSK, PARTY_USUAL, CLIENT_AUTH_NONE, FRESH, NO_MORE },
-    { false, PARTY_ID, PARTY_USUAL, CLIENT_AUTH_REQUEST, FRESH, ASKS_AGAIN },
-    { false, PARTY_USUAL, PARTY_PLAIN, CLIENT_AUTH_NONE, FRESH, ASKS_AGAIN },
-    { true, PARTY_USUAL, PARTY_USUAL, CLIENT_AUTH_NONE, FRESH, NO_MORE },
-    { true, PARTY_ID, PARTY_USUAL, CLIENT_AUTH_REQUIRE, FRESH, NO_MORE },
-    { true, PARTY_USUAL, PARTY_USUAL, CLIENT_AUTH_REQUEST, FRESH, NO_MORE },
-    { true, PARTY_PLAIN | PARTY_ID, PARTY_PLAIN, CLIENT_AUTH_REQUIRE, FRESH, NO_MORE },
-    { true, PARTY_USUAL, PARTY_RSA, CLIENT_AUTH_NONE, FRESH, NO_MORE },
-    { true, PARTY_RSA_KX | PARTY_ID, PARTY_RSA | PARTY_RSA_KX, CLIENT_AUTH_REQUEST, FRESH,
-      NO_MORE },
-    { true, PARTY_USUAL, PARTY_USUAL, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE },
-    { true, PARTY_ID, PARTY_USUAL, CLIENT_AUTH_REQUIRE, BY_ID, NO_MORE },
-    { true, PARTY_RENEGOTIATE, PARTY_RENEGOTIATE, CLIENT_AUTH_NONE, FRESH, RENEGOTIATES },
+    { false, PARTY_USUAL, PARTY_USUAL, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
+    { false, PARTY_ID, PARTY_USUAL, CLIENT_AUTH_REQUIRE, FRESH, NO_MORE, 0, 0 },
+    { false, PARTY_USUAL, PARTY_USUAL, CLIENT_AUTH_REQUEST, FRESH, NO_MORE, 0, 0 },
+    { false, PARTY_USUAL, PARTY_RETRY, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
+    { false, PARTY_ID, PARTY_PLAIN | PARTY_RETRY, CLIENT_AUTH_REQUIRE, FRESH, NO_MORE, 0, 0 },
+    { false, PARTY_PLAIN | PARTY_ID, PARTY_PLAIN, CLIENT_AUTH_REQUIRE, FRESH, NO_MORE, 0, 0 },
+    { false, PARTY_USUAL, PARTY_USUAL, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE, 0, 0 },
+    { false, PARTY_USUAL, PARTY_RETRY, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE, 0, 0 },
+    { false, PARTY_ID | PARTY_KE, PARTY_KE, CLIENT_AUTH_REQUIRE, BY_TICKET, NO_MORE, 0, 0 },
+    { false, PARTY_PSK, PARTY_PSK, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
+    { false, PARTY_IMPORTED, PARTY_IMPORTED, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
+    { false, PARTY_PSK | PARTY_KE, PARTY_PSK | PARTY_RETRY, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0,
+      0 },
+    { false, PARTY_PSK, PARTY_PSK, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE, 0, 0 },
+    { false, PARTY_PSK, PARTY_USUAL, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
+    { false, PARTY_ID, PARTY_USUAL, CLIENT_AUTH_REQUEST, FRESH, ASKS_AGAIN, 0, 0 },
+    { false, PARTY_USUAL, PARTY_PLAIN, CLIENT_AUTH_NONE, FRESH, ASKS_AGAIN, 0, 0 },
+    { true, PARTY_USUAL, PARTY_USUAL, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
+    { true, PARTY_ID, PARTY_USUAL, CLIENT_AUTH_REQUIRE, FRESH, NO_MORE, 0, 0 },
+    { true, PARTY_USUAL, PARTY_USUAL, CLIENT_AUTH_REQUEST, FRESH, NO_MORE, 0, 0 },
+    { true, PARTY_PLAIN | PARTY_ID, PARTY_PLAIN, CLIENT_AUTH_REQUIRE, FRESH, NO_MORE, 0, 0 },
+    { true, PARTY_USUAL, PARTY_RSA, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
+    { true, PARTY_RSA_KX | PARTY_ID, PARTY_RSA | PARTY_RSA_KX, CLIENT_AUTH_REQUEST, FRESH, NO_MORE,
+      0, 0 },
+    { true, PARTY_USUAL, PARTY_USUAL, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE, 0, 0 },
+    { true, PARTY_ID, PARTY_USUAL, CLIENT_AUTH_REQUIRE, BY_ID, NO_MORE, 0, 0 },
+    { true, PARTY_RENEGOTIATE, PARTY_RENEGOTIATE, CLIENT_AUTH_NONE, FRESH, RENEGOTIATES, 0, 0 },
     { true, PARTY_RENEGOTIATE | PARTY_ID, PARTY_RENEGOTIATE, CLIENT_AUTH_REQUEST, FRESH,
-      SERVER_RENEGOTIATES },
-    { false, PARTY_APP | PARTY_ID, PARTY_APP, CLIENT_AUTH_REQUIRE, FRESH, NO_MORE },
-    { true, PARTY_APP, PARTY_APP, CLIENT_AUTH_NONE, FRESH, NO_MORE },
-    { false, PARTY_EARLY, PARTY_EARLY, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE },
-    { false, PARTY_EARLY, PARTY_EARLY | PARTY_RETRY, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE },
-    { true, PARTY_PSK12, PARTY_PSK12, CLIENT_AUTH_NONE, FRESH, NO_MORE },
+      SERVER_RENEGOTIATES, 0, 0 },
+    { false, PARTY_APP | PARTY_ID, PARTY_APP, CLIENT_AUTH_REQUIRE, FRESH, NO_MORE, 0, 0 },
+    { true, PARTY_APP, PARTY_APP, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
+    { false, PARTY_EARLY, PARTY_EARLY, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE, 0, 0 },
+    { false, PARTY_EARLY, PARTY_EARLY | PARTY_RETRY, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE, 0, 0 },
+    { true, PARTY_PSK12, PARTY_PSK12, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
     { true, PARTY_PSK12 | PARTY_PLAIN, PARTY_PSK12 | PARTY_PLAIN, CLIENT_AUTH_REQUEST, FRESH,
-      NO_MORE },
-    { true, PARTY_ECDHE_PSK, PARTY_ECDHE_PSK, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE },
-    { true, PARTY_ECDHE_PSK, PARTY_ECDHE_PSK, CLIENT_AUTH_NONE, FRESH, NO_MORE },
-    { true, PARTY_RSA_PSK, PARTY_RSA_PSK | PARTY_RSA, CLIENT_AUTH_NONE, FRESH, NO_MORE },
-    { true, PARTY_DHE_PSK, PARTY_DHE_PSK, CLIENT_AUTH_NONE, FRESH, NO_MORE },
+      NO_MORE, 0, 0 },
+    { true, PARTY_ECDHE_PSK, PARTY_ECDHE_PSK, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE, 0, 0 },
+    { true, PARTY_ECDHE_PSK, PARTY_ECDHE_PSK, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
+    { true, PARTY_RSA_PSK, PARTY_RSA_PSK | PARTY_RSA, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
+    { true, PARTY_DHE_PSK, PARTY_DHE_PSK, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
+    /* AEAD no more: CBC with the MAC before and behind, streams, the versions of old. */
+    { true, PARTY_USUAL, PARTY_RSA, CLIENT_AUTH_NONE, FRESH, NO_MORE, TLS_1_2, 0xc027 },
+    { true, PARTY_PLAIN, PARTY_RSA | PARTY_PLAIN, CLIENT_AUTH_NONE, FRESH, NO_MORE, TLS_1_2,
+      0xc028 },
+#ifdef USE_OLD_TLS
+    { true, PARTY_USUAL, PARTY_RSA, CLIENT_AUTH_NONE, FRESH, NO_MORE, TLS_1_2, 0x003b },
+    { true, PARTY_ANON, PARTY_ANON, CLIENT_AUTH_NONE, FRESH, NO_MORE, TLS_1_2, 0x0034 },
+    { true, PARTY_USUAL, PARTY_RSA, CLIENT_AUTH_NONE, BY_TICKET, NO_MORE, TLS_1_1, 0xc013 },
+    { true, PARTY_USUAL, PARTY_RSA, CLIENT_AUTH_NONE, FRESH, NO_MORE, TLS_1_0, 0x0039 },
+    { true, PARTY_RENEGOTIATE, PARTY_RENEGOTIATE | PARTY_RSA, CLIENT_AUTH_NONE, FRESH, RENEGOTIATES,
+      TLS_1_0, 0x0005 },
+    { true, PARTY_USUAL, PARTY_RSA, CLIENT_AUTH_REQUEST, FRESH, NO_MORE, SSL_3_0, 0x002f },
+    { true, PARTY_PLAIN, PARTY_RSA | PARTY_PLAIN, CLIENT_AUTH_NONE, BY_ID, NO_MORE, SSL_3_0,
+      0x000a },
+#endif
 };
-#define SCENARIOS (sizeof scenarios / sizeof *scenarios)
+#define SCENARIOS_AEAD 36
+#define SCENARIOS      (sizeof scenarios / sizeof *scenarios)
 
 #define DUET_MAX 64 /* messages of a scenario */
 
@@ -75,7 +93,8 @@ struct duet {
     struct duet_end end[2]; /* by role */
     bool more_done;
 };
-#define DUET_CCS 0xff
+#define DUET_CCS  0xff
+#define DUET_NONE 0xfe /* SSL 3: the warning no_certificate */
 
 static inline int duet_send(void *ctx, struct span message)
 {
@@ -104,7 +123,11 @@ static inline int duet_keys(void *ctx, enum hs_direction d, const struct hs_keys
 
 static inline int duet_warn(void *ctx, enum alert desc)
 {
-    (void)ctx;
+    struct duet_end *e = ctx;
+
+    if (desc == ALERT_NO_CERTIFICATE) {
+        return buf_append(&e->peer->heard, "\xfe\0\0\0", HS_HEADER);
+    }
     sure(desc == ALERT_NO_RENEGOTIATION);
     return 0;
 }
@@ -255,6 +278,10 @@ static inline void duet_hear(struct duet_end *to, const uint8_t *p, size_t n, bo
     error_clear(&to->err);
     if (message[0] == DUET_CCS) {
         to->rc = hs_change_cipher(&to->hs);
+    } else if (message[0] == DUET_NONE) {
+        to->rc = hs_warning_counts(&to->hs, ALERT_NO_CERTIFICATE)
+                     ? hs_no_certificate(&to->hs)
+                     : TLS_ALERT(ALERT_UNEXPECTED_MESSAGE);
     } else if (n - HS_HEADER > hs_message_max(message[0])) {
         to->rc = TLS_ALERT(ALERT_ILLEGAL_PARAMETER); /* the engine sees to it */
     } else {
@@ -301,6 +328,8 @@ static inline void duet_setup(void)
         const struct scenario *s = &scenarios[i];
         struct duet d;
 
+        party_version = s->version;
+        party_suite = s->suite;
         duet_configs[TLS_CLIENT][i] =
             party_config(s->client & PARTY_ID ? &ed : NULL, ed.trust, TLS_CLIENT, CLIENT_AUTH_NONE,
                          s->client | (s->is12 ? PARTY_12 : 0), NULL);

@@ -242,7 +242,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_start(9);
     duet_start(&d, data[0] % SCENARIOS);
     while ((m = duet_next(&d, &to)).n) {
-        size_t at = m.p[0] == DUET_CCS ? 0 : block_at(m.p, m.n, d.s->is12);
+        size_t at = m.p[0] >= DUET_NONE ? 0 : block_at(m.p, m.n, d.s->is12);
 
         if (at && k++ == data[1]) {
             allowed = duet_connected(&d);

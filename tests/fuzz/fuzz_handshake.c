@@ -106,7 +106,7 @@ static bool change(struct duet_end *to, struct span message, const uint8_t *data
 
     sure(n < sizeof m);
     memcpy(m, message.p, n);
-    if (m[0] != DUET_CCS) {
+    if (m[0] < DUET_NONE) {
         n = edit_all(data + 3, size - 3, flags, m, n);
     }
     changed = !span_eq(span_of(m, n), message) || (flags & (DROPPED | TWICE));
@@ -162,7 +162,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         fuzz_start(9);
         duet_start(&d, i);
         while ((m = duet_next(&d, &to)).n) {
-            if (m.p[0] != DUET_CCS && !(d.s->server & PARTY_RSA)) {
+            if (m.p[0] < DUET_NONE && !(d.s->server & PARTY_RSA)) {
                 seed(dir, &to->hs, m);
             }
             duet_hear(to, m.p, m.n, true);

@@ -437,7 +437,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     mem_hooks.release = count_release;
     null_bind(true);
     duet_setup();
-    for (unsigned i = 0; dir && i < SCENARIOS; i++) {
+    for (unsigned i = 0; dir && i < SCENARIOS_AEAD; i++) {
         const uint8_t head[] = { (uint8_t)i };
         const struct step step = { 2, (uint8_t)(i % OPS), 1, 1 };
         char name[32];
@@ -465,7 +465,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(steps, data + 1, nsteps * sizeof *steps);
     null_bind(!(data[0] & 0x80));
     peak = live;
-    courier_start(&c, (data[0] & 0x7f) % SCENARIOS);
+    courier_start(&c, (data[0] & 0x7f) % SCENARIOS_AEAD);
     c.on_done = on_done;
     call(&c, EARLY, 5);
     talk(&c, steps, nsteps);

@@ -143,7 +143,19 @@ enum {
     PARTY_ECDHE_PSK = 16384,
     PARTY_RSA_PSK = 32768,
     PARTY_DHE_PSK = 65536,
+    PARTY_ANON = 131072, /* no certificate, and none is wanted */
 };
+/* Not 0: this version and this suite alone, in the configs made from here on. */
+static uint16_t party_version, party_suite;
+
+/* RC4 comes with a provider that is not on every machine. */
+static inline void party_alone(struct config *c)
+{
+    const uint16_t suite = suite_look(suite_by_id(party_suite)) == 0 ? party_suite : 0x002f;
+
+    sure(config_set_versions(c, party_version, party_version) == 0);
+    sure(config_set_suites(c, &suite, 1) == 0);
+}
 
 static inline void party_psks(struct config *c, enum tls_role role, unsigned flags)
 {
@@ -246,7 +258,8 @@ static inline struct config *party_config(const struct party *self, struct trust
 
     sure(c && config_set_trust(c, trust) == 0 && config_set_clock(c, fuzz_clock) == 0 &&
          config_set_alpn(c, protocols, 2) == 0 && config_set_client_auth(c, auth) == 0);
-    sure(!self || config_add_identity(c, self->id) == 0);
+    sure(!self || (flags & PARTY_ANON) || config_add_identity(c, self->id) == 0);
+    sure(!(flags & PARTY_ANON) || config_set_verify(c, VERIFY_NONE) == 0);
     sure(config_set_flag(c, CONFIG_CERT_COMPRESSION, full) == 0);
     sure(config_set_flag(c, CONFIG_EMS, full) == 0 && config_set_flag(c, CONFIG_ETM, full) == 0);
     sure(config_set_flag(c, CONFIG_PSK_KE, flags & PARTY_KE) == 0);
@@ -257,6 +270,9 @@ static inline struct config *party_config(const struct party *self, struct trust
     sure(!(flags & PARTY_12) || config_set_versions(c, TLS_1_2, TLS_1_2) == 0);
     party_psks(c, role, flags);
     party_psks12(c, flags);
+    if (party_version) {
+        party_alone(c);
+    }
     if (flags & PARTY_APP) {
         party_application(c, role);
     }
@@ -272,8 +288,10 @@ static inline struct config *party_config(const struct party *self, struct trust
         party_sessions(c, cache);
         sure(!(flags & PARTY_EARLY) ||
              config_set_early_data(c, 1000, NULL, party_fresh, NULL) == 0);
-        sure(config_set_status(c, 0, span_of("response", 8)) == 0);
-        sure(config_set_scts(c, 0, span_of("\0\3\0\1x", 5)) == 0);
+        if (!(flags & PARTY_ANON)) {
+            sure(config_set_status(c, 0, span_of("response", 8)) == 0);
+            sure(config_set_scts(c, 0, span_of("\0\3\0\1x", 5)) == 0);
+        }
     }
     sure(config_seal(c, NULL) == 0);
     return c;
