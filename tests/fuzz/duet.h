@@ -57,6 +57,12 @@ static const struct scenario scenarios[] = {
     { true, PARTY_ECDHE_PSK, PARTY_ECDHE_PSK, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
     { true, PARTY_RSA_PSK, PARTY_RSA_PSK | PARTY_RSA, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
     { true, PARTY_DHE_PSK, PARTY_DHE_PSK, CLIENT_AUTH_NONE, FRESH, NO_MORE, 0, 0 },
+    { false, PARTY_ID | PARTY_LATER, PARTY_LATER, CLIENT_AUTH_REQUIRE, FRESH, NO_MORE, 0, 0 },
+    { false, PARTY_ID | PARTY_LATER, PARTY_LATER, CLIENT_AUTH_REQUEST, FRESH, ASKS_AGAIN, 0, 0 },
+    { true, PARTY_ID | PARTY_LATER | PARTY_RENEGOTIATE, PARTY_LATER | PARTY_RENEGOTIATE,
+      CLIENT_AUTH_REQUIRE, FRESH, RENEGOTIATES, 0, 0 },
+    { true, PARTY_RSA_KX, PARTY_RSA | PARTY_RSA_KX | PARTY_LATER, CLIENT_AUTH_NONE, FRESH, NO_MORE,
+      0, 0 },
     /* AEAD no more: CBC with the MAC before and behind, streams, the versions of old. */
     { true, PARTY_USUAL, PARTY_RSA, CLIENT_AUTH_NONE, FRESH, NO_MORE, TLS_1_2, 0xc027 },
     { true, PARTY_PLAIN, PARTY_RSA | PARTY_PLAIN, CLIENT_AUTH_NONE, FRESH, NO_MORE, TLS_1_2,
@@ -73,7 +79,7 @@ static const struct scenario scenarios[] = {
       0x000a },
 #endif
 };
-#define SCENARIOS_AEAD 36
+#define SCENARIOS_AEAD 40
 #define SCENARIOS      (sizeof scenarios / sizeof *scenarios)
 
 #define DUET_MAX 64 /* messages of a scenario */
@@ -286,6 +292,10 @@ static inline void duet_hear(struct duet_end *to, const uint8_t *p, size_t n, bo
         to->rc = TLS_ALERT(ALERT_ILLEGAL_PARAMETER); /* the engine sees to it */
     } else {
         to->rc = hs_message(&to->hs, span_of(message, n), last);
+    }
+    if (to->rc == 0 && hs_waiting(&to->hs)) {
+        party_work(false);
+        to->rc = hs_resume(&to->hs);
     }
     sure(to->rc <= 0);
     sure(to->rc == 0 || to->rc != ERR_STATE);

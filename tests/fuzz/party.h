@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "engine.h"
+#include "handshake/key_job.h"
 
 #define FUZZ_HOST "a.test"
 #define FUZZ_NOW  1750000000
@@ -143,7 +144,8 @@ enum {
     PARTY_ECDHE_PSK = 16384,
     PARTY_RSA_PSK = 32768,
     PARTY_DHE_PSK = 65536,
-    PARTY_ANON = 131072, /* no certificate, and none is wanted */
+    PARTY_ANON = 131072,  /* no certificate, and none is wanted */
+    PARTY_LATER = 262144, /* its private key is used when somebody calls party_work() */
 };
 /* Not 0: this version and this suite alone, in the configs made from here on. */
 static uint16_t party_version, party_suite;
@@ -234,6 +236,25 @@ static inline bool party_fresh(void *ctx, struct span binder, int64_t now_ms)
     return true;
 }
 
+/* The last job for a private key; one that nobody did has failed. */
+static struct key_job *party_job;
+
+static inline void party_take(void *ctx, struct key_job *job)
+{
+    (void)ctx;
+    key_job_unref(party_job);
+    party_job = key_job_ref(job);
+}
+
+static inline void party_work(bool fails)
+{
+    if (party_job) {
+        (fails ? key_job_failed : key_job_run)(party_job);
+        key_job_unref(party_job);
+        party_job = NULL;
+    }
+}
+
 static inline void party_application(struct config *c, enum tls_role role)
 {
     static const uint8_t own[] = { 0x77, 0x77, 0, 1, 5 };
@@ -275,6 +296,9 @@ static inline struct config *party_config(const struct party *self, struct trust
     }
     if (flags & PARTY_APP) {
         party_application(c, role);
+    }
+    if (flags & PARTY_LATER) {
+        sure(config_set_key_callback(c, party_take, NULL) == 0 && config_set_padding(c, 64) == 0);
     }
     if (role == TLS_CLIENT) {
         sure(config_set_groups(c, groups, 3) == 0);

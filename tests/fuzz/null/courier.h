@@ -231,6 +231,7 @@ static inline void courier_deliver(struct courier *c, enum tls_role to, const st
     e->received += in.len;
     rc = tls_input(e->t, &in);
     sure(rc != TLS_EV_MORE && rc != TLS_EV_WAIT);
+    rc = world_go_on(e->t, rc);
     sure(rc != TLS_EV_DATA || was);
     sure(rc == TLS_EV_DATA || rc == TLS_EV_EARLY_DATA || in.nplain == 0);
     skipped = skip && e->t->skip == skip - (in.len - REC_HEADER); /* rejected early data */

@@ -24,6 +24,8 @@ enum solo_call {
     CALL_AGAIN,
     CALL_SHARE,
     CALL_HOLD,
+    CALL_KERNEL,
+    CALL_JOB,
     CALLS
 };
 
@@ -42,6 +44,7 @@ struct solo {
     unsigned turn; /* of struct cut */
     bool over;     /* it failed, or its keys went elsewhere */
     bool holds;    /* what it says waits */
+    bool refuses;  /* jobs for its private key fail */
     bool logs;     /* the next three are kept */
     struct buf said, got, events;
 };
@@ -63,6 +66,7 @@ static inline void solo_start(struct solo *s, enum tls_role role, size_t which, 
 static inline void solo_end(struct solo *s)
 {
     tls_free(s->t);
+    party_work(true);
     buf_free(&s->said);
     buf_free(&s->got);
     buf_free(&s->events);
@@ -131,6 +135,7 @@ static inline int solo_input(struct solo *s, const uint8_t *p, size_t n, const s
                              size_t *used)
 {
     struct tls_in in = { .len = n, .data = malloc(n + 1), .room = cut->room };
+    const bool waits = tls_waiting(s->t);
     const bool was = tls_connected(s->t);
     int rc;
 
@@ -138,7 +143,7 @@ static inline int solo_input(struct solo *s, const uint8_t *p, size_t n, const s
     sure(in.data && n > 0);
     memcpy(in.data, p, n);
     rc = tls_input(s->t, &in);
-    sure(in.used <= n && rc != TLS_EV_WAIT);
+    sure(in.used <= n && (rc == TLS_EV_WAIT) == waits);
     if (rc == TLS_EV_DATA || rc == TLS_EV_EARLY_DATA) {
         sure(in.nplain + in.nrest > 0 && (rc == TLS_EV_DATA ? was : s->role == TLS_SERVER));
         sure(!in.out || (in.nplain <= in.room && (in.nplain == in.room || in.nrest == 0)));
@@ -153,7 +158,7 @@ static inline int solo_input(struct solo *s, const uint8_t *p, size_t n, const s
     sure(rc >= 0 || tls_error(s->t)->code != 0);
     sure(!s->over || rc == ERR_CLOSED || rc == TLS_EV_CLOSED);
     sure(rc != TLS_EV_MORE || (in.used == 0 && in.need > n && in.need <= TLS_RECORD_MAX));
-    sure(rc <= TLS_EV_MORE || in.used >= TLS_HEADER || rc == TLS_EV_CLOSED);
+    sure(rc <= TLS_EV_MORE || in.used >= TLS_HEADER || rc == TLS_EV_CLOSED || waits);
     if (rc != TLS_EV_MORE) {
         solo_note(s, rc, in.alert);
     }
@@ -163,6 +168,27 @@ static inline int solo_input(struct solo *s, const uint8_t *p, size_t n, const s
     return rc;
 }
 
+/* Its private key has been used, or will not be. */
+static inline void solo_job(struct solo *s)
+{
+    struct tls_in in = { 0 };
+    int rc;
+
+    if (tls_waiting(s->t)) {
+        party_work(s->refuses);
+        rc = tls_input(s->t, &in);
+        sure(rc != TLS_EV_WAIT && in.used == 0 && in.nplain == 0);
+        solo_note(s, rc, 0);
+        s->over = s->over || rc < 0;
+        if (rc == TLS_EV_DONE) {
+            solo_check_proofs(s->t);
+        }
+        if (!s->holds) {
+            solo_drain(s);
+        }
+    }
+}
+
 /* The record at p, of which there may be less than all; the bytes it took. */
 static inline size_t solo_record(struct solo *s, const uint8_t *p, size_t n, const struct cut *cut)
 {
@@ -170,6 +196,10 @@ static inline size_t solo_record(struct solo *s, const uint8_t *p, size_t n, con
     size_t given = 0, used;
     int rc;
 
+    if (tls_waiting(s->t)) { /* that is what it says to everybody */
+        (void)solo_input(s, p, n, cut, &used);
+        solo_job(s);
+    }
     do {
         size_t piece = cut->size[s->turn++ % 3];
 
@@ -194,13 +224,15 @@ static inline int solo_write(struct solo *s, uint8_t arg, bool early)
     struct span part = span_of(text, arg);
     const bool may = early ? tls_early_room(s->t) > 0 : tls_can_seal(s->t);
     uint8_t sealed[1024];
-    size_t taken, made;
+    size_t taken, made, most;
     int rc;
 
     solo_drain(s);
+    most = tls_overhead(s->t, arg);
     rc = (early ? tls_seal_early : tls_seal)(s->t, &part, 1, &taken, sealed, sizeof sealed, &made);
     sure((rc == 0) == may || rc == ERR_LIMIT);
     sure(taken <= part.n && made <= sizeof sealed && (rc == 0 || made == 0));
+    sure(rc < 0 || taken < part.n || made <= taken + most);
     if (rc == 0) {
         sure(tls_queue(s->t, sealed, made) == 0);
     }
@@ -218,6 +250,21 @@ static inline int solo_export(struct solo *s, uint8_t arg)
                                &n) == 0
                ? (int)n
                : rc;
+}
+
+/* Its keys go elsewhere; another connection comes in its place. */
+static inline int solo_kernel(struct solo *s)
+{
+    struct tls_kernel keys;
+    int rc = tls_kernel_keys(&s->t, &keys);
+
+    sure((rc == 0) == (s->t == NULL));
+    if (rc == 0) {
+        sure(keys.rx.key_len == keys.tx.key_len && keys.rx.iv_len > 0);
+        s->over = s->holds = false;
+        s->t = world_engine(s->role, s->which);
+    }
+    return rc;
 }
 
 /* Into bytes and back. */
@@ -316,8 +363,14 @@ static inline int solo_call(struct solo *s, enum solo_call call, uint8_t arg)
         return solo_again(s);
     case CALL_SHARE:
         return solo_share(s);
-    default:
+    case CALL_HOLD:
         s->holds = arg & 1;
+        return 0;
+    case CALL_KERNEL:
+        return solo_kernel(s);
+    default:
+        s->refuses = arg & 1;
+        solo_job(s);
         return 0;
     }
 }

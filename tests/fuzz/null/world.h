@@ -39,6 +39,19 @@ static inline void world_early(struct tls *t)
     }
 }
 
+/* A private key was wanted: it is used now. What the engine says then, or what it said. */
+static inline int world_go_on(struct tls *t, int rc)
+{
+    struct tls_in nothing = { 0 };
+
+    while (rc >= 0 && tls_waiting(t)) {
+        party_work(false);
+        rc = tls_input(t, &nothing);
+        sure(rc != TLS_EV_WAIT && nothing.used == 0);
+    }
+    return rc;
+}
+
 /* Records that are whole; what the last call of tls_input() said. What was opened is appended to
  * data, and all records that were used to heard; either may be NULL. */
 static inline int world_hear(struct tls *t, struct span s, struct buf *data, struct buf *heard)
@@ -54,6 +67,7 @@ static inline int world_hear(struct tls *t, struct span s, struct buf *data, str
 
         rc = tls_input(t, &in);
         sure(rc < 0 || in.used > 0);
+        rc = world_go_on(t, rc);
         sure(!data || in.nplain == 0 || buf_append(data, in.plain, in.nplain) == 0);
         sure(!heard || rc < 0 || buf_append(heard, s.p + at, in.used) == 0);
         at += in.used;
