@@ -101,13 +101,13 @@ static unsigned demanded(const struct hs *h)
     return h->set->role == TLS_CLIENT && kx ? kx->proves : need;
 }
 
-/* The one way into CONNECTED: everything that this role and mode call for has been proved
- * (threats 2, 3). */
+/* The one way into CONNECTED: everything that this role and mode call for has been proved, and no
+ * certificate waits for its verdict (threats 2, 3). */
 static int enter_connected(struct hs *h, enum hs_state to)
 {
     const unsigned need = PROVES_FINISHED | demanded(h);
 
-    if ((h->proves & need) != need) {
+    if ((h->proves & need) != need || (h->work && buf_len(&h->work->unjudged))) {
         return FAIL(h->err, TLS_ALERT(ALERT_INTERNAL_ERROR), "the handshake proved too little");
     }
     h->state = to;
