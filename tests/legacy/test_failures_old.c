@@ -13,8 +13,7 @@ static const struct kind kinds[] = {
       .lax = true,
       .then = { export_some, park_some, move_some, close_some } },
     { .what = "TLS 1.0, client authentication",
-      .q = { .suite = SUITE_OLD_ECDHE,
-             .id = ID_RSA,
+      .q = { .suite = SUITE_OLD_EC,
              .auth = CLIENT_AUTH_REQUIRE,
              .client_id = true,
              VERSION(TLS_1_0) } },
@@ -75,7 +74,7 @@ static void threat_37_libcrypto_has_no_memory_any_more(void **state)
 
 static int begin_old(void **state)
 {
-    if (old_make(state) < 0) {
+    if (pki_make(state) < 0) {
         return -1;
     }
     pair_free(pair_connected(&kinds[NKINDS - 1].q)); /* what is made once, is made */
@@ -94,5 +93,5 @@ int main(void)
     };
 
     faults_install();
-    return cmocka_run_group_tests(tests, begin_old, old_free);
+    return cmocka_run_group_tests(tests, begin_old, pki_free);
 }
