@@ -93,7 +93,7 @@ static inline void exchange(struct pair *p)
 
 static inline void send_some(struct end *from, struct end *to, size_t n)
 {
-    static uint8_t text[40000];
+    static uint8_t text[16500];
     struct span part = span_of(text, n);
     size_t taken = 0, made = 0;
     const size_t had = to->ngot;
@@ -114,7 +114,7 @@ static inline void send_some(struct end *from, struct end *to, size_t n)
 /* Of several lengths, both ways: none, one record, several. */
 static inline void talk_some(struct pair *p)
 {
-    static const size_t sizes[] = { 1, 300, 33000 };
+    static const size_t sizes[] = { 1, 300, 16500 };
 
     for (size_t i = 0; i < 3 && healthy(p); i++) {
         send_some(&p->c, &p->s, sizes[i]);

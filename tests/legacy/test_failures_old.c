@@ -29,7 +29,7 @@ static const struct kind kinds[] = {
       .q = { .suite = SUITE_OLD_RSA, .id = ID_RSA, VERSION(SSL_3_0) },
       .static_rsa = true,
       .then = { move_some, close_some } },
-    { .what = "3DES", .q = { .suite = 0xc008, VERSION(TLS_1_2) }, .then = { move_some } },
+    { .what = "3DES", .q = { .suite = 0xc008, VERSION(TLS_1_2) } },
     { .what = "RC4",
       .q = { .suite = 0xc007, VERSION(TLS_1_2) },
       .then = { park_some, move_some, close_some } },
