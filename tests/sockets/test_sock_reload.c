@@ -471,7 +471,6 @@ static void test_shared_anchors(void **state)
 /* ---- many at once ---- */
 
 #define THREADS 4
-#define TURNS   60
 
 static atomic_bool enough;
 static atomic_int good, bad;
@@ -482,14 +481,10 @@ static void *connect_many(void *arg)
 
     while (!enough) {
         int fd = client_socket("server.test", "ca.crt");
+        int rc = ssl_connect(fd, (const struct sockaddr *)&s->addr, sizeof s->addr);
         char c;
 
-        if (ssl_connect(fd, (const struct sockaddr *)&s->addr, sizeof s->addr) == 0 &&
-            ssl_read(fd, &c, 1) == 1) {
-            good++;
-        } else {
-            bad++;
-        }
+        *(rc == 0 && ssl_read(fd, &c, 1) == 1 ? &good : &bad) += 1;
         ssl_close(fd);
     }
     return NULL;
@@ -498,9 +493,7 @@ static void *connect_many(void *arg)
 /* Until so many more have come in. */
 static void await_more(int n)
 {
-    int end = good + n;
-
-    for (int tries = 0; good < end && bad == 0; tries++) {
+    for (int end = good + n, tries = 0; good < end && bad == 0; tries++) {
         assert_in_range(tries, 0, 60000);
         nap_ms(1);
     }
@@ -519,19 +512,16 @@ static void test_many(void **state)
         assert_int_equal(pthread_create(&more[i], NULL, serve, &s), 0);
         assert_int_equal(pthread_create(&client[i], NULL, connect_many, &s), 0);
     }
-    for (int i = 0; i < TURNS; i++) {
-        char from[128], to[128];
-
+    for (int i = 0; i < 60; i++) {
         /* no shell: the threads leave it no time */
-        snprintf(from, sizeof from, "%s/turn%d.pem", certs, i);
-        snprintf(to, sizeof to, "%s/live.pem", certs);
-        assert_int_equal(link(cert_path(i % 2 ? "server.pem" : "second.pem"), from), 0);
-        unlink(to);
+        assert_int_equal(link(cert_path(i % 2 ? "server.pem" : "second.pem"), cert_path("turn")),
+                         0);
+        unlink(cert_path("live.pem"));
         if (i % 4 == 0) {
             look_again();
         }
         await_more(2); /* it is not there */
-        assert_int_equal(rename(from, to), 0);
+        assert_int_equal(rename(cert_path("turn"), cert_path("live.pem")), 0);
         look_again();
         await_more(5);
     }
