@@ -27,7 +27,9 @@ int secret_file_read(const char *path, struct buf *out, struct error *err)
         return no_file(err, path, why);
     }
     out->secret = true;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    if (fstat(fd, &st) != 0) {
+        rc = no_file(err, path, errno);
+    } else if (!S_ISREG(st.st_mode)) {
         rc = no_file(err, path, EINVAL);
     } else if (st.st_mode & (S_IRWXO | S_IWGRP)) {
         rc = FAIL(err, ERR_FILE, "%.100s: others may read or write it", path);
@@ -38,6 +40,8 @@ int secret_file_read(const char *path, struct buf *out, struct error *err)
         n = rc == 0 ? sys.read(fd, buf_tail(out), 256) : 0;
         if (n > 0) {
             buf_added(out, (size_t)n);
+        } else if (n < 0 && errno == EINTR) {
+            n = 1;
         } else if (n < 0) {
             rc = no_file(err, path, errno);
         } else if (rc == ERR_LIMIT) {

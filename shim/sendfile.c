@@ -19,13 +19,18 @@ static ssize_t copy(struct conn *c, int fd, int in, off_t *at, size_t count)
         size_t want = count - done < sizeof chunk ? count - done : sizeof chunk;
         ssize_t got = pread(in, chunk, want, *at), put;
         struct iovec iov = { chunk, got > 0 ? (size_t)got : 0 };
+        int told = EPIPE;
 
         if (got == 0) {
             break;
         }
-        put = got < 0 ? got : conn_writev(c, fd, &iov, 1, 0);
+        put = got < 0 ? got : conn_writev(c, fd, &iov, 1, done ? MSG_NOSIGNAL : 0);
+        if (put < 0 && done) { /* why, the next call says */
+            (void)atomic_compare_exchange_strong(&c->write_errno, &told, errno);
+            return (ssize_t)done;
+        }
         if (put < 0) {
-            return done ? (ssize_t)done : -1;
+            return -1;
         }
         *at += put;
         done += (size_t)put;

@@ -37,10 +37,19 @@ static int read_all(int fd, struct buf *out)
     return 0;
 }
 
+static int unreadable(const char *path, int why, struct error *err)
+{
+    const int rc = why == ENOMEM ? ERR_MEM : ERR_FILE;
+
+    (void)FAIL(err, rc, "cannot read %.100s: %s", path, strerror(why));
+    errno = why;
+    return rc;
+}
+
 int file_read(const char *path, struct buf *out, struct error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    int failed = errno, rc;
+    int failed = errno;
 
     if (fd >= 0) {
         failed = read_all(fd, out);
@@ -48,10 +57,7 @@ int file_read(const char *path, struct buf *out, struct error *err)
     }
     if (failed) {
         buf_free(out);
-        rc = failed == ENOMEM ? ERR_MEM : ERR_FILE;
-        (void)FAIL(err, rc, "cannot read %.100s: %s", path, strerror(failed));
-        errno = failed;
-        return rc;
+        return unreadable(path, failed, err);
     }
     return 0;
 }
@@ -82,33 +88,64 @@ static int each_file(const char *path, void *ctx, bytes_fn *add, struct error *e
     return rc < 0 ? FAIL(err, rc, "%.100s: %s", path, why.text) : rc;
 }
 
+/* In a directory for many some files may be not for us. What else cannot be read may be so the next
+ * time, when there are descriptors again: a CRL that is not there revokes nothing. */
+static bool is_not_for_us(int why)
+{
+    return why == ENOENT || why == ELOOP || why == ENOTDIR || why == EACCES || why == EPERM ||
+           why == EFBIG;
+}
+
+/* What is of use in the entry. Links are followed; what would block, like a fifo, is not opened. */
+static int entry_each(const char *path, void *ctx, bytes_fn *add, struct error *err)
+{
+    struct error why;
+    struct stat st;
+    int rc = 0, failed = 0;
+
+    error_clear(&why);
+    if (stat(path, &st) < 0) {
+        failed = errno;
+    } else if (S_ISREG(st.st_mode)) {
+        rc = each_file(path, ctx, add, &why);
+        failed = rc == ERR_FILE ? errno : rc == ERR_MEM ? ENOMEM : 0;
+    }
+    if (failed) {
+        return is_not_for_us(failed) ? 0 : unreadable(path, failed, err);
+    }
+    return rc > 0 ? rc : 0;
+}
+
 static int each_in_directory(const char *path, void *ctx, bytes_fn *add, struct error *err)
 {
     DIR *dir = opendir(path);
-    struct dirent *entry;
-    struct stat st;
+    struct dirent *entry = NULL;
     char file[4096];
-    int read = 0, rc = 0;
+    int read = 0, rc = 0, failed = 0;
 
     if (!dir) {
-        rc = errno;
-        (void)FAIL(err, ERR_FILE, "cannot read the directory %.100s: %s", path, strerror(rc));
-        errno = rc;
-        return ERR_FILE;
+        return unreadable(path, errno, err);
     }
-    while (rc != ERR_MEM && (entry = readdir(dir)) != NULL) {
-        int n = snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
+    do {
+        int n = 0;
 
-        /* Links are followed; what would block, like a fifo, is not opened. */
-        if (n < 0 || (size_t)n >= sizeof file || stat(file, &st) < 0 || !S_ISREG(st.st_mode)) {
-            continue;
+        errno = 0;
+        entry = readdir(dir);
+        if (entry) {
+            n = snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
+        } else if (errno) {
+            rc = unreadable(path, errno, err);
         }
-        rc = each_file(file, ctx, add, NULL);
-        read += rc > 0 ? rc : 0;
-    }
+        if (n > 0 && (size_t)n < sizeof file) {
+            rc = entry_each(file, ctx, add, err);
+            read += rc > 0 ? rc : 0;
+        }
+    } while (entry && rc >= 0);
+    failed = errno;
     (void)closedir(dir);
-    if (rc == ERR_MEM) {
-        return FAIL(err, ERR_MEM, "out of memory");
+    errno = failed;
+    if (rc < 0) {
+        return rc;
     }
     return read ? read : FAIL(err, ERR_PARSE, "nothing of use in the directory %.100s", path);
 }
@@ -117,8 +154,10 @@ int path_each(const char *file_or_dir, void *ctx, bytes_fn *add, struct error *e
 {
     struct stat st;
 
-    return stat(file_or_dir, &st) == 0 && S_ISDIR(st.st_mode)
-               ? each_in_directory(file_or_dir, ctx, add, err)
-               : each_file(file_or_dir, ctx, add, err);
+    if (stat(file_or_dir, &st) < 0) {
+        return unreadable(file_or_dir, errno, err);
+    }
+    return S_ISDIR(st.st_mode) ? each_in_directory(file_or_dir, ctx, add, err)
+                               : each_file(file_or_dir, ctx, add, err);
 }
 #endif
