@@ -18,7 +18,11 @@
 #include "tests/sockets/peers.h"
 
 /* Instead of an errno */
-enum { ONE = -1, HALF = -2 }; /* so many bytes of those asked for */
+enum {
+    ONE = -1, /* so many bytes of those asked for */
+    HALF = -2,
+    SIGNAL = -3, /* before it: its handler has run when the call begins */
+};
 
 enum call {
     CALL_NONE,
@@ -46,23 +50,26 @@ enum call {
     CALLS
 };
 
-#define KINDS 9
+#define KINDS 10
 static const struct {
     const char *name;
     int kind[KINDS];
 } calls[CALLS] = {
     [CALL_NONE] = { "none", { 0 } },
-    [CALL_CONNECT] = { "connect", { EINTR, ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EADDRNOTAVAIL } },
+    [CALL_CONNECT] = { "connect",
+                       { EINTR, ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EADDRNOTAVAIL, SIGNAL } },
     [CALL_ACCEPT] = { "accept4",
                       { EINTR, EAGAIN, ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPROTO,
-                        EPERM } },
-    [CALL_SHUTDOWN] = { "shutdown", { ENOTCONN, ENOBUFS } },
-    [CALL_CLOSE] = { "close", { EINTR, EIO } },
+                        SIGNAL, EPERM } },
+    [CALL_SHUTDOWN] = { "shutdown", { ENOTCONN, ENOBUFS, SIGNAL } },
+    [CALL_CLOSE] = { "close", { EINTR, EIO, SIGNAL } },
     [CALL_RECV] = { "recv",
-                    { EINTR, EAGAIN, ECONNRESET, ETIMEDOUT, ENOMEM, ENOBUFS, EIO, ONE, HALF } },
+                    { EINTR, EAGAIN, ECONNRESET, ETIMEDOUT, ENOMEM, ENOBUFS, EIO, ONE, HALF,
+                      SIGNAL } },
     [CALL_SEND] = { "sendmsg",
-                    { EINTR, EAGAIN, EPIPE, ECONNRESET, ENOBUFS, ENOMEM, ETIMEDOUT, ONE, HALF } },
-    [CALL_POLL] = { "poll", { EINTR, ENOMEM, EAGAIN } },
+                    { EINTR, EAGAIN, EPIPE, ECONNRESET, ENOBUFS, ENOMEM, ETIMEDOUT, ONE, HALF,
+                      SIGNAL } },
+    [CALL_POLL] = { "poll", { EINTR, ENOMEM, EAGAIN, SIGNAL } },
     [CALL_DUP] = { "dup", { EMFILE, EBUSY } },
     [CALL_GETSOCKOPT] = { "getsockopt", { ENOBUFS, EPERM } },
     [CALL_SETSOCKOPT] = { "setsockopt", { ENOBUFS, ENOMEM, EPERM } },
@@ -84,8 +91,9 @@ static struct {
     unsigned turn;       /* which of its kinds */
     enum call hit;       /* what was struck */
     int kind;
-    bool waits;              /* the one under test waits in the kernel */
-    bool restarts;           /* and its signal handlers restart calls */
+    bool waits;    /* the one under test waits in the kernel */
+    bool restarts; /* and its signal handlers restart calls */
+    volatile sig_atomic_t signals;
     int wire;                /* an fd on which no plaintext may go */
     void (*idle)(void *arg); /* what the others do while the one under test waits in a poll() */
     void *idle_arg;
@@ -112,6 +120,10 @@ static inline int strike(enum call c)
     }
     fault.hit = c;
     fault.kind = calls[c].kind[fault.turn % kinds_of(c)];
+    if (fault.kind == SIGNAL) {
+        raise(SIGUSR1);
+        return 0;
+    }
     return fault.kind;
 }
 
@@ -298,10 +310,24 @@ static inline ssize_t forbidden_writev(int fd, const struct iovec *iov, int n)
     return sys_real.writev(fd, iov, n);
 }
 
+static inline void note_signal(int sig)
+{
+    fault.signals += sig == SIGUSR1;
+}
+
+static inline void handle_signal(bool restart)
+{
+    struct sigaction a = { .sa_handler = note_signal, .sa_flags = restart ? SA_RESTART : 0 };
+
+    fault.restarts = restart;
+    assert_int_equal(sigaction(SIGUSR1, &a, NULL), 0);
+}
+
 static inline int faults_setup(void **state)
 {
     sys_real = sys;
     fault.wire = -1;
+    handle_signal(false);
     sys.connect = faulty_connect;
     sys.accept4 = faulty_accept4;
     sys.shutdown = faulty_shutdown;
@@ -350,10 +376,11 @@ static inline const char *fault_text(void)
     static char text[80];
 
     snprintf(text, sizeof text, "call %u, %s: %s", fault.nth, calls[fault.hit].name,
-             fault.kind > 0      ? strerrorname_np(fault.kind)
-             : fault.kind == 0   ? "nothing"
-             : fault.kind == ONE ? "one byte"
-                                 : "half");
+             fault.kind > 0         ? strerrorname_np(fault.kind)
+             : fault.kind == 0      ? "nothing"
+             : fault.kind == SIGNAL ? "a signal"
+             : fault.kind == ONE    ? "one byte"
+                                    : "half");
     return text;
 }
 

@@ -426,7 +426,7 @@ static void live(void *arg)
     fault.waits = l.v->waits;
     fault.idle = l.v->waits ? NULL : b_goes_on;
     fault.idle_arg = &l;
-    fault.restarts = l.v->restarts;
+    fault.signals = 0;
     if (l.v->tcp) {
         listen_for(&l);
     }
@@ -460,19 +460,14 @@ static void live(void *arg)
         ssl_close(l.listener);
     }
     judge(&l);
+    assert_int_equal(fault.signals, fault.kind == SIGNAL);
     if (open_fds() != before) {
         fail_msg("%s: %u fds before, %u after", fault_text(), before, open_fds());
     }
 }
 
-static void on_user(int sig)
-{
-    (void)sig;
-}
-
 static void all_of(struct variant v)
 {
-    struct sigaction a = { .sa_handler = on_user, .sa_flags = v.restarts ? SA_RESTART : 0 };
     unsigned total;
     long before;
 
@@ -480,7 +475,7 @@ static void all_of(struct variant v)
         v.server = server;
         for (v.version = 0x0303; v.version <= 0x0304; v.version++) {
             set_number(SSL_DEFAULTS, SSL_OPT_MAX_VERSION, v.version);
-            assert_int_equal(sigaction(SIGUSR1, &a, NULL), 0);
+            handle_signal(v.restarts);
             fault_arm(0, 0);
             live(&v);
             before = living;
