@@ -3,16 +3,18 @@
  * arrives once, in order and whole, or the call says why not and the other end sees no clean end;
  * nothing passes in clear, nothing is left behind, nobody hangs. (threats 29, 37) */
 #include <stdatomic.h>
+#include <sys/syscall.h>
 
 #include "base/mem.h"
 #include "shim/conn.h"
+#include "shim/sessions.h"
 #include "tests/sockets/faulty.h"
 
 #define A_TOTAL 24000 /* what the one under test says, and the other */
 #define B_TOTAL 3000
 
 struct variant {
-    bool tcp, server, waits, restarts;
+    bool tcp, server, waits, restarts, early;
     int version;
 };
 struct side {
@@ -54,6 +56,14 @@ static void expect_words(const uint8_t *p, size_t n, uint64_t pos)
     if (memcmp(p, want, n) != 0) {
         fail_msg("%s: %zu bytes at %llu are others", fault_text(), n, (unsigned long long)pos);
     }
+}
+
+/* What ssl_socket() calls by name. */
+int socket(int domain, int type, int protocol)
+{
+    int err = strike(CALL_SOCKET);
+
+    return err ? (int)fails(err) : (int)syscall(SYS_socket, domain, type, protocol);
 }
 
 /* ---- the other end, which meets no faults ---- */
@@ -223,7 +233,9 @@ static bool a_writes(struct life *l)
         words(buf, n, l->a.sent);
         v[0] = (struct iovec){ buf, n / 2 };
         v[1] = (struct iovec){ buf + n / 2, n - n / 2 };
-        rc = turn % 3 == 0   ? MUST(l, ssl_write(l->a.fd, buf, n))
+        rc = turn == 0 && l->v->early
+                 ? MUST(l, ssl_send(l->a.fd, buf, n, SSL_MSG_EARLY | MSG_NOSIGNAL))
+             : turn % 3 == 0 ? MUST(l, ssl_write(l->a.fd, buf, n))
              : turn % 3 == 1 ? MUST(l, ssl_writev(l->a.fd, v, 2))
                              : MUST(l, ssl_send(l->a.fd, buf, n, MSG_NOSIGNAL));
         if (rc < 0) {
@@ -288,8 +300,8 @@ static void a_talks(struct life *l)
     char c;
     long rc;
 
-    if (MUST(l, ssl_handshake(l->a.fd)) < 0 || !a_writes(l) || !a_looks(l) || !a_reads(l) ||
-        MUST(l, ssl_shutdown(l->a.fd, SHUT_WR)) < 0) {
+    if ((!l->v->early && MUST(l, ssl_handshake(l->a.fd)) < 0) || !a_writes(l) || !a_looks(l) ||
+        !a_reads(l) || MUST(l, ssl_shutdown(l->a.fd, SHUT_WR)) < 0) {
         return;
     }
     rc = MUST(l, ssl_read(l->a.fd, &c, 1));
@@ -358,15 +370,19 @@ static bool a_attaches(struct life *l)
 
 static void listen_for(struct life *l)
 {
+    static in_port_t port; /* one and the same: a client's sessions are for it */
     socklen_t len = sizeof l->addr;
     int flags = SOCK_STREAM | SOCK_CLOEXEC | (l->v->waits && l->v->server ? 0 : SOCK_NONBLOCK);
 
-    l->addr =
-        (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    l->addr = (struct sockaddr_in){ .sin_family = AF_INET,
+                                    .sin_port = port,
+                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     l->listener = l->v->server ? ssl_socket(AF_INET, flags, 0) : socket(AF_INET, flags, 0);
+    setsockopt(l->listener, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
     assert_int_equal(bind(l->listener, (struct sockaddr *)&l->addr, len), 0);
     assert_int_equal(listen(l->listener, 4), 0);
     assert_int_equal(getsockname(l->listener, (struct sockaddr *)&l->addr, &len), 0);
+    port = l->addr.sin_port;
 }
 
 static long living; /* blocks of memory */
@@ -417,6 +433,8 @@ static void count_release(void *p)
     usual.release(p);
 }
 
+static bool early; /* early data was taken */
+
 static void live(void *arg)
 {
     struct life l = { .v = arg, .a.fd = -1, .b.fd = -1, .listener = -1 };
@@ -438,7 +456,11 @@ static void live(void *arg)
         assert_int_equal(pthread_create(&l.thread, NULL, b_thread, &l), 0);
     }
     if (met) {
+        struct ssl_info info;
+
         a_talks(&l);
+        assert_int_equal(ssl_info(l.a.fd, &info), 0);
+        early = early || info.early == SSL_EARLY_ACCEPTED;
     }
     if (l.a.fd >= 0) {
         fault_begin();
@@ -464,6 +486,36 @@ static void live(void *arg)
     if (open_fds() != before) {
         fail_msg("%s: %u fds before, %u after", fault_text(), before, open_fds());
     }
+}
+
+/* With a session to be early under, which another life has left. */
+static void live_early(void *arg)
+{
+    unsigned nth = fault.nth, turn = fault.turn;
+
+    if (client_sessions_count() == 0) {
+        fault_arm(0, 0);
+        live(arg);
+        fault_arm(nth, turn);
+    }
+    live(arg);
+}
+
+static void threat_37_early_data(void **state)
+{
+    struct variant v = { .tcp = true, .early = true, .version = 0x0304 };
+
+    (void)state;
+    set_number(SSL_DEFAULTS, SSL_OPT_MAX_VERSION, v.version);
+    set_number(SSL_DEFAULTS, SSL_OPT_SESSION_REUSE, 1);
+    set_number(SSL_DEFAULTS, SSL_OPT_EARLY_DATA, 16384);
+    early = false;
+    print_message("%u calls\n", each_fault(live_early, &v));
+    v.waits = true;
+    print_message("%u calls\n", each_fault(live_early, &v));
+    assert_true(early);
+    set_number(SSL_DEFAULTS, SSL_OPT_SESSION_REUSE, 0);
+    set_number(SSL_DEFAULTS, SSL_OPT_EARLY_DATA, 0);
 }
 
 static void all_of(struct variant v)
@@ -506,38 +558,6 @@ static void threat_37_connect_and_accept(void **state)
     all_of((struct variant){ .tcp = true, .waits = true });
 }
 
-/* The kernel does not say which socket it is (a program may have given up the right to ask): what
- * is to be TLS does not pass for plain. */
-static void threat_41_unknown_socket(void **state)
-{
-    struct pollfd p = { .events = POLLIN };
-    int f[2];
-
-    (void)state;
-    for (unsigned kind = 0; kind < kinds_of(CALL_GETSOCKOPT); kind++) {
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f), 0);
-        set_number(f[0], SSL_OPT_TICKETS, 0); /* to be TLS */
-        fault.wire = f[0];
-        for (int i = 0; i < 2; i++) {
-            fault_arm(1, kind);
-            fault_begin();
-            if (i == 0) {
-                assert_fails(ssl_write(f[0], "clear", 5), ENOTCONN);
-            } else {
-                assert_fails(ssl_attach(f[0], SSL_CLIENT), fault.kind);
-            }
-            fault_end();
-            assert_int_equal(fault.hit, CALL_GETSOCKOPT);
-        }
-        assert_fails(ssl_write(f[0], "clear", 5), ENOTCONN);
-        p.fd = f[1];
-        assert_int_equal(poll(&p, 1, 0), 0);
-        ssl_close(f[0]);
-        close(f[1]);
-    }
-    fault.wire = -1;
-}
-
 static int setup(void **state)
 {
     usual = mem_hooks;
@@ -553,10 +573,10 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threat_41_unknown_socket),
         cmocka_unit_test(threat_37_nonblocking),
         cmocka_unit_test(threat_37_blocking),
         cmocka_unit_test(threat_37_connect_and_accept),
+        cmocka_unit_test(threat_37_early_data),
     };
 
     return cmocka_run_group_tests(tests, setup, peers_teardown);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Each system call fails once while configurations are read, read again, kept in common over fork()
- * and while the key log is written: what is lost then is told, nobody is let in who was not before,
- * and the next time all is well. (threat 37) */
+ * and while files are sent and logs written: what is lost then is told, nobody is let in who was
+ * not before, nothing passes in clear, and the next time all is well. (threats 37, 40, 41) */
 #include "tests/sockets/children.h"
 #include "tests/sockets/clock.h"
 #include "tests/sockets/faulty.h"
@@ -386,6 +386,38 @@ static void threat_40_fork(void **state)
     print_message("%u calls\n", each_fault(fork_life, NULL));
 }
 
+/* The kernel does not say which socket it is (a program may have given up the right to ask): what
+ * is to be TLS does not pass for plain. */
+static void threat_41_unknown_socket(void **state)
+{
+    struct pollfd p = { .events = POLLIN };
+    int f[2];
+
+    (void)state;
+    for (unsigned kind = 0; kind < kinds_of(CALL_GETSOCKOPT); kind++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f), 0);
+        set_number(f[0], SSL_OPT_TICKETS, 0); /* to be TLS */
+        fault.wire = f[0];
+        for (int i = 0; i < 2; i++) {
+            fault_arm(1, kind);
+            fault_begin();
+            if (i == 0) {
+                assert_fails(ssl_write(f[0], "clear", 5), ENOTCONN);
+            } else {
+                assert_fails(ssl_attach(f[0], SSL_CLIENT), fault.kind);
+            }
+            fault_end();
+            assert_int_equal(fault.hit, CALL_GETSOCKOPT);
+        }
+        assert_fails(ssl_write(f[0], "clear", 5), ENOTCONN);
+        p.fd = f[1];
+        assert_int_equal(poll(&p, 1, 0), 0);
+        ssl_close(f[0]);
+        close(f[1]);
+    }
+    fault.wire = -1;
+}
+
 /* ---- files that are sent; many descriptors ---- */
 
 static void sendfile_life(void *arg)
@@ -482,9 +514,10 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threat_37_configuration), cmocka_unit_test(threat_37_reload),
-        cmocka_unit_test(threat_37_key_log),       cmocka_unit_test(threat_40_fork),
-        cmocka_unit_test(threat_37_sendfile),      cmocka_unit_test(threat_37_many_polled),
+        cmocka_unit_test(threat_37_configuration),  cmocka_unit_test(threat_37_reload),
+        cmocka_unit_test(threat_37_key_log),        cmocka_unit_test(threat_40_fork),
+        cmocka_unit_test(threat_41_unknown_socket), cmocka_unit_test(threat_37_sendfile),
+        cmocka_unit_test(threat_37_many_polled),
     };
 
     return cmocka_run_group_tests(tests, setup, peers_teardown);
