@@ -5,7 +5,6 @@
  */
 #include "preload/preload.h"
 #include <errno.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -136,27 +135,15 @@ void log_lost(int lo, int hi)
     }
 }
 
-/* A pipe whose reader is gone: SIGPIPE is held back from this thread, and taken if it came. */
+/* A pipe whose reader is gone, a file that is as long as it may be: nothing to the program. */
 static ssize_t write_quietly(int fd, const struct iovec *v, int flags)
 {
-    static const struct timespec at_once;
-    sigset_t sigpipe, old, waiting;
+    struct unheard u;
     ssize_t sent;
-    int err;
 
-    sigemptyset(&sigpipe);
-    sigaddset(&sigpipe, SIGPIPE);
-    sigemptyset(&waiting);
-    sigpending(&waiting);
-    pthread_sigmask(SIG_BLOCK, &sigpipe, &old);
+    unheard_begin(&u);
     sent = flags ? REAL(pwritev2)(fd, v, 1, -1, flags) : REAL(write)(fd, v->iov_base, v->iov_len);
-    err = errno;
-    if (sent < 0 && err == EPIPE && !sigismember(&waiting, SIGPIPE)) {
-        while (sigtimedwait(&sigpipe, NULL, &at_once) < 0 && errno == EINTR) {
-        }
-    }
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    errno = err;
+    unheard_end(&u, sent < 0 ? errno : 0);
     return sent;
 }
 
@@ -174,7 +161,7 @@ static ssize_t write_at_once(int fd, const struct iovec *v)
         return REAL(send)(fd, v->iov_base, v->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
     if (S_ISREG(st.st_mode)) {
-        return REAL(write)(fd, v->iov_base, v->iov_len);
+        return write_quietly(fd, v, 0);
     }
     /* Behind POLLOUT a pipe takes PIPE_BUF bytes. RWF_NOWAIT, where the kernel has it for this kind
      * of file, is for who meets another writer here. */

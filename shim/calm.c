@@ -64,6 +64,33 @@ void uncalm(const sigset_t *signals, int cancel)
     pthread_sigmask(SIG_SETMASK, signals, NULL);
 }
 
+void unheard_begin(struct unheard *u)
+{
+    sigset_t both;
+
+    sigemptyset(&both);
+    sigaddset(&both, SIGPIPE);
+    sigaddset(&both, SIGXFSZ); /* setrlimit(2), RLIMIT_FSIZE */
+    sigemptyset(&u->waiting);
+    sigpending(&u->waiting);
+    pthread_sigmask(SIG_BLOCK, &both, &u->mask);
+}
+
+void unheard_end(const struct unheard *u, int why)
+{
+    static const struct timespec at_once;
+    int saved = errno, sig = why == EPIPE ? SIGPIPE : why == EFBIG ? SIGXFSZ : 0;
+    sigset_t one;
+
+    sigemptyset(&one);
+    if (sig && !sigismember(&u->waiting, sig) && sigaddset(&one, sig) == 0) {
+        while (sigtimedwait(&one, NULL, &at_once) < 0 && errno == EINTR) {
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &u->mask, NULL);
+    errno = saved;
+}
+
 /* ---- putting off ---- */
 
 void signals_first(bool first)

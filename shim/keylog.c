@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/secret.h"
-#include "shim/sys.h"
+#include "shim/shim.h"
 
 /* Opened for each line: the program may close or change whatever it finds between two of them. One
  * write() for each: threads and processes may share the file. */
@@ -19,9 +19,10 @@ void keylog_append(void *path, const char *line)
     int n = snprintf(text, sizeof text, "%s\n", line);
 
     if (fd >= 0 && n > 0 && (size_t)n < sizeof text) {
-        ssize_t done = sys.write(fd, text, (size_t)n);
+        struct unheard u;
 
-        (void)done;
+        unheard_begin(&u);
+        unheard_end(&u, sys.write(fd, text, (size_t)n) < 0 ? errno : 0);
     }
     wipe(text, sizeof text);
     if (fd >= 0) {

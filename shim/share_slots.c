@@ -62,7 +62,8 @@ static struct share_set *set_of(int fd, size_t size)
 /* Out of the program's way. */
 static int memory_fd(size_t size)
 {
-    int fd = memfd_create("sleeve", MFD_CLOEXEC | MFD_ALLOW_SEALING), high;
+    int fd = memfd_create("sleeve", MFD_CLOEXEC | MFD_ALLOW_SEALING), high, rc;
+    struct unheard u;
 
     if (fd < 0) {
         return -1;
@@ -72,8 +73,10 @@ static int memory_fd(size_t size)
         sys.close(fd);
         fd = high;
     }
-    if (ftruncate(fd, (off_t)size) != 0 ||
-        sys.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    unheard_begin(&u);
+    rc = ftruncate(fd, (off_t)size);
+    unheard_end(&u, rc != 0 ? errno : 0);
+    if (rc != 0 || sys.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
         sys.close(fd);
         return -1;
     }

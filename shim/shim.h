@@ -13,6 +13,7 @@
 #ifndef SHIM_SHIM_H
 #define SHIM_SHIM_H
 #include <netdb.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -69,6 +70,14 @@ int shim_init(void);
  * processes, also when there is no child after all. */
 void shim_before_fork(void);
 void shim_after_fork(bool child);
+
+/* Around a write that is ours and not the program's (a log, shared memory): it does not hear of the
+ * SIGPIPE or SIGXFSZ that this may raise. why: the errno of what failed. Keeps errno. */
+struct unheard {
+    sigset_t mask, waiting;
+};
+void unheard_begin(struct unheard *u);
+void unheard_end(const struct unheard *u, int why);
 
 /* For who stands before every signal handler of the program. signals_first: true from then on, or
  * not any more. signal_put_off: asked first of all in a handler installed with SA_SIGINFO, of a
