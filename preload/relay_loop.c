@@ -45,7 +45,8 @@ static bool waits(const struct way *w)
 
 static bool later(void)
 {
-    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ENOBUFS ||
+           errno == ENOMEM;
 }
 
 /* ---- program -> TLS ---- */
@@ -76,8 +77,8 @@ static void from_program(struct relay *r)
     if (got == 0) {
         up.eof = true;
         look_if_gone(r);
-    } else if (got < 0 && !later()) {
-        r->reset = r->gone = true;
+    } else if (got < 0 && (!later() || (r->gone && errno != EINTR))) {
+        r->reset = r->gone = true; /* who is gone would have left bytes or an end */
     }
 }
 
