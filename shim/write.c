@@ -193,7 +193,8 @@ int conn_flush(struct conn *c, int fd)
         c->torn_down = true;
         atomic_store(&c->unsent, false);
         sys.shutdown(fd, SHUT_RDWR);
-    } else if (open && rc == 0 && atomic_load(&c->closing) && !c->detaching && !c->fin_sent) {
+    } else if (open && rc <= 0 && atomic_load(&c->closing) && !c->detaching && !c->fin_sent) {
+        /* Also when close_notify cannot be sent: who waits for our end sees that it is none. */
         c->fin_sent = true;
         sys.shutdown(fd, SHUT_WR);
     }
