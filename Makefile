@@ -318,8 +318,7 @@ $(BUILD)/tests/%.so: $(OBJ)/tests/%.o
 	$(Q)$(LD_PROG) -shared -o $@ $< -lcrypto
 
 # What makes secrets, and what makes something public, goes through the test first.
-$(BUILD)/tests/legacy/test_branches: private LDFLAGS += $(addprefix -Wl$(comma)--wrap=,privkey_decrypt_premaster \
-    keys12_master psk12_find config_set_keylog aead_seal aead_open cbc_seal cbc_open scipher_seal scipher_open)
+$(BUILD)/tests/legacy/test_branches $(BUILD)/tests/secrets/test_branches: private LDFLAGS += -Wl,@tests/secrets/poisoned
 
 # So does what fails when a test says so.
 FAULTY_BINS := $(filter $(addprefix $(BUILD)/tests/,handshake/test_failures% legacy/test_failures%),$(TEST_BINS) $(LEGACY_BINS))

@@ -2,151 +2,19 @@
 /* What secrets are must not steer the program: no branch, no index (threats 11, 12, 13, 39). Run by
  * test_branches.py under valgrind, to which keys, premaster secrets and everything that is computed
  * from them are undefined until it is sent, or a MAC was found right; by itself it says only that
- * all of it works. The functions of the library that make secrets, and those that make something
- * public, are called through those below (--wrap of the linker). */
-#include <valgrind/memcheck.h>
-
+ * all of it works. */
 #include "base/options.h"
 #include "tests/handshake/pair12.h"
+#include "tests/secrets/poison.h"
 
 #define TEXT 700
 
 static uint8_t text[TEXT];
-static unsigned opened_right, opened_wrong, secrets;
 
-static void hide(const void *p, size_t n)
-{
-    (void)VALGRIND_MAKE_MEM_UNDEFINED(p, n);
-}
-
-static void show(const void *p, size_t n)
-{
-    (void)VALGRIND_MAKE_MEM_DEFINED(p, n);
-}
-
-/* ---- secrets ---- */
-
-#define WRAP(type, name, ...)        \
-    type __real_##name(__VA_ARGS__); \
-    type __wrap_##name(__VA_ARGS__); \
-    type __wrap_##name(__VA_ARGS__)
-
-WRAP(int, privkey_decrypt_premaster, struct privkey *k, struct span sealed, uint16_t version,
-     uint8_t *out)
-{
-    int rc = __real_privkey_decrypt_premaster(k, sealed, version, out);
-
-    hide(out, PREMASTER_RSA);
-    secrets++;
-    return rc;
-}
-
-WRAP(int, keys12_master, struct hs *h, struct span premaster)
-{
-    hide(premaster.p, premaster.n);
-    secrets++;
-    return __real_keys12_master(h, premaster);
-}
-
-/* Which names there are, and so which of the keys it is, or that it is none (RFC 4279 section 2).
- * From where it lies on, it is no secret any more: what it is, is. */
-WRAP(const struct ext_psk *, psk12_find, const struct settings *s, struct span identity)
-{
-    const struct ext_psk *found;
-
-    for (const struct ext_psk *p = s->psks12; p; p = p->next) {
-        hide(p->identity, sizeof p->identity);
-        hide(&p->identity_len, sizeof p->identity_len);
-    }
-    found = __real_psk12_find(s, identity);
-    show(&found, sizeof found);
-    for (const struct ext_psk *p = s->psks12; p; p = p->next) {
-        show(p->identity, sizeof p->identity);
-        show(&p->identity_len, sizeof p->identity_len);
-        hide(p->key, sizeof p->key);
-    }
-    hide(s->decoy12->key, sizeof s->decoy12->key);
-    return found;
-}
-
-/* The key log writes its secrets as digits. */
-WRAP(int, config_set_keylog, struct config *c, void (*fn)(void *ctx, const char *line), void *ctx)
-{
-    (void)fn;
-    (void)ctx;
-    return __real_config_set_keylog(c, NULL, NULL);
-}
-
-/* ---- what is on the wire, or was found to be the peer's ---- */
-
-WRAP(int, aead_seal, struct aead *a, const uint8_t *nonce, struct span aad, const struct span *in,
-     size_t nin, uint8_t *out)
-{
-    int rc = __real_aead_seal(a, nonce, aad, in, nin, out);
-    size_t n = AEAD_TAG;
-
-    for (size_t i = 0; i < nin; i++) {
-        n += in[i].n;
-    }
-    show(out, n);
-    return rc;
-}
-
-static int opened(int rc, const struct mspan *part, size_t n)
-{
-    show(&rc, sizeof rc);
-    opened_right += rc == 0;
-    opened_wrong += rc != 0;
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        show(&part[i], sizeof part[i]);
-        show(part[i].p, part[i].n);
-    }
-    return rc;
-}
-
-WRAP(int, aead_open, struct aead *a, const uint8_t *nonce, struct span aad, struct span in,
-     const struct mspan *out, size_t nout)
-{
-    return opened(__real_aead_open(a, nonce, aad, in, out, nout), out, nout);
-}
-
-WRAP(int, cbc_seal, struct cbc *c, uint8_t *iv, const uint8_t *head, uint8_t *fragment, size_t len)
-{
-    const size_t n = cbc_size(c, len);
-    int rc = __real_cbc_seal(c, iv, head, fragment, len);
-
-    show(fragment, n);
-    return rc;
-}
-
-WRAP(int, cbc_open, struct cbc *c, uint8_t *iv, const uint8_t *head, struct mspan fragment,
-     struct mspan *content)
-{
-    return opened(__real_cbc_open(c, iv, head, fragment, content), content, 1);
-}
-
-WRAP(int, scipher_seal, struct scipher *s, const uint8_t *head, uint8_t *fragment, size_t len)
-{
-    int rc = __real_scipher_seal(s, head, fragment, len);
-
-    show(fragment, scipher_size(s, len));
-    return rc;
-}
-
-WRAP(int, scipher_open, struct scipher *s, const uint8_t *head, struct mspan fragment,
-     struct mspan *content)
-{
-    return opened(__real_scipher_open(s, head, fragment, content), content, 1);
-}
-
-/* What must be found, or nothing is: test_branches.py looks for this line. */
 static void test_canary(void **state)
 {
-    volatile uint8_t secret = 1;
-
     (void)state;
-    hide((const void *)(uintptr_t)&secret, 1);
-    assert_true(secret == 1 || secret == 2); /* the canary */
+    canary();
 }
 
 /* ---- records ---- */
