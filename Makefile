@@ -408,7 +408,10 @@ VALGRIND_BINS := $(filter $(addprefix $(BUILD)/tests/,$(VALGRIND_TESTS)),$(TEST_
 # By the other compiler: both have built and run all.
 MAKE_SAN       = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD)/asan SAN=1 CC='$(SAN_CC)' tests
 TSAN_BINS      = $(filter $(addprefix $(BUILD)/tsan/tests/,$(TSAN_TESTS)),$(patsubst $(BUILD)/%,$(BUILD)/tsan/%,$(TEST_BINS)))
-MAKE_TSAN      = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD)/tsan TSAN=1 $(TSAN_BINS)
+# And a wrapped program: under a runtime that is a library, as gcc's is, the preload stands before it.
+TSAN_WRAP      = $(addprefix $(BUILD)/tsan/,libsleeve-preload.so libsleeve-wrap.so sleeve)
+TSAN_X         = tests/preload/test_threads.py
+MAKE_TSAN      = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD)/tsan TSAN=1 $(TSAN_BINS) $(TSAN_WRAP)
 MAKE_FUZZ      = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD) fuzzers
 
 RUN = tests/run --build $(BUILD) --timeout $(TEST_TIMEOUT) --jobs $(JOBS)
@@ -425,7 +428,7 @@ check-san: $(STAMPS)/test
 
 check-tsan: $(STAMPS)/test
 	+@$(MAKE_TSAN)
-	@$(RUN) --title 'C tests with ThreadSanitizer' --timeout 600 --build $(BUILD)/tsan $(TSAN_BINS)
+	@TSAN=1 $(RUN) --title 'tests with ThreadSanitizer' --timeout 600 --build $(BUILD)/tsan $(TSAN_BINS) $(TSAN_X)
 
 check-valgrind: tests
 	@$(RUN) --title 'C tests in valgrind' --valgrind --timeout 600 $(VALGRIND_BINS)
@@ -484,7 +487,7 @@ check: $(STAMPS)/test
 	@$(SUM) --title 'sanitizer build' --timeout 1200 --step 'make tests SAN=1' $(MAKE_SAN)
 	@$(SUM) --title 'C tests with AddressSanitizer and UBSan' --build $(BUILD)/asan $(SAN_BINS)
 	@$(SUM) --title 'ThreadSanitizer build' --timeout 1200 --step 'make tests TSAN=1' $(MAKE_TSAN)
-	@$(SUM) --title 'C tests with ThreadSanitizer' --timeout 600 --build $(BUILD)/tsan $(TSAN_BINS)
+	@TSAN=1 $(SUM) --title 'tests with ThreadSanitizer' --timeout 600 --build $(BUILD)/tsan $(TSAN_BINS) $(TSAN_X)
 	@$(SUM) --title 'C tests in valgrind' --valgrind --timeout 600 $(VALGRIND_BINS)
 	@$(SUM) --title 'fuzz build' --timeout 1200 --step 'make fuzzers' $(MAKE_FUZZ)
 	@tests/fuzz/run --sum --build $(BUILD) --seconds 3 --jobs $(JOBS) $(FUZZ_BINS)

@@ -31,9 +31,9 @@ struct slot {
 
 static struct slot *slots; /* reserved; the kernel gives pages when they are touched */
 static size_t nslots;
-static _Atomic int top_fd; /* no slot above it was ever used */
-static uint32_t epoch = 1; /* raised in each forked child */
-static uint32_t forks = 1; /* raised in parent and child */
+static _Atomic int top_fd;         /* no slot above it was ever used */
+static uint32_t epoch = 1;         /* raised in each forked child */
+static _Atomic uint32_t forks = 1; /* raised in parent and child, where other threads read it */
 
 static _Thread_local bool relay_forks;
 
@@ -44,13 +44,13 @@ void watch_relay_forks(bool on)
 
 void watch_forked_here(void)
 {
-    forks += !relay_forks;
+    atomic_fetch_add(&forks, !relay_forks);
 }
 
 void watch_forked(void)
 {
     epoch++;
-    forks++;
+    atomic_fetch_add(&forks, 1);
 }
 
 int watch_init(void)
@@ -117,7 +117,7 @@ bool watch_used_here(int fd)
 {
     struct slot *s = slot_at(fd);
 
-    return !s || atomic_load(&s->used) == forks;
+    return !s || atomic_load(&s->used) == atomic_load(&forks);
 }
 
 bool watch_is_set(int fd)
@@ -386,7 +386,7 @@ static void note(struct conn *c, int fd, bool read, const struct watch *except)
     if (!s) {
         return;
     }
-    atomic_store_explicit(&s->used, forks, memory_order_relaxed);
+    atomic_store_explicit(&s->used, atomic_load(&forks), memory_order_relaxed);
     flags = atomic_load_explicit(&s->flags, memory_order_relaxed);
     if (flags & SLOT_ALIASED) {
         conn_each(0, INT32_MAX, note_alias, &n);
@@ -427,7 +427,7 @@ void watch_adopt(struct conn *c, int fd)
 
     flag(fd, SLOT_CONNECTING | SLOT_ERROR_TAKEN, false);
     if (s) {
-        atomic_store(&s->used, forks);
+        atomic_store(&s->used, atomic_load(&forks));
     }
     for (int i = 0; s && i < WATCHES_PER_FD; i++) {
         struct watch *w = &s->watch[i];
@@ -499,7 +499,7 @@ void watch_given(int fd)
     struct slot *s = slot_at(fd);
 
     if (s) {
-        atomic_store(&s->used, forks - 1);
+        atomic_store(&s->used, atomic_load(&forks) - 1);
     }
 }
 
