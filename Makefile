@@ -406,7 +406,8 @@ LINTS         := $(sort $(wildcard tests/lint/lint_*))
 SAN_BINS      := $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(TEST_BINS) $(LEGACY_BINS))
 VALGRIND_BINS := $(filter $(addprefix $(BUILD)/tests/,$(VALGRIND_TESTS)),$(TEST_BINS))
 # By the other compiler: both have built and run all.
-MAKE_SAN       = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD)/asan SAN=1 CC='$(SAN_CC)' tests
+SAN_WRAP       = $(BUILD)/asan/libsleeve-wrap.so
+MAKE_SAN       = $(MAKE) $(PAR) STAMPS=$(STAMPS) BUILD=$(BUILD)/asan SAN=1 CC='$(SAN_CC)' tests $(SAN_WRAP)
 TSAN_BINS      = $(filter $(addprefix $(BUILD)/tsan/tests/,$(TSAN_TESTS)),$(patsubst $(BUILD)/%,$(BUILD)/tsan/%,$(TEST_BINS)))
 # And a wrapped program: under a runtime that is a library, as gcc's is, the preload stands before it.
 TSAN_WRAP      = $(addprefix $(BUILD)/tsan/,libsleeve-preload.so libsleeve-wrap.so sleeve)
@@ -422,9 +423,10 @@ lint: all $(STAMPS)/test
 check-c: tests
 	@$(RUN) --title 'C tests' $(TEST_BINS) $(LEGACY_BINS)
 
-check-san: $(STAMPS)/test
+check-san: all $(STAMPS)/test
 	+@$(MAKE_SAN)
 	@$(RUN) --title 'C tests with AddressSanitizer and UBSan' --build $(BUILD)/asan $(SAN_BINS)
+	@$(RUN) --step 'wrapped programs with AddressSanitizer' tests/preload/asan.py $(BUILD)/asan
 
 check-tsan: $(STAMPS)/test
 	+@$(MAKE_TSAN)
@@ -486,6 +488,7 @@ check: $(STAMPS)/test
 	@$(SUM) --title 'table of programs' --step tests/apps/report tests/apps/report --build $(BUILD) --title scripts
 	@$(SUM) --title 'sanitizer build' --timeout 1200 --step 'make tests SAN=1' $(MAKE_SAN)
 	@$(SUM) --title 'C tests with AddressSanitizer and UBSan' --build $(BUILD)/asan $(SAN_BINS)
+	@$(SUM) --title 'wrapped with AddressSanitizer' --step 'wrapped programs with AddressSanitizer' tests/preload/asan.py $(BUILD)/asan
 	@$(SUM) --title 'ThreadSanitizer build' --timeout 1200 --step 'make tests TSAN=1' $(MAKE_TSAN)
 	@TSAN=1 $(SUM) --title 'tests with ThreadSanitizer' --timeout 600 --build $(BUILD)/tsan $(TSAN_BINS) $(TSAN_X)
 	@$(SUM) --title 'C tests in valgrind' --valgrind --timeout 600 $(VALGRIND_BINS)

@@ -92,20 +92,23 @@ static struct {
     bool on;
 } std[3];
 
+static FILE **standard(int fd)
+{
+    return fd == 0 ? &stdin : fd == 1 ? &stdout : &stderr;
+}
+
 static int stream_close(void *cookie)
 {
     int fd = fd_of(cookie);
 
     if ((intptr_t)cookie < 0) { /* fclose(stdout): another one when it is needed again */
+        if (*standard(fd) == std[fd].ours) {
+            *standard(fd) = std[fd].given; /* EBADF, as after any fclose(); ours is freed */
+        }
         std[fd].ours = NULL;
         std[fd].on = false;
     }
     return close(fd);
-}
-
-static FILE **standard(int fd)
-{
-    return fd == 0 ? &stdin : fd == 1 ? &stdout : &stderr;
 }
 
 /* What the program has printed and not flushed goes where the descriptor now leads. */
