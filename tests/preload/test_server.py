@@ -72,7 +72,7 @@ def one(room, program, way, greet):
     stop(p)
 
 
-def deadline(room, program):
+def threat_31_deadline(room, program):
     """A client that stalls in the handshake is ended, whatever the server waits with; others go on."""
     for way in ("epoll", "polling"):
         port = free_port()
@@ -103,12 +103,12 @@ def main():
         program = room.path("server")
         subprocess.run(["gcc", "-std=gnu11", "-O2", "-g", "-D_GNU_SOURCE", "-o", program, os.path.join(HERE, "server.c"),
                         "-lpthread"], check=True, timeout=60)
-        cases = [(w, g) for w in WAYS for g in (False, True)] + [("deadline", None)]
+        cases = [(w, g) for w in WAYS for g in (False, True)] + [("threat_31_deadline", None)]
         cases = [c for c in cases if not sys.argv[1:] or c[0] in sys.argv[1:]]
         for way, greet in cases:
             start = time.monotonic()
             try:
-                deadline(room, program) if way == "deadline" else one(room, program, way, greet)
+                threat_31_deadline(room, program) if way == "threat_31_deadline" else one(room, program, way, greet)
                 print(f"ok    {way}{' greet' if greet else ''}  {time.monotonic() - start:.1f} s", flush=True)
             except (Bad, OSError, subprocess.SubprocessError, ssl.SSLError) as e:
                 failed += 1
