@@ -181,7 +181,8 @@ int client12_on_ticket(struct hs *h, struct rd *body)
     if (!rd_u32(body, &k->ticket_life) || !rd_vec(body, 2, &ticket)) {
         return FAIL(h->err, TLS_ALERT(ALERT_DECODE_ERROR), "malformed NewSessionTicket");
     }
-    return buf_append(&k->new_ticket, ticket.p, ticket.n); /* empty: none after all */
+    /* Empty: none after all; too long: it would never be offered (threat 31). */
+    return ticket.n <= TICKET_MAX ? buf_append(&k->new_ticket, ticket.p, ticket.n) : 0;
 }
 
 /* The session to offer next time. No memory for it: the next handshake is a full one. */

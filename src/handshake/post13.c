@@ -174,7 +174,8 @@ int post13_on_ticket(struct hs *h, struct rd *body)
         h->post->max_early = 0;
     }
     TRY(ext_read(h, body, IN_NST));
-    if (lifetime && h->post && h->post->tickets) { /* 0: to be discarded at once */
+    /* 0: to be discarded at once. One that is too long to be offered is no use to anyone. */
+    if (lifetime && ticket.n <= TICKET_MAX && h->post && h->post->tickets) {
         ticket_keep(h, span_of(nonce.p, nonce.n), span_of(ticket.p, ticket.n), lifetime, age_add);
     }
     return 0;

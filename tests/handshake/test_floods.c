@@ -369,6 +369,38 @@ static void threat_31_longest(void **state)
     }
 }
 
+/* A ticket that is too long to be offered is not kept. */
+static void threat_31_long_tickets(void **state)
+{
+    static uint8_t m[1 << 16];
+
+    (void)state;
+    for (size_t n = 8191; n <= 60000; n = n < 8193 ? n + 1 : n + 50000) {
+        struct pair_params q = { .server_max = TLS_1_3 };
+        struct sender s = sender_new(&q, true);
+        struct wr w = wr_of(m, sizeof m);
+        struct tls_session *kept;
+        size_t body;
+
+        wr_u8(&w, HS_NEW_SESSION_TICKET);
+        body = wr_begin(&w, 3);
+        wr_u32(&w, 3600);
+        wr_u32(&w, 0);
+        wr_vec(&w, 1, "", 0);
+        wr_vec(&w, 2, wire, n);
+        wr_u16(&w, 0);
+        wr_end(&w, 3, body);
+        for (size_t at = 0; at < w.len; at += 16000) {
+            hand_give(&s.h, s.to, CT_HANDSHAKE, m + at, w.len - at < 16000 ? w.len - at : 16000);
+        }
+        assert_int_equal(s.to->rc, 0);
+        kept = tls_session(s.to->t);
+        assert_int_equal(kept != NULL, n <= 8192);
+        session_unref(kept);
+        sender_free(&s);
+    }
+}
+
 /* A record that is announced and does not come: nothing is kept of it at all. */
 static void threat_31_headers_only(void **state)
 {
@@ -387,11 +419,12 @@ static void threat_31_headers_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threat_30_million),  cmocka_unit_test(threat_30_change_cipher_spec),
-        cmocka_unit_test(threat_30_long_run), cmocka_unit_test(threat_30_unread),
-        cmocka_unit_test(threat_30_requests), cmocka_unit_test(threat_30_renegotiations),
-        cmocka_unit_test(threat_31_claims),   cmocka_unit_test(threat_31_slow),
-        cmocka_unit_test(threat_31_longest),  cmocka_unit_test(threat_31_headers_only),
+        cmocka_unit_test(threat_30_million),      cmocka_unit_test(threat_30_change_cipher_spec),
+        cmocka_unit_test(threat_30_long_run),     cmocka_unit_test(threat_30_unread),
+        cmocka_unit_test(threat_30_requests),     cmocka_unit_test(threat_30_renegotiations),
+        cmocka_unit_test(threat_31_claims),       cmocka_unit_test(threat_31_slow),
+        cmocka_unit_test(threat_31_longest),      cmocka_unit_test(threat_31_headers_only),
+        cmocka_unit_test(threat_31_long_tickets),
     };
 
     return cmocka_run_group_tests(tests, pki_make, pki_free);
