@@ -299,10 +299,8 @@ static void threat_37_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stingy_kernel),
-        cmocka_unit_test(test_finished_and_data_together),
-        cmocka_unit_test(test_close_sleeps),
-        cmocka_unit_test(test_close_after_reset),
+        cmocka_unit_test(test_stingy_kernel), cmocka_unit_test(test_finished_and_data_together),
+        cmocka_unit_test(test_close_sleeps),  cmocka_unit_test(test_close_after_reset),
         cmocka_unit_test(threat_37_memory),
     };
 
