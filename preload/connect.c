@@ -458,6 +458,16 @@ bool adopt_server(int fd, enum adopt how)
            attach(fd, rule, NULL, NULL) == 0;
 }
 
+void refuse_inherited(int fd)
+{
+    union address peer;
+    socklen_t len = sizeof peer;
+
+    if (stream_socket(fd) && (getpeername(fd, &peer.sa, &len) == 0 || errno != ENOTCONN)) {
+        kill_socket(fd);
+    }
+}
+
 /* ---- ends ---- */
 
 int shutdown(int fd, int how)

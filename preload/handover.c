@@ -275,6 +275,16 @@ static int listen_fds(void)
                                                                                           : 0;
 }
 
+void handover_refuse(void)
+{
+    int saved = errno, listen = listen_fds();
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO || fd < LISTEN_FD + listen; fd++) {
+        refuse_inherited(fd);
+    }
+    errno = saved;
+}
+
 void handover_start(void)
 {
     int saved = errno;

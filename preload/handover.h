@@ -18,4 +18,5 @@ const char *exec_path(const char *file, char *buf, size_t size);
 
 /* Before main, of a listed program: what it was given becomes ours. */
 void handover_start(void);
+void handover_refuse(void); /* instead, where the rules are not known */
 #endif

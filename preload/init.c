@@ -94,6 +94,7 @@ static void start(int argc, char **argv)
     if (broken) {
         log_event(LOG_WARNING, PAIRS(pair_text("result", "refused")), "every connection: %s",
                   broken);
+        handover_refuse();
         hello_send(-1, broken);
         return;
     }

@@ -25,6 +25,7 @@ bool is_tracked(int fd);
 bool stream_socket(int fd); /* TCP over IPv4 or IPv6 */
 /* A connected socket that the program was started with: ours now, if its rule says so? */
 bool adopt_server(int fd, enum adopt how);
+void refuse_inherited(int fd); /* a connection, which nobody knows to be one of ours or not */
 /* fd is about to be closed or to name something else: forgets all we know of it. errno is kept. */
 void fd_leaves(int fd);
 /* Between fd_leaves() and fd_left() whoever writes on fd is told EBADF: it is a socket still, and

@@ -4,10 +4,11 @@
 The relay in between sees that nothing passes in clear (threats 40, 41)."""
 import os
 import shutil
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from wrap import BUILD, MARK, free_port, main, need, read_all, skip_without, system_python, wait_port  # noqa: E402
+from wrap import BUILD, MARK, WAIT, free_port, main, need, read_all, skip_without, system_python, wait_port  # noqa: E402
 
 skip_without("/usr/bin/python3", "perl")
 PYTHON = os.path.basename(os.path.realpath(system_python()))
@@ -278,6 +279,26 @@ def tcpserver(room):
     return inetd_case(room, start)
 
 
+def threat_41_rules_that_cannot_be_read(room):
+    """Nobody knows whose the connection is that the program is started with: so it is nobody's."""
+    program = room.path("served-echo")
+    shutil.copy(os.path.realpath(shutil.which("cat")), program)
+    room.server_rule("served-echo", 1, adopt="stdio")
+    os.unlink(room.path("server.key"))
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        with listener.accept()[0] as s:
+            p = room.start([program], env={"LD_PRELOAD": LIBRARY, "SLEEVE_CONFIG": room.conf}, stdin=s, stdout=s)
+        client.settimeout(WAIT)
+        try:
+            client.sendall(MARK)
+            got = read_all(client)
+        except OSError:
+            got = b""
+        need(got == b"", f"{got} in clear")
+        p.wait(WAIT)
+    need(room.log_lines("result=refused"), "not a word in the log")
+
+
 LISTEN_FDS = """
 import os, socket, sys
 s = socket.create_server(('127.0.0.1', int(sys.argv[1])))
@@ -305,4 +326,4 @@ if __name__ == "__main__":
     sys.exit(main(threat_40_parent_and_child, two_that_read_and_write, prefork_and_fork_per_connection, exec_on_stdio,
                   exec_on_its_number, exec_in_a_child, exec_past_a_rule_that_does_not_fit,
                   exec_into_rules_that_do_not_fit, exec_that_fails, threat_41_not_a_program_of_ours, inetd,
-                  tcpserver, systemd_accept_yes))
+                  tcpserver, threat_41_rules_that_cannot_be_read, systemd_accept_yes))
