@@ -93,7 +93,7 @@ static const struct call calls[] = {
     CALL(socket, .about = NOTHING, .on_file = { NEW_FD, ENOBUFS }),
     CALL(socketpair, .about = NOTHING, .on_file = { NEW_FD }),
     CALL(getsockname, .on_file = { ENOBUFS }),
-    CALL(getpeername, .on_file = { ENOBUFS, ENOTCONN }),
+    CALL(getpeername, .on_file = { ENOBUFS, EPERM }),
     CALL(getsockopt, .on_file = { ENOMEM, ENOPROTOOPT }),
     CALL(setsockopt, .on_file = { ENOMEM, ENOPROTOOPT }),
     CALL(close, .on_file = { EINTR, EIO }), /* closed all the same */
