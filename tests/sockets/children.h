@@ -4,6 +4,19 @@
 #define TESTS_SOCKETS_CHILDREN_H
 #include "tests/sockets/peers.h"
 
+/* AddressSanitizer's allocator has locks that fork() does not look at: a child of a process with
+ * threads may wait for one for ever. */
+#if defined __SANITIZE_ADDRESS__
+#define FORKS_BESIDE_THREADS false
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define FORKS_BESIDE_THREADS false
+#endif
+#endif
+#ifndef FORKS_BESIDE_THREADS
+#define FORKS_BESIDE_THREADS true
+#endif
+
 /* What a child reports: exit status 0, or the line that failed. */
 #define CHILD(cond)                    \
     do {                               \

@@ -211,6 +211,9 @@ static void fork_while_the_table_changes(void **state)
     void *complaint;
 
     (void)state;
+    if (!FORKS_BESIDE_THREADS) {
+        skip();
+    }
     stop = false;
     for (int i = 0; i < 2; i++) {
         pthread_create(&t[i], NULL, churn, NULL);
@@ -279,6 +282,9 @@ static void fork_while_keys_are_made(void **state)
     pthread_t t[4];
 
     (void)state;
+    if (!FORKS_BESIDE_THREADS) {
+        skip();
+    }
     stop = false;
     for (int i = 0; i < 4; i++) {
         pthread_create(&t[i], NULL, make_connections, NULL);
