@@ -239,15 +239,20 @@ int system(const char *command)
     return command && process_before(BY_SHELL) ? -1 : REAL(system)(command);
 }
 
-FILE *popen(const char *command, const char *mode)
+static FILE *pipe_to(const char *command, const char *mode)
 {
     return process_before(BY_SHELL) ? NULL : REAL(popen)(command, mode);
+}
+
+FILE *popen(const char *command, const char *mode)
+{
+    return pipe_to(command, mode);
 }
 
 FILE *_IO_popen(const char *command, const char *mode);
 FILE *_IO_popen(const char *command, const char *mode)
 {
-    return popen(command, mode);
+    return pipe_to(command, mode);
 }
 
 /* Runs a shell for the commands in the words; other words are expanded all the same. */

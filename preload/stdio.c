@@ -64,7 +64,7 @@ static bool wants_stream(int fd)
     return yes;
 }
 
-FILE *fdopen(int fd, const char *mode)
+static FILE *stream_on(int fd, const char *mode)
 {
     FILE *f;
 
@@ -78,10 +78,15 @@ FILE *fdopen(int fd, const char *mode)
     return f;
 }
 
+FILE *fdopen(int fd, const char *mode)
+{
+    return stream_on(fd, mode);
+}
+
 FILE *_IO_fdopen(int fd, const char *mode);
 FILE *_IO_fdopen(int fd, const char *mode)
 {
-    return fdopen(fd, mode);
+    return stream_on(fd, mode);
 }
 
 /* ---- stdin, stdout, stderr ---- */

@@ -48,7 +48,7 @@ static int serve(int fd)
 
     alarm(60);
     if (!in || !out || !fgets(line, sizeof line, in)) {
-        return 1;
+        exit(1);
     }
     line[strcspn(line, "\r\n")] = '\0';
     answer(out, line);

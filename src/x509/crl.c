@@ -182,7 +182,7 @@ static struct span serial_at(const struct crl *crl, uint32_t at)
 
 static int order(struct span a, struct span b)
 {
-    return a.n != b.n ? (a.n < b.n ? -1 : 1) : memcmp(a.p, b.p, a.n);
+    return a.n != b.n ? (a.n < b.n ? -1 : 1) : a.n ? memcmp(a.p, b.p, a.n) : 0;
 }
 
 static int order_at(const void *a, const void *b, void *crl)
