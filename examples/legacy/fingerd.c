@@ -45,6 +45,7 @@ static int serve(int fd)
 {
     FILE *in = fdopen(fd, "r"), *out = fdopen(dup(fd), "w");
     char line[512];
+    int lost;
 
     alarm(60);
     if (!in || !out || !fgets(line, sizeof line, in)) {
@@ -52,7 +53,8 @@ static int serve(int fd)
     }
     line[strcspn(line, "\r\n")] = '\0';
     answer(out, line);
-    return fclose(out) == 0 && fclose(in) == 0 ? 0 : 1;
+    lost = fclose(out);
+    return fclose(in) || lost;
 }
 
 int main(int argc, char **argv)
