@@ -5,6 +5,11 @@
  * that make something public, are called through those here (--wrap of the linker). */
 #ifndef TESTS_SECRETS_POISON_H
 #define TESTS_SECRETS_POISON_H
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
 #include <valgrind/memcheck.h>
 
 #include "config.h"

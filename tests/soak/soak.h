@@ -24,6 +24,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef CALL
+#define CALL(name) name
+#endif
 #define CHECK(cond)                                                        \
     do {                                                                   \
         if (!(cond)) {                                                     \
@@ -33,10 +36,10 @@
 
 /* Of the program: what makes a socket TLS before it is used; when so many bytes have gone; what
  * went wrong, in a sentence. */
-static void soak_server(int listener);
-static void soak_client(int fd);
-static void soak_carried(int fd, uint64_t bytes);
-static const char *soak_why(void);
+void soak_server(int listener);
+void soak_client(int fd);
+void soak_carried(int fd, uint64_t bytes);
+const char *soak_why(void);
 
 /* Their heap is not malloc's, and keeps what was freed. */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__

@@ -14,25 +14,25 @@
 static int version;
 static unsigned updates;
 
-static void soak_server(int listener)
+void soak_server(int listener)
 {
     set_string(listener, SSL_OPT_CERT_FILE, cert_path("server.pem"));
 }
 
-static void soak_client(int fd)
+void soak_client(int fd)
 {
     set_string(fd, SSL_OPT_NAME, "server.test");
     set_string(fd, SSL_OPT_CA_FILE, cert_path("ca.crt"));
     set_number(fd, SSL_OPT_MAX_VERSION, version);
 }
 
-static const char *soak_why(void)
+const char *soak_why(void)
 {
     return ssl_error(-1);
 }
 
 /* The record layer asks for a KeyUpdate when its limit is reached. */
-static void soak_carried(int fd, uint64_t bytes)
+void soak_carried(int fd, uint64_t bytes)
 {
     struct conn *c;
     struct hold h;
