@@ -25,9 +25,9 @@ struct vacant {
 static struct {
     struct lock lock;
     struct once once;
-    uint8_t *base;      /* the first block; NULL: no arena */
-    struct block *end;  /* behind the last block: used, and of no size */
-    const void *memory; /* as given */
+    uint8_t *_Atomic base; /* the first block; NULL: no arena */
+    struct block *end;     /* behind the last block: used, and of no size */
+    const void *memory;    /* as given */
     size_t given;
     struct vacant *bin[BINS];
     struct arena_use use;
@@ -290,12 +290,7 @@ void arena_close(void)
 
 bool arena_is_open(void)
 {
-    bool open;
-
-    lock();
-    open = arena.base != NULL;
-    unlock();
-    return open;
+    return arena.base != NULL; /* without the lock: a child of fork() may find that one taken */
 }
 
 void *arena_alloc(size_t n)
