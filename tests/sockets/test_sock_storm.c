@@ -2,7 +2,7 @@
 /* All at once: threads that connect, accept, read, write, poll, dup, shut down and close, whose
  * numbers are others' a moment later, while options change, certificates are renewed, sessions are
  * resumed and the process forks. Every byte tells which connection it is of and where in it, so
- * what came to another one, twice, or not at all is seen. With FULL_TESTS in the environment
+ * what came to another one, twice, or not at all is seen. With SLEEVE_TEST_FULL in the environment
  * longer. */
 #include <stdatomic.h>
 #include <sys/time.h>
@@ -19,7 +19,7 @@ static _Atomic unsigned serial, done;
 
 static unsigned scale(void)
 {
-    return getenv("FULL_TESTS") ? 25 : 1;
+    return getenv("SLEEVE_TEST_FULL") ? 25 : 1;
 }
 
 /* Of a connection of its own, and of a place in it. */
