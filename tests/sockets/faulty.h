@@ -5,7 +5,9 @@
  * here.
  *
  * Each kind of call has the errors that the kernel gives there. By default the n-th call meets one
- * of them, each time another; with SLEEVE_TEST_FULL=1 every one in turn. */
+ * of them, each time another; with SLEEVE_TEST_FULL=1 every one in turn.
+ *
+ * A life that hangs ends the test, which says in what call, and which fault it had met. */
 #ifndef TESTS_SOCKETS_FAULTY_H
 #define TESTS_SOCKETS_FAULTY_H
 #include <dirent.h>
@@ -50,6 +52,8 @@ enum call {
     CALLS
 };
 
+#define LIFE_S 60 /* a life is a matter of milliseconds */
+
 #define KINDS 10
 static const struct {
     const char *name;
@@ -91,8 +95,9 @@ static struct {
     unsigned turn;       /* which of its kinds */
     enum call hit;       /* what was struck */
     int kind;
-    bool waits;    /* the one under test waits in the kernel */
-    bool restarts; /* and its signal handlers restart calls */
+    const char *_Atomic doing; /* what was begun last */
+    bool waits;                /* the one under test waits in the kernel */
+    bool restarts;             /* and its signal handlers restart calls */
     volatile sig_atomic_t signals;
     int wire;                /* an fd on which no plaintext may go */
     void (*idle)(void *arg); /* what the others do while the one under test waits in a poll() */
@@ -110,6 +115,20 @@ static inline unsigned kinds_of(enum call c)
         n++;
     }
     return n;
+}
+
+/* For a message. */
+static inline const char *fault_text(void)
+{
+    static char text[80];
+
+    snprintf(text, sizeof text, "call %u, %s: %s", fault.nth, calls[fault.hit].name,
+             fault.kind > 0         ? strerrorname_np(fault.kind)
+             : fault.kind == 0      ? "nothing"
+             : fault.kind == SIGNAL ? "a signal"
+             : fault.kind == ONE    ? "one byte"
+                                    : "half");
+    return text;
 }
 
 /* Is it this one's turn? Then what is to become of it. */
@@ -323,8 +342,32 @@ static inline void handle_signal(bool restart)
     assert_int_equal(sigaction(SIGUSR1, &a, NULL), 0);
 }
 
+/* Not a handler: calls go on after those or do not, and who hangs may have blocked every signal. */
+static inline void *end_what_hangs(void *alarms)
+{
+    int sig;
+
+    assert_int_equal(sigwait(alarms, &sig), 0);
+    fprintf(stderr, "%s: no end of this, in %s or behind it\n", fault_text(), fault.doing);
+    _exit(1);
+}
+
+static inline void watch(void)
+{
+    static sigset_t alarms;
+    pthread_t watcher;
+
+    fault.doing = "the setup";
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &alarms, NULL), 0);
+    assert_int_equal(pthread_create(&watcher, NULL, end_what_hangs, &alarms), 0);
+    assert_int_equal(pthread_detach(watcher), 0);
+}
+
 static inline int faults_setup(void **state)
 {
+    watch();
     sys_real = sys;
     fault.wire = -1;
     handle_signal(false);
@@ -351,8 +394,9 @@ static inline int faults_setup(void **state)
 
 /* ---- the n-th ---- */
 
-static inline void fault_begin(void)
+static inline void fault_begin(const char *doing)
 {
+    fault.doing = doing;
     fault_counted = true;
 }
 
@@ -368,20 +412,8 @@ static inline void fault_arm(unsigned nth, unsigned turn)
     fault.count = 0;
     fault.hit = CALL_NONE;
     fault.kind = 0;
-}
-
-/* For a message. */
-static inline const char *fault_text(void)
-{
-    static char text[80];
-
-    snprintf(text, sizeof text, "call %u, %s: %s", fault.nth, calls[fault.hit].name,
-             fault.kind > 0         ? strerrorname_np(fault.kind)
-             : fault.kind == 0      ? "nothing"
-             : fault.kind == SIGNAL ? "a signal"
-             : fault.kind == ONE    ? "one byte"
-                                    : "half");
-    return text;
+    fault.doing = "the life's beginning";
+    alarm(LIFE_S);
 }
 
 /* `life` with a fault in each of its calls; returns how many calls there are without. */

@@ -31,7 +31,7 @@ struct life {
     bool connecting, spared;
     unsigned tries;
     pthread_t thread;
-    atomic_bool over;
+    atomic_bool over; /* a is closed */
 };
 
 /* Each 24 bytes tell which they are. */
@@ -136,7 +136,11 @@ static void b_step(struct life *l)
             b->got += (uint64_t)n;
         }
         b->ended = n == 0;
-        b->err = n < 0 && !is_soft(errno) ? errno : 0;
+        if (n < 0 && !is_soft(errno)) {
+            b->err = errno;
+            b->mute = true;
+            (void)!ssl_shutdown(b->fd, SHUT_RDWR); /* the one under test may wait for its end */
+        }
     }
 }
 
@@ -154,10 +158,11 @@ static void *b_thread(void *arg)
 {
     struct life *l = arg;
 
-    while (!b_done(l) && !l->over) {
+    for (bool over = false; !b_done(l) && !(over && l->b.fd < 0);) {
         short events = l->b.mute ? POLLIN : POLLIN | POLLOUT;
         struct pollfd p = { l->b.fd < 0 ? l->listener : l->b.fd, events, 0 };
 
+        over = l->over; /* then who did not come before this step will not come */
         b_step(l);
         if (l->b.fd >= 0) {
             ssl_poll(&p, 1, 20);
@@ -210,7 +215,7 @@ static bool again(struct life *l, const char *what)
         long rc_;                             \
         do {                                  \
             int err_;                         \
-            fault_begin();                    \
+            fault_begin(#call);               \
             rc_ = (long)(call);               \
             err_ = errno;                     \
             fault_end();                      \
@@ -277,18 +282,18 @@ static bool a_looks(struct life *l)
     int fd = l->a.fd, n = 0, twin;
     fd_set r;
 
-    if (MUST(l, ssl_poll(&p, 1, 20000)) < 0) {
+    if (MUST(l, ssl_poll(&p, 1, -1)) < 0) {
         return false;
     }
     FD_ZERO(&r);
     FD_SET(fd, &r);
-    if (MUST(l, ssl_select(fd + 1, NULL, &r, NULL, &(struct timeval){ 20, 0 })) < 0 ||
+    if (MUST(l, ssl_select(fd + 1, NULL, &r, NULL, NULL)) < 0 ||
         MUST(l, ssl_ioctl(fd, FIONREAD, &n)) < 0) {
         return false;
     }
     twin = (int)MUST(l, ssl_dup(fd));
     if (twin >= 0) {
-        fault_begin();
+        fault_begin("ssl_close(twin)");
         ssl_close(twin); /* whatever it says, it is closed */
         fault_end();
     }
@@ -463,12 +468,12 @@ static void live(void *arg)
         early = early || info.early == SSL_EARLY_ACCEPTED;
     }
     if (l.a.fd >= 0) {
-        fault_begin();
+        fault_begin("ssl_close(l.a.fd)");
         ssl_close(l.a.fd);
         fault_end();
     }
     if (l.v->waits) {
-        l.over = l.b.fd < 0; /* nobody came */
+        l.over = true;
         pthread_join(l.thread, NULL);
     }
     for (int i = 0; i < 2000 && l.b.fd >= 0 && !b_done(&l); i++) {

@@ -182,7 +182,7 @@ static void config_life(void *arg)
     unix_pair(f);
     set_number(f[1], SSL_OPT_CLIENT_AUTH, SSL_CLIENT_AUTH_REQUIRE);
     set_number(f[1], SSL_OPT_REVOCATION, SSL_REVOCATION_SOFT);
-    fault_begin();
+    fault_begin("ssl_attach()");
     for (size_t i = 0; i < sizeof files / sizeof *files && rc == 0; i++) {
         char path[200];
 
@@ -267,7 +267,7 @@ static void reload_life(void *arg)
     (void)arg;
     put(new);
     clock_on_ms(1001);
-    fault_begin();
+    fault_begin("ssl_accept()");
     if (!seen() && fault.hit != CALL_GETSOCKOPT && fault.hit != CALL_MAP) {
         fail_msg("%s: nobody was let in: %s", fault_text(), ssl_error(-1));
     }
@@ -342,7 +342,7 @@ static void fork_life(void *arg)
     tcp_pair(f);
     attach_pair(f[0], f[1]);
     handshake_pair(f[0], f[1]);
-    fault_begin();
+    fault_begin("fork()");
     pid = fork();
     if (pid == 0) {
         fault_arm(0, 0); /* it is the parent who meets it */
@@ -400,7 +400,7 @@ static void threat_41_unknown_socket(void **state)
         fault.wire = f[0];
         for (int i = 0; i < 2; i++) {
             fault_arm(1, kind);
-            fault_begin();
+            fault_begin("ssl_attach(), ssl_write()");
             if (i == 0) {
                 assert_fails(ssl_write(f[0], "clear", 5), ENOTCONN);
             } else {
@@ -435,7 +435,7 @@ static void sendfile_life(void *arg)
     for (int tries = 0; from < 60000; tries++) {
         off_t was = from;
 
-        fault_begin();
+        fault_begin("ssl_sendfile()");
         n = ssl_sendfile(f[0], in, &from, (size_t)(60000 - from));
         fault_end();
         assert_in_range(tries, 0, 10);
@@ -481,7 +481,7 @@ static void poll_life(void *arg)
     for (size_t i = 0; i < 600; i++) {
         many[i] = (struct pollfd){ i == 599 ? f[0] : -1, POLLOUT, 0 };
     }
-    fault_begin();
+    fault_begin("ssl_poll()");
     rc = ssl_poll(many, 600, 0);
     assert_true(fault.kind > 0 ? rc == -1 && errno == (fault.hit == CALL_MAP ? ENOMEM : fault.kind)
                                : rc == 1 && many[599].revents == POLLOUT);
