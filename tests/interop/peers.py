@@ -129,7 +129,7 @@ def talk(src, dst, data):
         for p in {src, dst}:
             stop(p)
         need(False, f"{len(got)} of {len(data)} bytes, or other ones: {got[:100]!r}; " +
-             "; ".join(p.stderr.read().decode(errors="replace")[-600:] for p in {src, dst} if p.stderr))
+             "; ".join(f.read().decode(errors="replace")[-1500:] for p in {src, dst} for f in (p.stdout, p.stderr) if f))
     t.join(WAIT)
 
 
