@@ -534,4 +534,11 @@ static inline void faulty_all(const struct kind *kinds, size_t n, enum fault fau
     print_message("%zu places\n", tried);
     assert_true(tried > 20);
 }
+/* One test, of all kinds in the program's table. */
+#define FAULTY(name, fault, for_good)                                       \
+    static void name(void **state)                                          \
+    {                                                                       \
+        (void)state;                                                        \
+        faulty_all(kinds, sizeof kinds / sizeof *kinds, (fault), for_good); \
+    }
 #endif

@@ -66,43 +66,13 @@ static const struct kind kinds[] = {
       .cold = true,
       .then = { request_some } },
 };
-#define NKINDS (sizeof kinds / sizeof *kinds)
 
-static void threat_37_provider_fails(void **state)
-{
-    (void)state;
-    faulty_all(kinds, NKINDS, FAULT_ZEROES, false);
-}
-
-static void threat_37_provider_leaves_rubbish(void **state)
-{
-    (void)state;
-    faulty_all(kinds, NKINDS, FAULT_RUBBISH, false);
-}
-
-static void threat_37_no_memory(void **state)
-{
-    (void)state;
-    faulty_all(kinds, NKINDS, FAULT_OUR_MEMORY, false);
-}
-
-static void threat_37_no_memory_any_more(void **state)
-{
-    (void)state;
-    faulty_all(kinds, NKINDS, FAULT_OUR_MEMORY, true);
-}
-
-static void threat_37_libcrypto_has_no_memory(void **state)
-{
-    (void)state;
-    faulty_all(kinds, NKINDS, FAULT_THEIR_MEMORY, false);
-}
-
-static void threat_37_libcrypto_has_no_memory_any_more(void **state)
-{
-    (void)state;
-    faulty_all(kinds, NKINDS, FAULT_THEIR_MEMORY, true);
-}
+FAULTY(threat_37_provider_fails, FAULT_ZEROES, false)
+FAULTY(threat_37_provider_leaves_rubbish, FAULT_RUBBISH, false)
+FAULTY(threat_37_no_memory, FAULT_OUR_MEMORY, false)
+FAULTY(threat_37_no_memory_any_more, FAULT_OUR_MEMORY, true)
+FAULTY(threat_37_libcrypto_has_no_memory, FAULT_THEIR_MEMORY, false)
+FAULTY(threat_37_libcrypto_has_no_memory_any_more, FAULT_THEIR_MEMORY, true)
 
 int main(void)
 {
