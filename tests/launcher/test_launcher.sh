@@ -262,12 +262,12 @@ count=$((count + 1))
 [ "$(echo through | "$S" run cat)" = through ] || bad 'standard input'
 "$S" run sh -c 'echo $$; sleep 0' >out & pid=$!; wait $pid
 says out "$pid"                                                        # in place: the same process
-want 0 "$S" run env;                      says out "LD_PRELOAD=$BUILD/libsleeve-preload.so"
+want 0 "$S" run env;                      says out "LD_PRELOAD=$BUILD/libsleeve-preload.so:$BUILD/libsleeve-preload.so"
 count=$((count + 1)); grep -q SLEEVE_HELLO out && bad 'SLEEVE_HELLO reached the program'
 want 0 sh -c 'ls /proc/self/fd'; cp out fds
 want 0 "$S" run sh -c 'ls /proc/self/fd'
 count=$((count + 1)); cmp -s fds out || bad 'a descriptor more than without'
-want 0 env LD_PRELOAD=libm.so.6 "$S" run env;  says out "LD_PRELOAD=$BUILD/libsleeve-preload.so:libm.so.6"
+want 0 env LD_PRELOAD=libm.so.6 "$S" run env;  says out "LD_PRELOAD=$BUILD/libsleeve-preload.so:$BUILD/libsleeve-preload.so:libm.so.6"
 want 0 "$S" run sh -c 'cat /proc/$$/task/$$/children'; count=$((count + 1)); [ "$(wc -w <out)" -le 1 ] || bad 'the watcher is a child of the program'
 # Signals go to the program itself.
 "$S" run sh -c 'trap "exit 9" TERM; echo up; while :; do sleep 0.05; done' >out 2>err & pid=$!
