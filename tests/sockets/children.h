@@ -4,18 +4,19 @@
 #define TESTS_SOCKETS_CHILDREN_H
 #include "tests/sockets/peers.h"
 
-/* AddressSanitizer's allocator has locks that fork() does not look at: a child of a process with
- * threads may wait for one for ever. */
 #if defined __SANITIZE_ADDRESS__
-#define FORKS_BESIDE_THREADS false
+#define UNDER_ASAN 1
 #elif defined __has_feature
 #if __has_feature(address_sanitizer)
-#define FORKS_BESIDE_THREADS false
+#define UNDER_ASAN 1
 #endif
 #endif
-#ifndef FORKS_BESIDE_THREADS
-#define FORKS_BESIDE_THREADS true
+#ifndef UNDER_ASAN
+#define UNDER_ASAN 0
 #endif
+/* AddressSanitizer's allocator has locks that fork() does not look at: a child of a process with
+ * threads may wait for one for ever. */
+#define FORKS_BESIDE_THREADS (!UNDER_ASAN)
 
 /* What a child reports: exit status 0, or the line that failed. */
 #define CHILD(cond)                    \

@@ -6,7 +6,7 @@
 #include "shim/conn.h"
 #include "tests/sockets/children.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#if UNDER_ASAN
 enum { RECORDS = 200, KILLS = 20 };
 #else
 enum { RECORDS = 1000, KILLS = 60 };
