@@ -30,6 +30,9 @@ def main():
         for way in ("alone", "forks", "signals", "eintr"):
             if only and way not in only:
                 continue
+            if tsan and way == "forks":  # a child may wait for ever for a lock that the runtime had taken
+                print("forks: not with ThreadSanitizer")
+                continue
             port = free_port()
             room.client_rule("threads", str(port))
             room.server_rule("threads", port)
